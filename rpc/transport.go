@@ -1,0 +1,56 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+)
+
+// A Transport carries whole messages over one connection. Package session/transport/nhooyrws has the default one.
+//
+// One goroutine reads, and one goroutine at a time writes; both may happen at once. Close may be called from anywhere,
+// any number of times.
+type Transport interface {
+	// ReadMessage returns the next text message. The slice is valid until the next ReadMessage. A message longer than
+	// the read limit ends the connection with an error that matches [ErrMessageTooBig].
+	ReadMessage() ([]byte, error)
+	// WriteMessages writes each of msgs as one text message, in order, in as few system calls as the transport can.
+	// It does not keep msgs. After an error the connection is unusable, and any part of any message may have left.
+	WriteMessages(msgs ...[]byte) error
+	// Close ends the connection and unblocks a ReadMessage and a WriteMessages under way. It may try a brief close
+	// handshake, but never waits for the peer longer than a second.
+	Close() error
+}
+
+// A Dialer opens transports. It is safe for concurrent use.
+type Dialer interface {
+	// Dial performs the opening handshake. ctx bounds the handshake only: ending it later does not touch the Transport.
+	Dial(ctx context.Context, cfg DialConfig) (Transport, error)
+}
+
+// DialConfig says where and how a Dialer connects. Only URL is needed.
+type DialConfig struct {
+	// URL is a ws or wss URL. A redirect in the handshake's answer is an error, never followed.
+	URL string
+	// Header is added to the handshake's request.
+	Header http.Header
+	// TLS configures wss connections; nil means the system's roots and TLS 1.2 or later.
+	TLS *tls.Config
+	// NetDial opens the network connection below TLS; nil means a net.Dialer. A test hands in an in-memory network.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// ReadLimit is the longest message that ReadMessage accepts, in bytes after decompression; 0 means
+	// [DefaultReadLimit].
+	ReadLimit int64
+}
+
+// DefaultReadLimit is the read limit of a DialConfig that sets none, in bytes. A full order book is far longer than
+// the 32 KiB that WebSocket libraries allow by default.
+const DefaultReadLimit = 4 << 20
+
+// HandshakeError is a handshake that the server answered with something else than a WebSocket.
+type HandshakeError struct {
+	URL    string // as dialed, without user information
+	Status int    // HTTP status, 0 if there was no HTTP answer
+	Err    error
+}

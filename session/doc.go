@@ -1,0 +1,11 @@
+// Package session keeps one authenticated session with a Deribit-style exchange alive over any number of connections.
+//
+// [Dial] returns a [Session] that is ready: connected, authenticated, heartbeat set. Any number of goroutines call
+// through it and subscribe on it. When the connection breaks it connects again, authenticates, subscribes again what was
+// subscribed, tells each [Subscription] with one [GapError] that notifications may be missing, and is ready again. A call
+// that was unanswered when the connection broke is never sent again: its [rpc.CallError] says whether it may have been
+// executed.
+//
+// The secret is asked of a [CredentialSource] at each authentication and never kept, so that package rotate can turn the
+// key under a live session.
+package session

@@ -1,0 +1,99 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinel errors; compare with errors.Is.
+var (
+	// ErrClosed is the end of a session that this side closed, or of a subscription of it.
+	ErrClosed = errors.New("session: closed")
+	// ErrNotReady ends a call that was made while the session was not ready, before a byte left. WaitReady waits.
+	ErrNotReady = errors.New("session: not ready")
+	// ErrConfig is a Config that cannot work; the error names the field.
+	ErrConfig = errors.New("session: config")
+	// ErrUnsubscribed ends a subscription that its owner closed.
+	ErrUnsubscribed = errors.New("session: unsubscribed")
+	// ErrSilent is the end of a connection over which nothing came for longer than the heartbeat allows.
+	ErrSilent = errors.New("session: connection silent")
+	// ErrNoCredentials refuses what needs authentication on a session without a CredentialSource.
+	ErrNoCredentials = errors.New("session: no credentials configured")
+)
+
+// AuthError is an authentication that the exchange refused. A session whose credentials are refused for good ends with
+// it.
+type AuthError struct {
+	ClientID   string
+	Generation uint64
+	Err        error // the exchange's *rpc.Error, mostly
+	Hint       string
+}
+
+// Error names the key and what to do.
+func (e *AuthError) Error() string {
+	msg := fmt.Sprintf("session: authentication of %s (generation %d): %v", e.ClientID, e.Generation, e.Err)
+	if e.Hint != "" {
+		msg += ": " + e.Hint
+	}
+	return msg
+}
+
+// Unwrap returns the exchange's refusal.
+func (e *AuthError) Unwrap() error { return e.Err }
+
+// ScopeError is an authentication that the exchange granted with less scope than was asked for.
+type ScopeError struct {
+	Asked, Granted string
+	Missing        []string
+}
+
+// Error names what is missing.
+func (e *ScopeError) Error() string {
+	return fmt.Sprintf("session: scope: asked for %q, granted %q: the key lacks %v: widen the key's scope or ask for less",
+		e.Asked, e.Granted, e.Missing)
+}
+
+// SubscribeError is a subscription of which the exchange refused channels, by leaving them out of its answer.
+type SubscribeError struct {
+	Refused []string
+	Err     error // the exchange's error if it gave one, nil if it was silent
+}
+
+// Error names the channels.
+func (e *SubscribeError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("session: subscribe %v: %v", e.Refused, e.Err)
+	}
+	return fmt.Sprintf("session: subscribe: the exchange did not accept %v: check the names and the scope", e.Refused)
+}
+
+// Unwrap returns the exchange's error.
+func (e *SubscribeError) Unwrap() error { return e.Err }
+
+// GapReason says why notifications may be missing.
+type GapReason string
+
+// The reasons of gaps.
+const (
+	GapReconnect GapReason = "reconnect" // the connection was lost; the channels are subscribed again
+	GapOverflow  GapReason = "overflow"  // the subscriber was too slow for its buffer
+)
+
+// GapError stands in a subscription's stream in the place of notifications that may be missing. It is not the end: the
+// stream goes on.
+type GapError struct {
+	Reason GapReason
+	// Missed counts the notifications that were dropped, 0 if it cannot be known.
+	Missed uint64
+	// Epoch is that of the connection over which what follows comes.
+	Epoch uint64
+}
+
+// Error says why.
+func (e *GapError) Error() string {
+	if e.Missed > 0 {
+		return fmt.Sprintf("session: gap (%s): %d notifications missed", e.Reason, e.Missed)
+	}
+	return fmt.Sprintf("session: gap (%s): notifications may be missing", e.Reason)
+}
