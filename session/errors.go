@@ -78,6 +78,7 @@ type GapReason string
 const (
 	GapReconnect GapReason = "reconnect" // the connection was lost; the channels are subscribed again
 	GapOverflow  GapReason = "overflow"  // the subscriber was too slow for its buffer
+	GapSequence  GapReason = "sequence"  // the chain of change ids of a book is broken
 )
 
 // GapError stands in a subscription's stream in the place of notifications that may be missing. It is not the end: the
@@ -86,7 +87,9 @@ type GapError struct {
 	Reason GapReason
 	// Missed counts the notifications that were dropped, 0 if it cannot be known.
 	Missed uint64
-	// Epoch is that of the connection over which what follows comes.
+	// Channel is the one channel that it is about, empty if it is about every channel of the subscription.
+	Channel string
+	// Epoch is that of the connection on which the loss happened.
 	Epoch uint64
 }
 

@@ -7,13 +7,16 @@ import (
 )
 
 // An Observer is told of a session's steps. Package telemetry implements it for OpenTelemetry. Its methods are called
-// concurrently, never under a lock; they must be fast and must not call the session. An Observer that also implements
-// [rpc.Observer] is told of each call. A nil Observer costs one branch.
+// concurrently, never under a lock; they must be fast and must not call the session, but for its accessors. A nil
+// Observer costs one branch.
 type Observer interface {
 	// Opened is called once, when Dial begins; the Stats of s may be read until Ended.
 	Opened(s *Session)
 	// Ended is called once, when the session is closed.
 	Ended(s *Session)
+	// Calls returns what observes the calls of the connection that is being opened, nil for nothing. ctx is that of
+	// the step StepConnect, so that a call can be linked to its connection.
+	Calls(ctx context.Context, step Step) rpc.Observer
 	// StepStart is called before a step. The context that it returns is given to steps and calls within the step, and
 	// the function is called once at its end.
 	StepStart(ctx context.Context, step Step) (context.Context, func(StepEnd))
@@ -23,8 +26,6 @@ type Observer interface {
 	Gap(s *Session, gap *GapError)
 	// Resent is called when a call that was refused for want of authority is sent again after a re-authentication.
 	Resent(s *Session, method string)
-	// Stray is called for each incoming frame that belonged to no waiting call.
-	Stray(s *Session, stray rpc.Stray)
 }
 
 // StepKind names a step of a session's life.

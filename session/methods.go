@@ -1,0 +1,64 @@
+package session
+
+import (
+	"strings"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Methods that the session itself calls.
+const (
+	methodAuth         = "public/auth"
+	methodTest         = "public/test"
+	methodTime         = "public/get_time"
+	methodSetHeartbeat = "public/set_heartbeat"
+	methodEnableCOD    = "private/enable_cancel_on_disconnect"
+	methodLogout       = "private/logout"
+)
+
+// lanes says which frames overtake which. What is not listed is a read, or found by its prefix in laneOf.
+var lanes = map[string]rpc.Lane{
+	methodAuth:                             rpc.LaneControl,
+	methodTest:                             rpc.LaneControl,
+	methodSetHeartbeat:                     rpc.LaneControl,
+	methodLogout:                           rpc.LaneControl,
+	methodEnableCOD:                        rpc.LaneControl,
+	"private/disable_cancel_on_disconnect": rpc.LaneControl,
+	"private/reset_api_key":                rpc.LaneControl,
+	"private/buy":                          rpc.LaneOrder,
+	"private/sell":                         rpc.LaneOrder,
+	"private/close_position":               rpc.LaneOrder,
+	"private/mass_quote":                   rpc.LaneOrder,
+	"public/subscribe":                     rpc.LaneSubscribe,
+	"private/subscribe":                    rpc.LaneSubscribe,
+	"public/unsubscribe":                   rpc.LaneSubscribe,
+	"private/unsubscribe":                  rpc.LaneSubscribe,
+}
+
+// laneOf returns the lane function of a connection.
+func (c Config) laneOf(method string) rpc.Lane {
+	if lane, ok := c.Lanes[method]; ok {
+		return lane
+	}
+	if lane, ok := lanes[method]; ok {
+		return lane
+	}
+	switch {
+	case strings.HasPrefix(method, "private/cancel"):
+		return rpc.LaneCancel
+	case strings.HasPrefix(method, "private/edit") && !strings.HasSuffix(method, "_api_key"):
+		return rpc.LaneOrder
+	}
+	return rpc.LaneRead
+}
+
+// sensitive reports whether a method's frames carry secrets: every method that returns a key can return its secret.
+func sensitive(method string) bool {
+	switch method {
+	case methodAuth, "public/fork_token", "public/exchange_token", methodLogout:
+		return true
+	}
+	return strings.Contains(method, "api_key")
+}
+
+func isPrivate(method string) bool { return strings.HasPrefix(method, "private/") }
