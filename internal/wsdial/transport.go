@@ -1,0 +1,125 @@
+package wsdial
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// What RFC 6455 and both libraries call these numbers.
+const (
+	opText       = 1
+	statusNormal = 1000
+)
+
+// closeTimeout bounds the close handshake.
+const closeTimeout = time.Second
+
+// libraryBuffer is the size of the libraries' write buffer: they write a longer message piece by piece.
+const libraryBuffer = 4096
+
+// maxFrameHeader is the size of the longest header of a client's frame.
+const maxFrameHeader = 14
+
+// Library is the part of a WebSocket library's connection that a Transport drives. M is its message type, S its status
+// code.
+type Library[M, S ~int] interface {
+	Reader(ctx context.Context) (M, io.Reader, error)
+	Write(ctx context.Context, typ M, p []byte) error
+	Close(code S, reason string) error
+	SetReadLimit(n int64)
+}
+
+// Transport is an [rpc.Transport] over a library's connection.
+//
+// No context with an end ever reaches the library: both libraries close the connection when the context of one Read or
+// Write ends.
+type Transport[C Library[M, S], M, S ~int] struct {
+	lib   C
+	conn  *corkConn
+	limit int64
+	in    readBuffer // of the reading goroutine
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+func newTransport[C Library[M, S], M, S ~int](lib C, conn *corkConn, limit int64) *Transport[C, M, S] {
+	if limit <= 0 {
+		limit = rpc.DefaultReadLimit
+	}
+	lib.SetReadLimit(limit)
+	return &Transport[C, M, S]{lib: lib, conn: conn, limit: limit}
+}
+
+// ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed].
+func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
+	typ, r, err := t.lib.Reader(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("websocket: read: %w", err)
+	}
+	if typ != opText {
+		return nil, fmt.Errorf("websocket: read: %w: binary message", rpc.ErrMalformed)
+	}
+	msg, err := t.in.readFrom(r)
+	if err == nil && t.conn.ended.Load() {
+		err = io.ErrUnexpectedEOF // both libraries take a cut between two reads for the end of the message
+	}
+	switch {
+	case err == nil:
+		return msg, nil
+	case int64(len(msg)) > t.limit: // the library has told the peer
+		return nil, fmt.Errorf("websocket: read: %w: longer than %d bytes", rpc.ErrMessageTooBig, t.limit)
+	}
+	return nil, fmt.Errorf("websocket: read: %w", err)
+}
+
+// WriteMessages implements [rpc.Transport]: each message is one frame, and up to 64 KiB of them leave in one write.
+func (t *Transport[C, M, S]) WriteMessages(msgs ...[]byte) error {
+	if len(msgs) == 1 && len(msgs[0]) <= libraryBuffer-maxFrameHeader {
+		return t.write(msgs[0]) // the library itself makes one write of it
+	}
+	for len(msgs) > 0 {
+		n, err := t.writeSome(msgs)
+		if err != nil {
+			return err
+		}
+		msgs = msgs[n:]
+	}
+	return nil
+}
+
+// writeSome writes the first of msgs, and as many more as still find room in one write; it returns how many.
+func (t *Transport[C, M, S]) writeSome(msgs [][]byte) (n int, err error) {
+	t.conn.cork()
+	for n < len(msgs) && err == nil && t.conn.gathered() < corkKeep {
+		err = t.write(msgs[n])
+		n++
+	}
+	if flushErr := t.conn.uncork(); err == nil && flushErr != nil {
+		err = fmt.Errorf("websocket: write: %w", flushErr)
+	}
+	return n, err
+}
+
+func (t *Transport[C, M, S]) write(msg []byte) error {
+	if err := t.lib.Write(context.Background(), opText, msg); err != nil {
+		return fmt.Errorf("websocket: write: %w", err)
+	}
+	return nil
+}
+
+// Close implements [rpc.Transport]. It tries a close handshake for at most a second.
+func (t *Transport[C, M, S]) Close() error {
+	t.closeOnce.Do(func() {
+		// Whatever the library waits for, a frame, a lock or TLS, ends with the connection below.
+		watchdog := time.AfterFunc(closeTimeout, func() { t.conn.raw.Close() })
+		defer watchdog.Stop()
+		t.closeErr = t.lib.Close(statusNormal, "")
+	})
+	return t.closeErr
+}
