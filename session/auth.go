@@ -1,0 +1,236 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// authenticator authenticates the connections of a session. On a live connection one authentication is under way at a
+// time, and it is shared by all who need it.
+type authenticator struct {
+	session *Session
+	renewed chan struct{} // tells the supervisor that a token has a new life
+	budget  *bucket       // for authentications that refused calls ask for without a newer generation
+
+	mu     sync.Mutex // protects flight, and asked of it
+	flight *flight
+}
+
+// flight is an authentication of a live connection.
+type flight struct {
+	link   *link
+	thrift bool          // it must not be flown for a generation that is not newer, if the budget is spent
+	asked  bool          // it has its credentials: who comes later may need newer ones
+	done   chan struct{} // closed after err was stored
+	err    error
+}
+
+func newAuthenticator(s *Session) *authenticator {
+	return &authenticator{
+		session: s,
+		renewed: make(chan struct{}, 1),
+		budget:  newBucket(renewBurst, renewInterval),
+	}
+}
+
+// A call that is refused although the connection has authority (a token of its own, say) must not have the session hammer
+// the exchange with authentications.
+const (
+	renewBurst    = 5
+	renewInterval = 10 * time.Second
+)
+
+// errRenewLimit refuses an authentication beyond the budget.
+var errRenewLimit = errors.New("session: not authenticating again so soon")
+
+// login authenticates a fresh connection, and sets what belongs to a connection.
+func (a *authenticator) login(ctx context.Context, l *link) error {
+	s := a.session
+	if s.cfg.Credentials == nil {
+		return s.configure(ctx, l)
+	}
+	ctx, ended := s.step(ctx, Step{Kind: StepAuthenticate, Epoch: l.epoch})
+	err := a.authenticate(ctx, l, func(Credentials) error { return nil })
+	ended(StepEnd{Err: err, Generation: l.generation.Load()})
+	if err != nil {
+		return err
+	}
+	return s.configure(ctx, l)
+}
+
+// renew authenticates a live connection with credentials that are asked for from now on.
+func (a *authenticator) renew(ctx context.Context, l *link) error {
+	for {
+		f, fresh := a.board(l, false)
+		select {
+		case <-f.done:
+			if fresh {
+				return f.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// renewRefused authenticates a live connection for a call that it refused: any authentication that ends after the refusal
+// will do.
+func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
+	f, _ := a.board(l, true)
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// board joins the flight under way or starts one. fresh reports that the flight has not asked for its credentials yet.
+func (a *authenticator) board(l *link, thrift bool) (f *flight, fresh bool) {
+	a.mu.Lock()
+	if f := a.flight; f != nil {
+		fresh := !f.asked
+		if fresh && !thrift {
+			f.thrift = false
+		}
+		a.mu.Unlock()
+		return f, fresh
+	}
+	f = &flight{link: l, thrift: thrift, done: make(chan struct{})}
+	a.flight = f
+	a.mu.Unlock()
+	if !a.session.spawn(func() { a.fly(f) }) {
+		a.land(f, ErrClosed)
+	}
+	return f, true
+}
+
+func (a *authenticator) fly(f *flight) {
+	s, l := a.session, f.link
+	ctx, ended := s.step(l.ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
+	err := a.authenticate(ctx, l, func(c Credentials) error { return a.depart(f, c) })
+	if err == nil {
+		err = s.configure(ctx, l)
+	}
+	ended(StepEnd{Err: err, Generation: l.generation.Load()})
+	if err != nil {
+		s.log(slog.LevelWarn, "re-authentication", slog.Any("error", err))
+	}
+	a.land(f, err)
+}
+
+// depart is called when a flight has its credentials.
+func (a *authenticator) depart(f *flight, c Credentials) error {
+	a.mu.Lock()
+	f.asked = true
+	thrift := f.thrift
+	a.mu.Unlock()
+	if thrift && c.Generation <= f.link.generation.Load() && !a.budget.take(time.Now()) {
+		return errRenewLimit
+	}
+	return nil
+}
+
+func (a *authenticator) land(f *flight, err error) {
+	a.mu.Lock()
+	a.flight = nil
+	a.mu.Unlock()
+	f.err = err
+	close(f.done)
+	select {
+	case a.renewed <- struct{}{}:
+	default: // the supervisor has not looked yet
+	}
+}
+
+// authenticate asks the source and authenticates. A refusal is final only at the newest generation: while a rotation is
+// under way the source makes it wait for the next one.
+func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(Credentials) error) error {
+	source := a.session.cfg.Credentials
+	creds, err := source.Credentials(ctx)
+	if err != nil {
+		return fmt.Errorf("session: credentials: %w", err)
+	}
+	if err := depart(creds); err != nil {
+		return err
+	}
+	for {
+		refusal := a.session.grant(ctx, l, creds)
+		if !isRefusal(refusal) {
+			return refusal
+		}
+		newer, err := source.Credentials(ctx)
+		if err != nil {
+			return fmt.Errorf("session: credentials: %w", err)
+		}
+		if newer.Generation <= creds.Generation {
+			return a.session.diagnose(ctx, l, creds, refusal)
+		}
+		creds = newer
+	}
+}
+
+// isRefusal reports whether the exchange does not take these credentials, rather than cannot answer now.
+func isRefusal(err error) bool {
+	if _, narrow := errors.AsType[*ScopeError](err); narrow {
+		return true
+	}
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	return ok && (refusal.Class() == rpc.ClassStop || refusal.Class() == rpc.ClassReauthenticate)
+}
+
+// diagnose says why credentials are refused: a clock that is off looks like a wrong secret.
+func (s *Session) diagnose(ctx context.Context, l *link, creds Credentials, refusal error) error {
+	if skew, err := l.clockSkew(ctx); err == nil && s.cfg.Grant == GrantSignature && skew.Abs() > maxSkew {
+		return &ClockSkewError{Skew: skew, Err: refusal}
+	}
+	hint := "check the client id and the secret; the secret may have been reset elsewhere"
+	if _, narrow := errors.AsType[*ScopeError](refusal); narrow {
+		hint = ""
+	}
+	return &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: refusal, Hint: hint}
+}
+
+// maxSkew is beyond what a signature can bear: it is valid for 60 s.
+const maxSkew = 30 * time.Second
+
+// clockSkew is how far this machine's clock is ahead of the exchange's.
+func (l *link) clockSkew(ctx context.Context) (time.Duration, error) {
+	var millis int64
+	before := time.Now()
+	if err := l.call(ctx, methodTime, nil, &millis); err != nil {
+		return 0, err
+	}
+	middle := before.Add(time.Since(before) / 2)
+	return middle.Sub(time.UnixMilli(millis)), nil
+}
+
+// configure sets what belongs to a connection: its heartbeat, and whether its loss cancels orders.
+func (s *Session) configure(ctx context.Context, l *link) error {
+	if s.cfg.Heartbeat > 0 {
+		params := heartbeatParams{Interval: int(s.cfg.Heartbeat / time.Second)}
+		if err := l.call(ctx, methodSetHeartbeat, params, nil); err != nil {
+			return fmt.Errorf("session: heartbeat: %w", err)
+		}
+	}
+	if s.cfg.CancelOnDisconnect {
+		if err := l.call(ctx, methodEnableCOD, codParams{Scope: "connection"}, nil); err != nil {
+			return fmt.Errorf("session: cancel on disconnect: %w", err)
+		}
+	}
+	return nil
+}
+
+type heartbeatParams struct {
+	Interval int `json:"interval"`
+}
+
+type codParams struct {
+	Scope string `json:"scope"`
+}

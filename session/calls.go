@@ -1,0 +1,194 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Call makes a call over the present connection; see [rpc.Caller]. If the session is not ready it returns an
+// [*rpc.CallError] that matches [ErrNotReady], at once and before a byte left: WaitReady waits.
+//
+// A private call that the exchange refuses for want of authority was not executed. It waits until the session has
+// authenticated again, which it starts if need be, and is sent once more; ctx bounds that too. Nothing else is ever sent twice.
+func (s *Session) Call(ctx context.Context, method string, params, result any) error {
+	l, sent, err := s.writable(method)
+	if err != nil {
+		return err
+	}
+	err = l.conn.Call(ctx, method, params, result)
+	if !s.isFenced(method, err) {
+		return err
+	}
+	return s.resend(ctx, fenced{method, l, sent, err}, func(l *link) error {
+		return l.conn.Call(ctx, method, params, result)
+	})
+}
+
+// CallRaw is Call with a result that is not decoded: it appends the JSON of the result to dst and returns the extended
+// slice, which the caller owns.
+func (s *Session) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
+	l, sent, err := s.writable(method)
+	if err != nil {
+		return dst, err
+	}
+	raw, err := l.conn.CallRaw(ctx, method, params, dst)
+	if !s.isFenced(method, err) {
+		return raw, err
+	}
+	err = s.resend(ctx, fenced{method, l, sent, err}, func(l *link) error {
+		raw, err = l.conn.CallRaw(ctx, method, params, dst)
+		return err
+	})
+	return raw, err
+}
+
+// Send writes a call now and returns a Pending to wait on: so one goroutine has many calls under way.
+func (s *Session) Send(ctx context.Context, method string, params any) (*Pending, error) {
+	l, sent, err := s.writable(method)
+	if err != nil {
+		return nil, err
+	}
+	pending, err := l.conn.Send(ctx, method, params)
+	if err != nil {
+		return nil, err
+	}
+	return &Pending{session: s, pending: pending, params: params, call: fenced{method: method, link: l, sent: sent}}, nil
+}
+
+// Pending is a call that was sent and not yet waited for. One goroutine uses it, once.
+type Pending struct {
+	session *Session
+	pending *rpc.Pending
+	params  any
+	call    fenced
+}
+
+// Wait waits for the answer and decodes it into result, unless that is nil; its errors are those of Call. A call that
+// was refused for want of authority is sent again from here, so its params must not have been changed.
+func (p *Pending) Wait(ctx context.Context, result any) error {
+	err := p.pending.Wait(ctx, result)
+	if !p.session.isFenced(p.call.method, err) {
+		return err
+	}
+	p.call.refusal = err
+	return p.session.resend(ctx, p.call, func(l *link) error {
+		return l.conn.Call(ctx, p.call.method, p.params, result)
+	})
+}
+
+// mark is the authority of a connection at some moment.
+type mark struct{ auths, generation uint64 }
+
+func (l *link) mark() mark { return mark{l.auths.Load(), l.generation.Load()} }
+
+// writable is the connection to write a call to, and the authority that it has now.
+func (s *Session) writable(method string) (*link, mark, error) {
+	l := s.live.Load()
+	if l == nil {
+		return nil, mark{}, &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: s.unready()}
+	}
+	return l, l.mark(), nil
+}
+
+func (s *Session) unready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Closed {
+		return s.err
+	}
+	return fmt.Errorf("%w: %s", ErrNotReady, s.state)
+}
+
+// fenced is a call that the exchange refused for want of authority: it was not executed.
+type fenced struct {
+	method  string
+	link    *link
+	sent    mark // the authority with which it was sent
+	refusal error
+}
+
+// isFenced reports whether a call met the fence that a re-authentication is.
+func (s *Session) isFenced(method string, err error) bool {
+	if err == nil || s.cfg.Credentials == nil || !isPrivate(method) {
+		return false
+	}
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	return ok && refusal.Class() == rpc.ClassReauthenticate
+}
+
+// resend sends a refused call again, once: and once more only for each newer generation of credentials, so that a
+// rotation that begins while another one's calls are being sent again fails none of them.
+func (s *Session) resend(ctx context.Context, call fenced, again func(*link) error) error {
+	for first := true; ; first = false {
+		l, err := s.readmit(ctx, call)
+		if err != nil {
+			return s.parked(ctx, call, err)
+		}
+		now := l.mark()
+		if !first && now.generation <= call.sent.generation {
+			return call.refusal
+		}
+		s.resent.Add(1)
+		if s.cfg.Observer != nil {
+			s.cfg.Observer.Resent(s, call.method)
+		}
+		if err := again(l); !s.isFenced(call.method, err) {
+			return err
+		} else {
+			call = fenced{call.method, l, now, err}
+		}
+	}
+}
+
+// parked is the outcome of a refused call that was not sent again.
+func (s *Session) parked(ctx context.Context, call fenced, err error) error {
+	if ctx.Err() != nil {
+		return &rpc.CallError{Method: call.method, Outcome: rpc.NotSent, Err: context.Cause(ctx)}
+	}
+	return errors.Join(call.refusal, err)
+}
+
+// readmit waits until the session has authenticated since the call was sent, on the same connection or on a new one.
+func (s *Session) readmit(ctx context.Context, call fenced) (*link, error) {
+	for {
+		l, err := s.waitLink(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case l != call.link || l.auths.Load() > call.sent.auths:
+			return l, nil
+		}
+		if err := s.auth.renewRefused(ctx, l); err != nil && l == s.live.Load() {
+			return nil, err
+		}
+	}
+}
+
+// Reauthenticate authenticates the present connection anew with the credentials that the source has now. Calls in
+// flight, subscriptions and the connection itself are left alone. Callers that come while an authentication is still
+// waiting for its credentials share it. On a session that is reconnecting it waits until that has authenticated.
+//
+// ctx bounds the wait, not the authentication. Errors are an [*AuthError], a [*ScopeError], a [*ClockSkewError], an
+// [*rpc.CallError], [ErrNoCredentials] or ctx's error. The session goes on in any case.
+func (s *Session) Reauthenticate(ctx context.Context) error {
+	if s.cfg.Credentials == nil {
+		return ErrNoCredentials
+	}
+	before := s.live.Load()
+	for {
+		l, err := s.waitLink(ctx)
+		if err != nil {
+			return err
+		}
+		if before != nil && l != before {
+			return nil // a new connection has authenticated meanwhile
+		}
+		before = l
+		if err := s.auth.renew(ctx, l); err == nil || l == s.live.Load() {
+			return err
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// channel is one channel of the exchange, with all who listen to it on this session.
+type channel struct {
+	name string
+	kind *kind
+
+	listeners atomic.Pointer[listeners] // replaced, never changed, under the registry's lock
+	confirmed atomic.Uint64             // epoch of the connection that confirmed it last
+	epoch     atomic.Uint64             // of the last notification
+	received  atomic.Uint64
+	gaps      atomic.Uint64
+
+	isBook bool
+	chain  chain
+}
+
+// listeners are those to whom a channel's notifications go.
+type listeners struct {
+	sinks []*Subscription
+	taps  []*tap
+}
+
+// tap is a handler that Handle added.
+type tap struct{ fn func(Notification) }
+
+func newChannel(name string, k *kind) *channel {
+	ch := &channel{name: name, kind: k, isBook: isBookWithChain(name)}
+	ch.listeners.Store(&listeners{})
+	return ch
+}
+
+// deliver hands a notification to all listeners. It runs on the reader's goroutine.
+func (ch *channel) deliver(epoch uint64, data []byte) {
+	ch.received.Add(1)
+	ch.kind.messages.Add(1)
+	to := ch.listeners.Load()
+	if ch.isBook && !ch.chain.follow(ch.epoch.Load() == epoch, data) {
+		gap := &GapError{Reason: GapSequence, Channel: ch.name, Epoch: epoch}
+		for _, sub := range to.sinks {
+			sub.gap(gap)
+		}
+		ch.gaps.Add(1)
+		ch.kind.gaps.Add(1)
+	}
+	ch.epoch.Store(epoch)
+	n := Notification{Channel: ch.name, Data: data, Epoch: epoch}
+	for _, t := range to.taps {
+		t.fn(n)
+	}
+	for _, sub := range to.sinks {
+		sub.push(ch, n)
+	}
+}
+
+// The methods below are called under the registry's lock.
+
+func (ch *channel) addSink(sub *Subscription) {
+	old := ch.listeners.Load()
+	ch.listeners.Store(&listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps})
+}
+
+func (ch *channel) dropSink(sub *Subscription) bool {
+	old := ch.listeners.Load()
+	at := slices.Index(old.sinks, sub)
+	if at < 0 {
+		return false
+	}
+	ch.listeners.Store(&listeners{sinks: slices.Delete(slices.Clone(old.sinks), at, at+1), taps: old.taps})
+	return true
+}
+
+func (ch *channel) addTap(t *tap) {
+	old := ch.listeners.Load()
+	ch.listeners.Store(&listeners{sinks: old.sinks, taps: append(slices.Clone(old.taps), t)})
+}
+
+func (ch *channel) dropTap(t *tap) {
+	old := ch.listeners.Load()
+	taps := slices.DeleteFunc(slices.Clone(old.taps), func(other *tap) bool { return other == t })
+	ch.listeners.Store(&listeners{sinks: old.sinks, taps: taps})
+}
+
+func (ch *channel) isDesired() bool { return len(ch.listeners.Load().sinks) > 0 }
+
+func (ch *channel) isIdle() bool {
+	to := ch.listeners.Load()
+	return len(to.sinks) == 0 && len(to.taps) == 0
+}
+
+// privatePrefixes are the channels that only an authenticated connection is given.
+var privatePrefixes = []string{"user.", "block_rfq.maker", "block_rfq.taker", "block_trade_confirmations"}
+
+func isPrivateChannel(name string) bool {
+	return slices.ContainsFunc(privatePrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// isRaw reports whether a public channel is one that only an authenticated connection is given.
+func isRaw(name string) bool { return strings.HasSuffix(name, ".raw") }
+
+// isBookWithChain reports whether the channel's messages are deltas that name their predecessor: book.INSTRUMENT.INTERVAL.
+func isBookWithChain(name string) bool {
+	return strings.HasPrefix(name, "book.") && strings.Count(name, ".") == 2
+}
+
+// chain follows the change ids of a book: each delta names the message before it. follow is called by the reader alone.
+type chain struct {
+	last      atomic.Int64 // change id of the last message, 0 before the first
+	snapshots atomic.Uint64
+	breaks    atomic.Uint64
+}
+
+var (
+	keyChange   = []byte(`"change_id"`)
+	keyPrevious = []byte(`"prev_change_id"`)
+)
+
+// follow notes a message and reports whether it follows the last one. same says that the last one came over the same
+// connection. A message at or below the last change id repeats what a snapshot held: the exchange documents that such
+// events may come, and they are no gap.
+func (c *chain) follow(same bool, data []byte) bool {
+	id, ok := numberAfter(data, keyChange)
+	if !ok {
+		return true
+	}
+	previous, isDelta := numberAfter(data, keyPrevious)
+	last := c.last.Load()
+	switch {
+	case !isDelta:
+		c.snapshots.Add(1)
+	case !same || last == 0, previous == last:
+	case id <= last:
+		return true
+	default:
+		c.breaks.Add(1)
+		c.last.Store(id)
+		return false
+	}
+	c.last.Store(id)
+	return true
+}
+
+// numberAfter returns the integer that follows a key in well-formed JSON.
+func numberAfter(data, key []byte) (int64, bool) {
+	at := bytes.Index(data, key)
+	if at < 0 {
+		return 0, false
+	}
+	rest := bytes.TrimLeft(data[at+len(key):], " \t\r\n:")
+	var n int64
+	digits := 0
+	for digits < len(rest) && digits < 18 && rest[digits] >= '0' && rest[digits] <= '9' {
+		n = n*10 + int64(rest[digits]-'0')
+		digits++
+	}
+	return n, digits > 0
+}

@@ -1,0 +1,168 @@
+package session
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// signatureParams authenticate without sending the secret.
+type signatureParams struct {
+	GrantType string `json:"grant_type"`
+	ClientID  string `json:"client_id"`
+	Timestamp int64  `json:"timestamp"`
+	Nonce     string `json:"nonce"`
+	Data      string `json:"data"`
+	Signature string `json:"signature"`
+	Scope     string `json:"scope"`
+}
+
+// token is the exchange's answer to public/auth. The tokens themselves are not kept: the connection remembers them.
+type token struct {
+	AccessToken Secret `json:"access_token"`
+	ExpiresIn   int64  `json:"expires_in"`
+	Scope       string `json:"scope"`
+}
+
+// maxTokenLife keeps the arithmetic of a token's life within a time.Duration.
+const maxTokenLife = 50 * 365 * 24 * time.Hour
+
+// grant authenticates a connection with creds.
+func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
+	if creds.Secret.IsZero() {
+		return &AuthError{
+			ClientID: creds.ClientID, Generation: creds.Generation,
+			Err: errEmptySecret, Hint: "the CredentialSource must return the key's client secret",
+		}
+	}
+	scope := askedScope(s.cfg.Scope)
+	var params any = signed(creds, scope, time.Now(), newNonce())
+	if s.cfg.Grant == GrantCredentials {
+		params = credentialsParams{creds, scope}
+	}
+	var got token
+	asked := time.Now()
+	if err := l.call(ctx, methodAuth, params, &got); err != nil {
+		return err
+	}
+	if got.AccessToken.IsZero() {
+		return fmt.Errorf("session: %s: the answer has no access token", methodAuth)
+	}
+	if missing := missingScope(scope, got.Scope); len(missing) > 0 {
+		return &ScopeError{Asked: scope, Granted: got.Scope, Missing: missing}
+	}
+	life := min(time.Duration(min(got.ExpiresIn, int64(maxTokenLife/time.Second)))*time.Second, maxTokenLife)
+	l.setExpiry(life, asked)
+	l.generation.Store(creds.Generation)
+	l.auths.Add(1)
+	return nil
+}
+
+var errEmptySecret = errors.New("the secret is empty")
+
+// signed signs with the key's secret; the exchange's article on authentication gives the string to sign and a vector.
+func signed(creds Credentials, scope string, now time.Time, nonce string) signatureParams {
+	timestamp := now.UnixMilli()
+	secret := creds.Secret.Reveal()
+	defer clear(secret)
+	mac := hmac.New(sha256.New, secret)
+	_, _ = fmt.Fprintf(mac, "%d\n%s\n", timestamp, nonce) // a hash never fails; data is empty
+	return signatureParams{
+		GrantType: "client_signature",
+		ClientID:  creds.ClientID,
+		Timestamp: timestamp,
+		Nonce:     nonce,
+		Signature: hex.EncodeToString(mac.Sum(nil)),
+		Scope:     scope,
+	}
+}
+
+func newNonce() string { return strings.ToLower(rand.Text()[:16]) }
+
+// credentialsParams send the secret. They encode it straight into the frame, which is wiped when it has left.
+type credentialsParams struct {
+	creds Credentials
+	scope string
+}
+
+// AppendJSON implements rpc.Appender.
+func (p credentialsParams) AppendJSON(dst []byte) ([]byte, error) {
+	secret := p.creds.Secret.Reveal()
+	defer clear(secret)
+	dst = append(dst, `{"grant_type":"client_credentials","client_id":`...)
+	dst = appendString(dst, []byte(p.creds.ClientID))
+	dst = append(dst, `,"client_secret":`...)
+	dst = appendString(dst, secret)
+	dst = append(dst, `,"scope":`...)
+	dst = appendString(dst, []byte(p.scope))
+	return append(dst, '}'), nil
+}
+
+// appendString appends a JSON string without leaving copies of it behind.
+func appendString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, `\u00`...)
+			dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+// askedScope is the scope to ask for: bound to the connection unless the user names a session.
+func askedScope(scope string) string {
+	for item := range strings.FieldsSeq(scope) {
+		if item == "connection" || strings.HasPrefix(item, "session:") {
+			return scope
+		}
+	}
+	return strings.TrimSpace("connection " + scope)
+}
+
+// missingScope is what was asked for and not granted. The exchange narrows a scope without an error. Only access can be
+// missing: items that configure the token (session:, expires:, ip:) are answered in other ways or not at all.
+func missingScope(asked, granted string) []string {
+	have := map[string]bool{}
+	for item := range strings.FieldsSeq(granted) {
+		have[item] = true
+		if area, ok := strings.CutSuffix(item, ":read_write"); ok {
+			have[area+":read"] = true
+		}
+	}
+	var missing []string
+	for item := range strings.FieldsSeq(asked) {
+		isAccess := strings.HasSuffix(item, ":read") || strings.HasSuffix(item, ":read_write")
+		if isAccess && !have[item] {
+			missing = append(missing, item)
+		}
+	}
+	return missing
+}
+
+// ClockSkewError is a refused signature on a machine whose clock is too far off the exchange's.
+type ClockSkewError struct {
+	Skew time.Duration // how far this machine is ahead
+	Err  error
+}
+
+// Error names the skew and what to do.
+func (e *ClockSkewError) Error() string {
+	return "session: this machine's clock is " + e.Skew.Round(time.Second).String() +
+		" ahead of the exchange's, and a signature is valid for 60 s: set the clock (" + strconv.Quote(e.Err.Error()) + ")"
+}
+
+// Unwrap returns the exchange's refusal.
+func (e *ClockSkewError) Unwrap() error { return e.Err }

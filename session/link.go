@@ -1,0 +1,125 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// link is one connection of a session, from its opening handshake to its end.
+type link struct {
+	session *Session
+	conn    *rpc.Conn
+	epoch   uint64
+	ctx     context.Context //nolint:containedctx // the connection's own life, not a call's
+
+	generation atomic.Uint64 // of the credentials that authenticated it last
+	auths      atomic.Uint64 // how often it has been authenticated
+	expires    atomic.Int64  // when its token ends, in Unix nanoseconds; 0 if it has none
+
+	tests       chan struct{} // a test_request waits for its answer
+	subscribing chan struct{} // held by who subscribes on a ready connection
+}
+
+// dial opens a connection whose life is that of life; ctx is that of the step StepConnect.
+func (s *Session) dial(life, ctx context.Context, epoch uint64) (*link, error) {
+	stepCtx, ended := s.step(ctx, Step{Kind: StepDial, Epoch: epoch})
+	dialCtx, cancel := context.WithTimeout(stepCtx, s.cfg.DialTimeout)
+	defer cancel()
+	transport, err := s.cfg.Dialer.Dial(dialCtx, rpc.DialConfig{
+		URL: s.cfg.URL, Header: s.cfg.Header, TLS: s.cfg.TLS, NetDial: s.cfg.NetDial, ReadLimit: s.cfg.ReadLimit,
+	})
+	ended(StepEnd{Err: err})
+	if err != nil {
+		return nil, err
+	}
+	l := &link{session: s, epoch: epoch, ctx: life, tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1)}
+	l.conn = rpc.NewConn(transport, s.rpcConfig(ctx, l))
+	return l, nil
+}
+
+func (s *Session) rpcConfig(ctx context.Context, l *link) rpc.Config {
+	cfg := rpc.Config{
+		Handler:      l.handle,
+		OnStray:      l.stray,
+		Codec:        s.cfg.Codec,
+		Lane:         s.cfg.laneOf,
+		Classify:     classify,
+		Sensitive:    sensitive,
+		WriteTimeout: s.cfg.WriteTimeout,
+		MaxPending:   s.cfg.MaxPending,
+		MaxRequest:   maxFrame,
+	}
+	if s.cfg.Observer != nil {
+		step := Step{Kind: StepConnect, Session: s.cfg.Name, URL: s.cfg.URL, Epoch: l.epoch}
+		cfg.Observer = s.cfg.Observer.Calls(ctx, step)
+	}
+	return cfg
+}
+
+var (
+	methodSubscription = []byte("subscription")
+	methodHeartbeat    = []byte("heartbeat")
+	testRequest        = []byte(`"test_request"`)
+)
+
+// handle runs on the reader's goroutine: it must not wait for anything.
+func (l *link) handle(n rpc.Notification) {
+	switch {
+	case bytes.Equal(n.Method, methodSubscription):
+		l.session.subs.deliver(l.epoch, n.Params)
+	case bytes.Equal(n.Method, methodHeartbeat) && bytes.Contains(n.Params, testRequest):
+		select {
+		case l.tests <- struct{}{}:
+		default: // one answer will do for both
+		}
+	}
+}
+
+// stray logs what an operator should know; the counts are in Stats.
+func (l *link) stray(stray rpc.Stray) {
+	s := l.session
+	switch stray.Kind {
+	case rpc.StrayError:
+		s.log(slog.LevelWarn, "the exchange sent an error that belongs to no call", slog.Any("error", stray.Err))
+	case rpc.StrayLate:
+		s.log(slog.LevelWarn, "a call was answered after its caller had left", slog.String("method", stray.Method))
+	case rpc.StrayUnknownID, rpc.StrayDuplicate, rpc.StrayNotification:
+	}
+}
+
+// call makes a call for the session itself.
+func (l *link) call(ctx context.Context, method string, params, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, l.session.cfg.CallTimeout)
+	defer cancel()
+	return l.conn.Call(ctx, method, params, result)
+}
+
+// setExpiry notes when the token ends; the exchange answers with a life of seconds to years.
+func (l *link) setExpiry(lifetime time.Duration, now time.Time) {
+	if lifetime <= 0 {
+		l.expires.Store(0)
+		return
+	}
+	l.expires.Store(now.Add(lifetime).UnixNano())
+}
+
+// goodbye logs out, which the exchange answers by closing the connection, and cancels no orders. It gives up soon: the
+// connection will be closed anyway.
+func (l *link) goodbye(ctx context.Context) {
+	if l.auths.Load() == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
+	defer cancel()
+	pending, err := l.conn.Send(ctx, methodLogout, nil)
+	if err != nil {
+		return
+	}
+	// No reply ever comes: the connection's end is the answer.
+	_ = pending.Wait(ctx, nil)
+}

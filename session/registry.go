@@ -1,0 +1,249 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// registry knows the channels of a session: who wants them, and what the exchange has confirmed.
+type registry struct {
+	mu       sync.Mutex // protects the fields below, and those of the channels that say so
+	channels map[string]*channel
+	live     map[*Subscription]bool
+	kinds    map[string]*kind
+	ended    error
+}
+
+func newRegistry() *registry {
+	return &registry{channels: map[string]*channel{}, live: map[*Subscription]bool{}, kinds: map[string]*kind{}}
+}
+
+// add makes sub a sink of its channels. The channels are desired from now on.
+func (r *registry) add(sub *Subscription) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil {
+		return r.ended
+	}
+	r.live[sub] = true
+	for _, name := range sub.names {
+		r.channelLocked(name).addSink(sub)
+	}
+	return nil
+}
+
+// drop takes sub off names and returns those of them that nobody wants any more.
+func (r *registry) drop(sub *Subscription, names []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var unwanted []string
+	for _, name := range names {
+		ch := r.channels[name]
+		if ch == nil || !ch.dropSink(sub) {
+			continue
+		}
+		if !ch.isDesired() {
+			ch.confirmed.Store(0)
+			unwanted = append(unwanted, name)
+		}
+		r.forgetLocked(ch)
+	}
+	sub.names = slices.DeleteFunc(slices.Clone(sub.names), func(n string) bool { return slices.Contains(names, n) })
+	if len(sub.names) == 0 {
+		delete(r.live, sub)
+	}
+	return unwanted
+}
+
+// tap adds a handler to a channel and returns the function that removes it.
+func (r *registry) tap(name string, fn func(Notification)) (remove func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch := r.channelLocked(name)
+	t := &tap{fn}
+	ch.addTap(t)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		ch.dropTap(t)
+		r.forgetLocked(ch)
+	}
+}
+
+func (r *registry) channelLocked(name string) *channel {
+	ch := r.channels[name]
+	if ch == nil {
+		ch = newChannel(name, r.kindLocked(kindName(name)))
+		r.channels[name] = ch
+	}
+	return ch
+}
+
+func (r *registry) kindLocked(name string) *kind {
+	k := r.kinds[name]
+	if k == nil {
+		k = &kind{name: name}
+		r.kinds[name] = k
+	}
+	return k
+}
+
+// forgetLocked removes a channel that nobody listens to.
+func (r *registry) forgetLocked(ch *channel) {
+	if ch.isIdle() && r.channels[ch.name] == ch {
+		delete(r.channels, ch.name)
+	}
+}
+
+// find returns the channel of that name, nil if nobody listens to it. It does not allocate.
+func (r *registry) find(name []byte) *channel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.channels[string(name)]
+}
+
+// deliver routes the params of a subscription notification. It runs on the reader's goroutine.
+func (r *registry) deliver(epoch uint64, params []byte) {
+	name, data, ok := splitNotification(params)
+	if !ok {
+		return
+	}
+	if ch := r.find(name); ch != nil {
+		ch.deliver(epoch, data)
+	}
+}
+
+// unconfirmed returns the desired channels that epoch has not confirmed, private ones first, in stable order.
+func (r *registry) unconfirmed(epoch uint64) []string {
+	r.mu.Lock()
+	var names []string
+	for name, ch := range r.channels {
+		if ch.isDesired() && ch.confirmed.Load() != epoch {
+			names = append(names, name)
+		}
+	}
+	r.mu.Unlock()
+	slices.SortFunc(names, func(a, b string) int {
+		if pa, pb := isPrivateChannel(a), isPrivateChannel(b); pa != pb {
+			if pa {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// missing returns those of names that are desired and that epoch has not confirmed.
+func (r *registry) missing(epoch uint64, names []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var missing []string
+	for _, name := range names {
+		if ch := r.channels[name]; ch != nil && ch.isDesired() && ch.confirmed.Load() != epoch {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// confirm notes what the exchange accepted on the connection of epoch.
+func (r *registry) confirm(epoch uint64, names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range names {
+		if ch := r.channels[name]; ch != nil && ch.isDesired() {
+			ch.confirmed.Store(epoch)
+		}
+	}
+}
+
+// refuse takes channels that the exchange did not accept off every subscription, and tells each.
+func (r *registry) refuse(names []string, err error) {
+	for _, sub := range r.subscriptions() {
+		var mine []string
+		for _, name := range names {
+			if slices.Contains(sub.Channels(), name) {
+				mine = append(mine, name)
+			}
+		}
+		if len(mine) > 0 {
+			r.drop(sub, mine)
+			sub.refused(&SubscribeError{Refused: mine, Err: err})
+		}
+	}
+}
+
+// lost marks a gap in every subscription that the connection of epoch may have fed, and returns the markers.
+func (r *registry) lost(epoch uint64) []*GapError {
+	var gaps []*GapError
+	for _, sub := range r.subscriptions() {
+		if !r.wasFed(sub, epoch) {
+			continue
+		}
+		gap := &GapError{Reason: GapReconnect, Epoch: epoch}
+		sub.gap(gap)
+		gaps = append(gaps, gap)
+	}
+	return gaps
+}
+
+func (r *registry) wasFed(sub *Subscription, epoch uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range sub.names {
+		ch := r.channels[name]
+		if ch != nil && (ch.confirmed.Load() == epoch || ch.epoch.Load() == epoch) {
+			return true
+		}
+	}
+	return false
+}
+
+// end ends every subscription, and refuses new ones.
+func (r *registry) end(err error) {
+	r.mu.Lock()
+	r.ended = err
+	r.mu.Unlock()
+	for _, sub := range r.subscriptions() {
+		sub.finish(err)
+	}
+}
+
+func (r *registry) subscriptions() []*Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	subs := make([]*Subscription, 0, len(r.live))
+	for sub := range r.live {
+		subs = append(subs, sub)
+	}
+	return subs
+}
+
+func (r *registry) all() []*channel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	channels := make([]*channel, 0, len(r.channels))
+	for _, ch := range r.channels {
+		channels = append(channels, ch)
+	}
+	slices.SortFunc(channels, func(a, b *channel) int { return strings.Compare(a.name, b.name) })
+	return channels
+}
+
+func (r *registry) stats() (desired int, kinds []KindStats) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ch := range r.channels {
+		if ch.isDesired() {
+			desired++
+		}
+	}
+	for _, k := range r.kinds {
+		kinds = append(kinds, KindStats{Kind: k.name, Messages: k.messages.Load(), Dropped: k.dropped.Load(), Gaps: k.gaps.Load()})
+	}
+	slices.SortFunc(kinds, func(a, b KindStats) int { return strings.Compare(a.Kind, b.Kind) })
+	return desired, kinds
+}

@@ -1,0 +1,231 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Limits of the exchange.
+const (
+	// maxFrame is the longest frame that the exchange takes; it answers a longer one with an error that has no id.
+	maxFrame = 32 << 10
+	// maxChannels is how many channels one subscribe may name.
+	maxChannels = 500
+	// maxNames bounds the bytes of the names in one subscribe, so that the frame stays below maxFrame.
+	maxNames = 30 << 10
+	// A subscribe costs 3,000 of 30,000 credits, of which 10,000 come back each second; this leaves some to others that
+	// share the account.
+	subscribeBurst    = 8
+	subscribeInterval = 310 * time.Millisecond
+)
+
+// Methods of subscribing.
+const (
+	methodSubscribePublic    = "public/subscribe"
+	methodSubscribePrivate   = "private/subscribe"
+	methodUnsubscribePublic  = "public/unsubscribe"
+	methodUnsubscribePrivate = "private/unsubscribe"
+)
+
+type channelParams struct {
+	Channels []string `json:"channels"`
+}
+
+// ensure returns when the exchange has confirmed channels, over as many connections as that takes.
+func (s *Session) ensure(ctx context.Context, names []string) error {
+	for {
+		l, err := s.waitLink(ctx)
+		if err != nil {
+			return err
+		}
+		refused, err := s.subscribe(ctx, l, names)
+		switch {
+		case err == nil && len(refused) == 0:
+			return nil
+		case err == nil:
+			return &SubscribeError{Refused: refused}
+		case ctx.Err() != nil || s.ctx.Err() != nil || l == s.live.Load():
+			return err
+		}
+		// The connection went down meanwhile. The next one resumes these channels with all others; if it is up already,
+		// nothing is left to do but to look.
+	}
+}
+
+// subscribe asks for those of names that l has not confirmed, and returns the ones that the exchange left out.
+func (s *Session) subscribe(ctx context.Context, l *link, names []string) (refused []string, err error) {
+	if err := l.holdSubscribing(ctx); err != nil {
+		return nil, err
+	}
+	defer l.releaseSubscribing()
+	names = s.subs.missing(l.epoch, names)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	ctx, ended := s.step(ctx, Step{Kind: StepSubscribe, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
+	refused, err = s.request(ctx, l, names)
+	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
+	return refused, err
+}
+
+// request subscribes names in as few frames as the exchange allows, and notes what it confirms.
+func (s *Session) request(ctx context.Context, l *link, names []string) (refused []string, err error) {
+	for method, chunk := range chunks(names, methodSubscribePrivate, methodSubscribePublic) {
+		if err := s.subscribes.wait(ctx); err != nil {
+			return refused, err
+		}
+		var accepted []string
+		if err := s.linkCall(ctx, l, method, channelParams{chunk}, &accepted); err != nil {
+			return refused, err
+		}
+		s.subs.confirm(l.epoch, accepted)
+		for _, name := range chunk {
+			if !slices.Contains(accepted, name) {
+				refused = append(refused, name)
+			}
+		}
+	}
+	return refused, nil
+}
+
+// linkCall makes a call of the session's own over l. A refusal for want of authority is waited out as for any other call,
+// but over no other connection.
+func (s *Session) linkCall(ctx context.Context, l *link, method string, params, result any) error {
+	sent := l.mark()
+	err := l.call(ctx, method, params, result)
+	if !s.isFenced(method, err) {
+		return err
+	}
+	if renewErr := s.auth.renewRefused(ctx, l); l.auths.Load() == sent.auths {
+		return errors.Join(err, renewErr)
+	}
+	return l.call(ctx, method, params, result)
+}
+
+// chunks yields names in chunks that fit into one frame, with the method to use for each: private channels first.
+func chunks(names []string, private, public string) func(yield func(string, []string) bool) {
+	return func(yield func(string, []string) bool) {
+		for _, isPrivate := range []bool{true, false} {
+			method := public
+			if isPrivate {
+				method = private
+			}
+			var chunk []string
+			size := 0
+			for _, name := range names {
+				if isPrivateChannel(name) != isPrivate {
+					continue
+				}
+				if len(chunk) == maxChannels || size+len(name)+3 > maxNames {
+					if !yield(method, chunk) {
+						return
+					}
+					chunk, size = nil, 0
+				}
+				chunk, size = append(chunk, name), size+len(name)+3
+			}
+			if len(chunk) > 0 && !yield(method, chunk) {
+				return
+			}
+		}
+	}
+}
+
+// resume subscribes on a fresh connection to all that is desired. A channel that the exchange refuses now is taken off
+// its subscriptions, which are told: an instrument may have expired while the session was away.
+func (s *Session) resume(ctx context.Context, l *link) error {
+	names := s.subs.unconfirmed(l.epoch)
+	ctx, ended := s.step(ctx, Step{Kind: StepResume, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
+	refused, err := s.request(ctx, l, names)
+	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
+	if err != nil {
+		return fmt.Errorf("session: resume: %w", err)
+	}
+	if len(refused) > 0 {
+		s.log(slog.LevelWarn, "channels refused at resume", slog.Any("channels", refused))
+		s.subs.refuse(refused, nil)
+	}
+	return nil
+}
+
+// unsubscribe takes sub off its channels, and takes those back from the exchange that nobody wants any more. Without a
+// connection there is nothing to take back.
+func (s *Session) unsubscribe(ctx context.Context, sub *Subscription) error {
+	l := s.live.Load()
+	if l == nil {
+		s.subs.drop(sub, sub.Channels())
+		return nil
+	}
+	if err := l.holdSubscribing(ctx); err != nil {
+		s.subs.drop(sub, sub.Channels())
+		return err
+	}
+	defer l.releaseSubscribing()
+	for method, chunk := range chunks(s.subs.drop(sub, sub.Channels()), methodUnsubscribePrivate, methodUnsubscribePublic) {
+		err := s.linkCall(ctx, l, method, channelParams{chunk}, nil)
+		if _, gone := errors.AsType[*rpc.CallError](err); err != nil && !gone {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdSubscribing keeps the order of what is asked for the same channel on a ready connection: a subscribe must not be
+// overtaken by the unsubscribe of who had the channel before.
+func (l *link) holdSubscribing(ctx context.Context) error {
+	select {
+	case l.subscribing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *link) releaseSubscribing() { <-l.subscribing }
+
+// ChannelStatus is what a verification found of a channel.
+type ChannelStatus struct {
+	Channel   string
+	Confirmed bool // the exchange confirmed the subscription just now
+	// Note says how a channel that was not asked about is known to live, or why a channel is not confirmed.
+	Note string
+}
+
+// VerifySubscriptions asks the exchange to confirm the private and raw channels of the session again, as one does after a
+// re-authentication: what an exchange does to them then is not documented. Asking again for a channel that is live
+// changes nothing. Books are not asked about, for that could bring a second snapshot: their chain of change ids proves
+// them, see [Session.Channels].
+func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, error) {
+	l, err := s.waitLink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ask []string
+	var found []ChannelStatus
+	for _, ch := range s.subs.all() {
+		switch {
+		case !ch.isDesired():
+		case ch.isBook:
+			found = append(found, ChannelStatus{Channel: ch.name, Note: "proved by its chain of change ids"})
+		case isPrivateChannel(ch.name) || isRaw(ch.name):
+			ask = append(ask, ch.name)
+		default:
+			found = append(found, ChannelStatus{Channel: ch.name, Note: "public: needs no authentication"})
+		}
+	}
+	refused, err := s.request(ctx, l, ask)
+	for _, name := range ask {
+		status := ChannelStatus{Channel: name, Confirmed: err == nil && !slices.Contains(refused, name)}
+		if !status.Confirmed {
+			status.Note = "the exchange did not confirm it"
+		}
+		found = append(found, status)
+	}
+	return found, err
+}

@@ -1,0 +1,205 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+)
+
+// Policy says what becomes of a subscription whose consumer is slower than its channels.
+type Policy uint8
+
+// The policies.
+const (
+	// DropOldest drops the oldest notifications and puts one gap marker in their place.
+	DropOldest Policy = iota
+	// Fail ends the subscription with a [*GapError] once the consumer has read what is buffered.
+	Fail
+)
+
+// Notification is a message of a channel.
+type Notification struct {
+	Channel string
+	// Data is the JSON of the message's data member. It is valid until the next notification is taken, or until the
+	// handler returns: whoever keeps it, clones it.
+	Data json.RawMessage
+	// Epoch is that of the connection over which it came.
+	Epoch uint64
+}
+
+// entry is a place in a stream: a notification, or an error.
+type entry struct {
+	channel *channel
+	data    []byte
+	epoch   uint64
+	err     error // a *GapError or a notice, if not nil
+}
+
+// notification is what the consumer is given of the entry, zero for a marker.
+func (e *entry) notification() Notification {
+	if e.err != nil {
+		return Notification{}
+	}
+	return Notification{Channel: e.channel.name, Data: e.data, Epoch: e.epoch}
+}
+
+// ring buffers the stream of one subscription between the reader, which never waits for it, and one consumer. It reuses
+// the memory of the notifications that it held.
+type ring struct {
+	policy   Policy
+	maxBytes int
+	arrived  chan struct{} // there may be something to take
+
+	mu      sync.Mutex // protects the fields below
+	entries []entry    // fixed size
+	head, n int
+	bytes   int
+	lost    *GapError // stands before head
+	notices []error   // stand before all else: their place does not matter, and they must not be dropped
+	end     error     // follows the last entry, nil while the stream goes on
+}
+
+func newRing(policy Policy, size, maxBytes int) *ring {
+	return &ring{
+		policy: policy, maxBytes: maxBytes,
+		arrived: make(chan struct{}, 1), entries: make([]entry, size),
+	}
+}
+
+// push adds a notification, of which it copies the data.
+func (r *ring) push(ch *channel, n Notification) {
+	r.mu.Lock()
+	if r.end != nil {
+		r.mu.Unlock()
+		return
+	}
+	r.makeRoomLocked(len(n.Data))
+	if r.end == nil {
+		e := r.addLocked()
+		e.channel, e.epoch, e.err = ch, n.Epoch, nil
+		e.data = append(e.data[:0], n.Data...)
+		r.bytes += len(n.Data)
+	}
+	r.mu.Unlock()
+	r.wake()
+}
+
+// gap adds a gap marker.
+func (r *ring) gap(gap *GapError) {
+	r.mu.Lock()
+	if r.end == nil {
+		r.makeRoomLocked(0)
+	}
+	if r.end == nil {
+		e := r.addLocked()
+		e.err, e.data = gap, e.data[:0]
+	}
+	r.mu.Unlock()
+	r.wake()
+}
+
+// notice adds an error that the consumer is told of next.
+func (r *ring) notice(err error) {
+	r.mu.Lock()
+	r.notices = append(r.notices, err)
+	r.mu.Unlock()
+	r.wake()
+}
+
+// close ends the stream with err after what is buffered.
+func (r *ring) close(err error) {
+	r.mu.Lock()
+	if r.end == nil {
+		r.end = err
+	}
+	r.mu.Unlock()
+	r.wake()
+}
+
+func (r *ring) wake() {
+	select {
+	case r.arrived <- struct{}{}:
+	default: // the consumer has not looked yet
+	}
+}
+
+func (r *ring) addLocked() *entry {
+	e := &r.entries[(r.head+r.n)%len(r.entries)]
+	r.n++
+	return e
+}
+
+// makeRoomLocked applies the policy until there is room for one more entry of size bytes.
+func (r *ring) makeRoomLocked(size int) {
+	for r.n == len(r.entries) || r.n > 0 && r.bytes+size > r.maxBytes {
+		if r.policy == Fail {
+			r.end = &GapError{Reason: GapOverflow, Missed: 1}
+			return
+		}
+		r.dropLocked()
+	}
+}
+
+// dropLocked drops the oldest entry. What is lost in one place is announced by one marker.
+func (r *ring) dropLocked() {
+	e := r.popLocked()
+	if gap, isGap := e.err.(*GapError); isGap { //nolint:errorlint // our own marker, never wrapped
+		merged := *gap
+		if r.lost != nil {
+			merged.Missed += r.lost.Missed
+		}
+		r.lost = &merged
+		return
+	}
+	if r.lost == nil {
+		r.lost = &GapError{Reason: GapOverflow, Epoch: e.epoch}
+	}
+	r.lost.Missed++
+	e.channel.kind.dropped.Add(1)
+}
+
+func (r *ring) popLocked() *entry {
+	e := &r.entries[r.head]
+	r.head = (r.head + 1) % len(r.entries)
+	r.n--
+	r.bytes -= len(e.data)
+	return e
+}
+
+// take waits for the next entry and moves it into e, giving e's old memory to the ring. It reports false at the
+// stream's end, whose error is then in e.
+func (r *ring) take(ctx context.Context, e *entry) bool {
+	for {
+		r.mu.Lock()
+		ok, ended := r.takeLocked(e)
+		r.mu.Unlock()
+		if ok || ended {
+			return ok
+		}
+		select {
+		case <-r.arrived:
+		case <-ctx.Done():
+			e.err = context.Cause(ctx)
+			return false
+		}
+	}
+}
+
+func (r *ring) takeLocked(e *entry) (ok, ended bool) {
+	switch {
+	case len(r.notices) > 0:
+		e.err, r.notices = r.notices[0], r.notices[1:]
+		return true, false
+	case r.lost != nil:
+		e.err, r.lost = r.lost, nil
+		return true, false
+	case r.n > 0:
+		held := r.popLocked()
+		*e, *held = *held, entry{data: e.data[:0]}
+		return true, false
+	case r.end != nil:
+		e.err = r.end
+		return false, true
+	}
+	return false, false
+}

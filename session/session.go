@@ -1,0 +1,234 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Session is one authenticated session that outlives its connections. It is safe for concurrent use.
+type Session struct {
+	cfg  Config
+	subs *registry
+	auth *authenticator
+	// subscribes paces what the session subscribes, for the exchange ends a session that asks too fast.
+	subscribes *bucket
+
+	// ctx is the supervisor's: it ends when the session closes, and everything that the session does for itself ends
+	// with it. It belongs to no call.
+	ctx    context.Context //nolint:containedctx // the session's own life, not a call's
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // every goroutine of the session but the supervisor; see spawn
+	done   chan struct{}  // closed when all has ended
+
+	live    atomic.Pointer[link] // the connection while Ready, else nil
+	renew   chan chan<- error    // requests for a planned reconnect, to the supervisor
+	closing chan struct{}        // closed when Close wants the supervisor to log out and end
+	once    sync.Once            // closes closing
+	resent  atomic.Uint64
+
+	mu sync.Mutex // protects the fields below
+	// state changes only on the supervisor's goroutine.
+	state   State
+	changed chan struct{} // closed and replaced at each change of state
+	epoch   uint64        // of the newest connection
+	err     error         // why the session is not ready, or is closed
+}
+
+// Dial opens a session and returns when it is ready. ctx bounds Dial alone: ending it later does nothing. Dial makes one
+// attempt, so that what is wrong with a URL, a network or a key is told at once; from then on the session reconnects
+// by itself until Close, or until the exchange refuses its credentials for good.
+//
+// Errors match [ErrConfig], or are an [*rpc.HandshakeError], an [*AuthError], an [*rpc.CallError] or ctx's error.
+func Dial(ctx context.Context, cfg Config) (*Session, error) {
+	s, err := newSession(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	first := make(chan error, 1)
+	s.observeOpened()
+	go s.supervise(first) // joined through done
+	select {
+	case err = <-first:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		s.end(err)
+		<-s.done
+		return nil, err
+	}
+	return s, nil
+}
+
+func newSession(ctx context.Context, cfg Config) (*Session, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	s := &Session{
+		cfg:     cfg,
+		subs:    newRegistry(),
+		done:    make(chan struct{}),
+		renew:   make(chan chan<- error),
+		closing: make(chan struct{}),
+		changed: make(chan struct{}),
+
+		subscribes: newBucket(subscribeBurst, subscribeInterval),
+	}
+	// The session keeps the values of Dial's ctx (its trace, say) but not its end.
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.auth = newAuthenticator(s)
+	return s, nil
+}
+
+// Name is Config.Name, or the name that Dial gave.
+func (s *Session) Name() string { return s.cfg.Name }
+
+// URL is the endpoint that the session connects to.
+func (s *Session) URL() string { return s.cfg.URL }
+
+// State is what the session is doing now.
+func (s *Session) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Ready reports whether the session is connected, authenticated and subscribed to all that it should be.
+func (s *Session) Ready() bool { return s.live.Load() != nil }
+
+// WaitReady waits until the session is ready. It returns ctx's error, or why the session is closed.
+func (s *Session) WaitReady(ctx context.Context) error {
+	_, err := s.waitLink(ctx)
+	return err
+}
+
+// waitLink waits for the connection of a ready session.
+func (s *Session) waitLink(ctx context.Context) (*link, error) {
+	for {
+		s.mu.Lock()
+		changed, state, err := s.changed, s.state, s.err
+		s.mu.Unlock()
+		if l := s.live.Load(); l != nil {
+			return l, nil
+		}
+		if state == Closed {
+			return nil, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Done is closed when the session has ended and nothing of it is left.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err is nil while the session lives, and then why it ended: [ErrClosed] after Close, an [*AuthError] if the exchange
+// refused its credentials for good.
+func (s *Session) Err() error {
+	select {
+	case <-s.done:
+	default:
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Generation is that of the credentials with which the present connection last authenticated, 0 if there is none.
+func (s *Session) Generation() uint64 {
+	if l := s.live.Load(); l != nil {
+		return l.generation.Load()
+	}
+	return 0
+}
+
+// Reconnect logs out, which cancels no orders, opens a new connection, and returns when the session is ready again. It
+// joins a reconnect that is under way. Calls in flight end with an [rpc.CallError].
+func (s *Session) Reconnect(ctx context.Context) error {
+	renewed := make(chan error, 1)
+	select {
+	case s.renew <- renewed:
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-renewed:
+		if err != nil {
+			return err
+		}
+		return s.WaitReady(ctx)
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close logs out, so that the exchange cancels no orders, closes the connection, ends every subscription with
+// [ErrClosed], and returns when nothing of the session is left. ctx bounds the goodbye: when it ends, the connection is
+// closed at once and Close returns ctx's error. Further Closes wait for the first.
+func (s *Session) Close(ctx context.Context) error {
+	s.once.Do(func() { close(s.closing) })
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		s.end(ErrClosed)
+		<-s.done
+		return context.Cause(ctx)
+	}
+}
+
+// end makes the supervisor stop for good.
+func (s *Session) end(err error) { s.cancel(err) }
+
+// setState moves along an edge of the transition table. Only the supervisor calls it.
+func (s *Session) setState(to State, why error) {
+	s.mu.Lock()
+	from := s.state
+	s.state, s.err = to, why
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if why != nil {
+		s.log(slog.LevelWarn, "session "+to.String(), slog.Any("reason", why))
+	} else {
+		s.log(slog.LevelDebug, "session "+to.String())
+	}
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.StateChanged(s, from, to, why)
+	}
+}
+
+func (s *Session) log(level slog.Level, msg string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("session", s.cfg.Name))
+	s.cfg.Logger.LogAttrs(s.ctx, level, msg, attrs...)
+}
+
+func (s *Session) observeOpened() {
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.Opened(s)
+	}
+}
+
+// step tells the observer of a step; the function that it returns is called at the step's end.
+func (s *Session) step(ctx context.Context, step Step) (context.Context, func(StepEnd)) {
+	if s.cfg.Observer == nil {
+		return ctx, func(StepEnd) {}
+	}
+	step.Session, step.URL = s.cfg.Name, s.cfg.URL
+	return s.cfg.Observer.StepStart(ctx, step)
+}
+
+var _ rpc.Caller = (*Session)(nil)

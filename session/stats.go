@@ -1,0 +1,72 @@
+package session
+
+import (
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Stats are the counters of a session since Dial. Reading them costs a few microseconds and disturbs nobody.
+type Stats struct {
+	State      State
+	Epoch      uint64 // of the newest connection: how many there have been
+	Generation uint64 // of the credentials in use, 0 while not ready
+	// TokenExpires is when the token of the present connection ends, zero if there is none. It is renewed before.
+	TokenExpires time.Time
+	Resent       uint64 // calls that were sent again after a re-authentication
+	Channels     int    // channels that are subscribed to
+	Kinds        []KindStats
+	Conn         rpc.Stats // of the present connection, zero while not ready
+}
+
+// KindStats count the notifications of one kind of channel: its first segment, or its first two if that is "user".
+type KindStats struct {
+	Kind     string
+	Messages uint64 // that came
+	Dropped  uint64 // that slow subscribers missed
+	Gaps     uint64 // breaks of sequence
+}
+
+// ChannelStats are the counters of a channel since it was subscribed to.
+type ChannelStats struct {
+	Channel       string
+	Epoch         uint64 // of the connection over which the last notification came, 0 before the first
+	Notifications uint64
+	// A book's chain of change ids: how many snapshots came, how often a delta did not name its predecessor, and the id
+	// of the last message.
+	Snapshots    uint64
+	Breaks       uint64
+	LastChangeID int64
+}
+
+// Stats returns the session's counters.
+func (s *Session) Stats() Stats {
+	s.mu.Lock()
+	stats := Stats{State: s.state, Epoch: s.epoch}
+	s.mu.Unlock()
+	stats.Resent = s.resent.Load()
+	if l := s.live.Load(); l != nil {
+		stats.Generation = l.generation.Load()
+		stats.Conn = l.conn.Stats()
+		if expires := l.expires.Load(); expires != 0 {
+			stats.TokenExpires = time.Unix(0, expires)
+		}
+	}
+	stats.Channels, stats.Kinds = s.subs.stats()
+	return stats
+}
+
+// Channels returns the counters of each channel that the session is subscribed to, in the order of their names.
+func (s *Session) Channels() []ChannelStats {
+	var stats []ChannelStats
+	for _, ch := range s.subs.all() {
+		if !ch.isDesired() {
+			continue
+		}
+		stats = append(stats, ChannelStats{
+			Channel: ch.name, Epoch: ch.epoch.Load(), Notifications: ch.received.Load(),
+			Snapshots: ch.chain.snapshots.Load(), Breaks: ch.chain.breaks.Load(), LastChangeID: ch.chain.last.Load(),
+		})
+	}
+	return stats
+}

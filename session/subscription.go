@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+// SubscribeConfig configures a subscription. Its zero value works.
+type SubscribeConfig struct {
+	// Handler, if set, is given each notification on the reader's goroutine, in place of the stream of Notifications: it
+	// has the lowest latency, delays everything else of the session while it runs, and must not call the session. Gaps go to
+	// OnGap.
+	Handler func(Notification)
+	// OnGap is told of gaps, and of channels that the exchange refused after a reconnect, when there is a Handler.
+	OnGap func(error)
+	// Buffer is how many notifications wait for a slow consumer, and BufferBytes how many bytes of them; 0 means 1024
+	// and 16 MiB.
+	Buffer      int
+	BufferBytes int
+	// Policy is what becomes of a consumer that is slower than that.
+	Policy Policy
+}
+
+// maxChannelName bounds a channel's name in bytes.
+const maxChannelName = 128
+
+func (c SubscribeConfig) withDefaults() SubscribeConfig {
+	if c.Buffer <= 0 {
+		c.Buffer = 1024
+	}
+	if c.BufferBytes <= 0 {
+		c.BufferBytes = 16 << 20
+	}
+	return c
+}
+
+// Subscription is a stream of the notifications of some channels, over all connections of its session.
+type Subscription struct {
+	session *Session
+	handler func(Notification)
+	onGap   func(error)
+	ring    *ring // nil if there is a handler
+
+	names []string // protected by the registry's lock, replaced rather than changed
+
+	mu  sync.Mutex // protects err
+	err error      // why the subscription ended
+}
+
+// Subscribe asks the exchange for channels and returns when it has accepted all of them. Notifications that come before
+// that are kept. If the exchange leaves out any channel, which is how it refuses, none is kept and the error is a
+// [*SubscribeError].
+//
+// After a reconnect the session subscribes again by itself and the stream holds one [*GapError]. A channel that others of
+// this session are subscribed to already is shared: its notifications come, but no snapshot of a book for the newcomer.
+//
+// Other errors are those of [Session.Call], [ErrConfig] for a name that cannot be a channel's, or why the session is
+// closed.
+func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels ...string) (*Subscription, error) {
+	names := slices.Compact(slices.Sorted(slices.Values(channels)))
+	if err := s.checkChannels(names); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	sub := &Subscription{session: s, handler: cfg.Handler, onGap: cfg.OnGap, names: names}
+	if cfg.Handler == nil {
+		sub.ring = newRing(cfg.Policy, cfg.Buffer, cfg.BufferBytes)
+	}
+	if err := s.subs.add(sub); err != nil {
+		return nil, err
+	}
+	if err := s.ensure(ctx, names); err != nil {
+		sub.abandon(ctx, err)
+		return nil, err
+	}
+	return sub, nil
+}
+
+func (s *Session) checkChannels(names []string) error {
+	if len(names) == 0 {
+		return fmt.Errorf("%w: Subscribe: no channels", ErrConfig)
+	}
+	for _, name := range names {
+		switch {
+		case name == "" || len(name) > maxChannelName:
+			return fmt.Errorf("%w: Subscribe: a channel's name has 1 to %d bytes, not %d", ErrConfig, maxChannelName, len(name))
+		case isPrivateChannel(name) && s.cfg.Credentials == nil:
+			return fmt.Errorf("session: subscribe %s: %w", name, ErrNoCredentials)
+		}
+	}
+	return nil
+}
+
+// Handle adds a handler to a channel, on the reader's goroutine: it has the lowest latency, delays everything else of the
+// session while it runs, and must not call the session. It subscribes to nothing: it sees what some Subscribe of this
+// session brings. The function that it returns removes it.
+func (s *Session) Handle(channel string, fn func(Notification)) (remove func()) {
+	return s.subs.tap(channel, fn)
+}
+
+// Channels returns the channels that the subscription still has; the caller owns the slice.
+func (sub *Subscription) Channels() []string {
+	sub.session.subs.mu.Lock()
+	defer sub.session.subs.mu.Unlock()
+	return slices.Clone(sub.names)
+}
+
+// Notifications is the stream, for one consumer at a time. An error in the stream stands in the place of what it tells
+// of: after a [*GapError] the stream goes on; after a [*SubscribeError], with which the exchange refused channels after a
+// reconnect, it goes on with the other channels. After any other error, and after a Fail policy's GapError, it is over;
+// [Subscription.Err] then is not nil. It ends with ctx's error when ctx ends, and may then be taken up again.
+func (sub *Subscription) Notifications(ctx context.Context) iter.Seq2[Notification, error] {
+	return func(yield func(Notification, error) bool) {
+		if sub.ring == nil {
+			yield(Notification{}, fmt.Errorf("%w: Notifications: the subscription has a Handler", ErrConfig))
+			return
+		}
+		var e entry
+		for sub.ring.take(ctx, &e) {
+			if !yield(e.notification(), e.err) {
+				return
+			}
+		}
+		if !errors.Is(e.err, ErrUnsubscribed) {
+			yield(Notification{}, e.err)
+		}
+	}
+}
+
+// Err is nil while the subscription lives, and then why it ended: [ErrUnsubscribed] after Close, a [*SubscribeError] if
+// the exchange refused its last channel, or why the session is closed.
+func (sub *Subscription) Err() error {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.err
+}
+
+// Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
+// returns what the exchange answered; the subscription has ended in any case.
+func (sub *Subscription) Close(ctx context.Context) error {
+	if sub.Err() != nil {
+		return nil
+	}
+	sub.finish(ErrUnsubscribed)
+	return sub.session.unsubscribe(ctx, sub)
+}
+
+// abandon undoes a Subscribe that failed.
+func (sub *Subscription) abandon(ctx context.Context, err error) {
+	sub.finish(err)
+	if err := sub.session.unsubscribe(context.WithoutCancel(ctx), sub); err != nil {
+		sub.session.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+	}
+}
+
+// push hands on a notification, on the reader's goroutine.
+func (sub *Subscription) push(ch *channel, n Notification) {
+	if sub.handler != nil {
+		sub.handler(n)
+		return
+	}
+	sub.ring.push(ch, n)
+}
+
+// gap marks a possible loss.
+func (sub *Subscription) gap(gap *GapError) {
+	switch {
+	case sub.ring != nil:
+		sub.ring.gap(gap)
+	case sub.onGap != nil:
+		sub.onGap(gap)
+	}
+}
+
+// refused tells of channels that the exchange did not accept again; without any channel left the subscription is over.
+func (sub *Subscription) refused(err *SubscribeError) {
+	switch {
+	case len(sub.Channels()) == 0:
+		sub.finish(err)
+	case sub.ring != nil:
+		sub.ring.notice(err)
+	case sub.onGap != nil:
+		sub.onGap(err)
+	}
+}
+
+// finish ends the subscription with err, once.
+func (sub *Subscription) finish(err error) {
+	sub.mu.Lock()
+	ended := sub.err != nil
+	if !ended {
+		sub.err = err
+	}
+	sub.mu.Unlock()
+	switch {
+	case ended:
+	case sub.ring != nil:
+		sub.ring.close(err)
+	case sub.onGap != nil && !errors.Is(err, ErrUnsubscribed):
+		sub.onGap(err)
+	}
+}

@@ -1,0 +1,301 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+const (
+	goodbyeTimeout = time.Second
+	// steadyAfter is how long a connection must have been ready before the next loss counts as a first one. Resetting the
+	// backoff at once would let a login that flaps hammer the exchange.
+	steadyAfter = 10 * time.Second
+	// limitedPause is the least wait after the exchange said that there are too many connections or requests.
+	limitedPause = 5 * time.Second
+	// silentIntervals is how many heartbeat intervals may pass without a frame.
+	silentIntervals = 2.5
+)
+
+// errRenew ends a connection that Reconnect wants replaced.
+var errRenew = errors.New("session: planned reconnect")
+
+// supervise is the session's one goroutine that decides: it opens connections, tends them, and moves the state. first is
+// told the outcome of the first attempt, whose failure is final.
+func (s *Session) supervise(first chan<- error) {
+	wait := s.cfg.NewBackoff()
+	for {
+		var readyAt time.Time
+		err := s.connectAndTend(func() {
+			readyAt = time.Now()
+			if first != nil {
+				first <- nil
+				first = nil
+			}
+		})
+		if first != nil || s.isFinal(err) {
+			s.finish(err, first)
+			return
+		}
+		if !readyAt.IsZero() && time.Since(readyAt) >= steadyAfter {
+			wait.Reset()
+		}
+		if errors.Is(err, errRenew) {
+			continue
+		}
+		s.setState(Backoff, err)
+		if !s.pause(wait.NextBackOff(), err) {
+			s.finish(s.why(err), nil)
+			return
+		}
+	}
+}
+
+// isFinal reports whether a session must end with err rather than connect again.
+func (s *Session) isFinal(err error) bool {
+	_, refused := errors.AsType[*AuthError](err)
+	return refused || s.ctx.Err() != nil || errors.Is(err, ErrClosed)
+}
+
+// why is the reason of the session's end: that of whoever ended it, else err.
+func (s *Session) why(err error) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return err
+}
+
+// finish ends the session for good: nothing of it is left when done is closed.
+func (s *Session) finish(err error, first chan<- error) {
+	err = s.why(err)
+	s.end(err)
+	s.subs.end(err)
+	s.setState(Closed, err)
+	s.work.Wait()
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.Ended(s)
+	}
+	if first != nil {
+		first <- err
+	}
+	close(s.done)
+}
+
+// spawn runs f on a goroutine that the session waits for before it is done. It reports false, and does not run f, if the
+// session is ending.
+func (s *Session) spawn(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Closed {
+		return false
+	}
+	s.work.Go(f)
+	return true
+}
+
+// pause waits between two attempts. It reports false if the session is to end.
+func (s *Session) pause(wait time.Duration, err error) bool {
+	if wait < 0 {
+		return false
+	}
+	if isLimited(err) {
+		wait = max(wait, limitedPause)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case renewed := <-s.renew:
+		renewed <- nil // a new connection is on its way anyway
+		return true
+	case <-s.closing:
+		s.end(ErrClosed)
+	case <-s.ctx.Done():
+	}
+	return false
+}
+
+// isLimited reports whether the exchange asked for less.
+func isLimited(err error) bool {
+	if h, ok := errors.AsType[*rpc.HandshakeError](err); ok {
+		return h.Status == http.StatusTooManyRequests || h.Status == http.StatusServiceUnavailable
+	}
+	if e, ok := errors.AsType[*rpc.Error](err); ok {
+		return e.Code == CodeTooManyRequests || e.Code == CodeMaintenance
+	}
+	return false
+}
+
+// connectAndTend opens a connection, tends it, and returns why it ended. ready is called when the session is.
+func (s *Session) connectAndTend(ready func()) (err error) {
+	s.setState(Connecting, nil)
+	s.mu.Lock()
+	s.epoch++
+	epoch := s.epoch
+	s.mu.Unlock()
+	life, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	ctx, ended := s.step(life, Step{Kind: StepConnect, Epoch: epoch})
+	l, err := s.open(life, ctx, epoch)
+	if err != nil {
+		ended(StepEnd{Err: err})
+		return err
+	}
+	established := make(chan error, 1)
+	s.work.Go(func() {
+		err := s.establish(ctx, l)
+		ended(StepEnd{Err: err, Generation: l.generation.Load()})
+		established <- err
+	})
+	t := tending{link: l, established: established, ready: ready}
+	err = s.tend(&t)
+	cancel()
+	s.live.Store(nil)
+	_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
+	if t.established != nil {
+		<-established
+	}
+	s.lost(l)
+	return err
+}
+
+// open dials, and lets Close end the wait.
+func (s *Session) open(life, ctx context.Context, epoch uint64) (*link, error) {
+	dialed := make(chan struct{})
+	var l *link
+	var err error
+	s.work.Go(func() {
+		defer close(dialed)
+		l, err = s.dial(life, ctx, epoch)
+	})
+	select {
+	case <-dialed:
+	case <-s.closing:
+		s.end(ErrClosed)
+		<-dialed
+	}
+	return l, err
+}
+
+// lost tells every subscription that the connection was its last source for now.
+func (s *Session) lost(l *link) {
+	for _, gap := range s.subs.lost(l.epoch) {
+		if s.cfg.Observer != nil {
+			s.cfg.Observer.Gap(s, gap)
+		}
+	}
+}
+
+// establish makes a fresh connection what the session promises.
+func (s *Session) establish(ctx context.Context, l *link) error {
+	s.setState(Authenticating, nil)
+	if err := s.auth.login(ctx, l); err != nil {
+		return err
+	}
+	s.setState(Resuming, nil)
+	return s.resume(ctx, l)
+}
+
+// tending is what the supervisor knows of the connection that it tends.
+type tending struct {
+	link        *link
+	established <-chan error // nil once it has spoken
+	ready       func()
+	renewal     <-chan time.Time // when to renew the token
+	received    uint64           // frames at the last look
+	silence     time.Time        // since when nothing has come
+}
+
+// tend serves a connection until it ends, and says why.
+func (s *Session) tend(t *tending) error {
+	watch := time.NewTicker(s.watchInterval())
+	defer watch.Stop()
+	t.silence = time.Now()
+	for {
+		select {
+		case <-t.link.conn.Done():
+			return t.link.conn.Err()
+		case err := <-t.established:
+			t.established = nil
+			if err != nil {
+				return err
+			}
+			t.renewal = s.renewalTimer(t.link)
+			s.live.Store(t.link)
+			s.setState(Ready, nil)
+			t.ready()
+		case <-t.link.tests:
+			s.answerTest(t.link)
+		case now := <-watch.C:
+			if s.isSilent(t, now) {
+				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
+			}
+		case <-t.renewal:
+			t.renewal = nil
+			s.work.Go(func() { s.renewToken(t.link) })
+		case <-s.auth.renewed:
+			t.renewal = s.renewalTimer(t.link)
+		case renewed := <-s.renew:
+			renewed <- nil
+			s.live.Store(nil)
+			t.link.goodbye(s.ctx)
+			return errRenew
+		case <-s.closing:
+			s.live.Store(nil)
+			t.link.goodbye(s.ctx)
+			return ErrClosed
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		}
+	}
+}
+
+func (s *Session) watchInterval() time.Duration {
+	if s.cfg.Heartbeat < 0 {
+		return time.Hour
+	}
+	return s.cfg.Heartbeat / 2
+}
+
+// isSilent reports whether nothing has come for longer than heartbeats allow.
+func (s *Session) isSilent(t *tending, now time.Time) bool {
+	if received := t.link.conn.Stats().Received; received != t.received {
+		t.received, t.silence = received, now
+	}
+	limit := time.Duration(silentIntervals * float64(s.cfg.Heartbeat))
+	return s.cfg.Heartbeat > 0 && now.Sub(t.silence) > limit
+}
+
+// answerTest answers a test_request. Without an answer the exchange closes the connection, and cancels orders if it was
+// asked to: it must not wait behind anything, so its frame is in the control lane.
+func (s *Session) answerTest(l *link) {
+	if err := l.call(s.ctx, methodTest, nil, nil); err != nil {
+		s.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
+	}
+}
+
+// renewalTimer fires when the token should be renewed: at a random point between 85 and 95 % of what is left of its
+// life, so that sessions that were opened together do not renew together.
+func (s *Session) renewalTimer(l *link) <-chan time.Time {
+	expires := l.expires.Load()
+	if expires == 0 {
+		return nil
+	}
+	left := time.Until(time.Unix(0, expires))
+	part := 0.85 + 0.1*rand.Float64()
+	return time.After(max(time.Second, time.Duration(part*float64(left))))
+}
+
+// renewToken authenticates again before the token ends. If that fails, calls will be refused and will try again.
+func (s *Session) renewToken(l *link) {
+	if err := s.auth.renew(s.ctx, l); err != nil {
+		s.log(slog.LevelWarn, "token renewal", slog.Any("error", err))
+	}
+}
