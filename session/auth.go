@@ -18,17 +18,25 @@ type authenticator struct {
 	renewed chan struct{} // tells the supervisor that a token has a new life
 	budget  *bucket       // for authentications that refused calls ask for without a newer generation
 
-	mu     sync.Mutex // protects flight, and asked of it
+	mu     sync.Mutex // protects flight, and its why and asked
 	flight *flight
 }
 
+// need is why a live connection is authenticated.
+type need uint8
+
+const (
+	wanted  need = iota // somebody who decides wants it
+	refused             // a call was refused: without newer credentials, the budget must not be spent
+)
+
 // flight is an authentication of a live connection.
 type flight struct {
-	link   *link
-	thrift bool          // it must not be flown for a generation that is not newer, if the budget is spent
-	asked  bool          // it has its credentials: who comes later may need newer ones
-	done   chan struct{} // closed after err was stored
-	err    error
+	link  *link
+	why   need
+	asked bool          // it has its credentials: who comes later may need newer ones
+	done  chan struct{} // closed after err was stored
+	err   error
 }
 
 func newAuthenticator(s *Session) *authenticator {
@@ -67,7 +75,7 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 // renew authenticates a live connection with credentials that are asked for from now on.
 func (a *authenticator) renew(ctx context.Context, l *link) error {
 	for {
-		f, fresh := a.board(l, false)
+		f, fresh := a.board(l, wanted)
 		select {
 		case <-f.done:
 			if fresh {
@@ -82,7 +90,7 @@ func (a *authenticator) renew(ctx context.Context, l *link) error {
 // renewRefused authenticates a live connection for a call that it refused: any authentication that ends after the refusal
 // will do.
 func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
-	f, _ := a.board(l, true)
+	f, _ := a.board(l, refused)
 	select {
 	case <-f.done:
 		return f.err
@@ -92,17 +100,17 @@ func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
 }
 
 // board joins the flight under way or starts one. fresh reports that the flight has not asked for its credentials yet.
-func (a *authenticator) board(l *link, thrift bool) (f *flight, fresh bool) {
+func (a *authenticator) board(l *link, why need) (f *flight, fresh bool) {
 	a.mu.Lock()
 	if f := a.flight; f != nil {
 		fresh := !f.asked
-		if fresh && !thrift {
-			f.thrift = false
+		if fresh && why == wanted {
+			f.why = wanted
 		}
 		a.mu.Unlock()
 		return f, fresh
 	}
-	f = &flight{link: l, thrift: thrift, done: make(chan struct{})}
+	f = &flight{link: l, why: why, done: make(chan struct{})}
 	a.flight = f
 	a.mu.Unlock()
 	if !a.session.spawn(func() { a.fly(f) }) {
@@ -129,9 +137,9 @@ func (a *authenticator) fly(f *flight) {
 func (a *authenticator) depart(f *flight, c Credentials) error {
 	a.mu.Lock()
 	f.asked = true
-	thrift := f.thrift
+	why := f.why
 	a.mu.Unlock()
-	if thrift && c.Generation <= f.link.generation.Load() && !a.budget.take(time.Now()) {
+	if why == refused && c.Generation <= f.link.generation.Load() && !a.budget.take(time.Now()) {
 		return errRenewLimit
 	}
 	return nil

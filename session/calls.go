@@ -135,11 +135,11 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 		if s.cfg.Observer != nil {
 			s.cfg.Observer.Resent(s, call.method)
 		}
-		if err := again(l); !s.isFenced(call.method, err) {
+		err = again(l)
+		if !s.isFenced(call.method, err) {
 			return err
-		} else {
-			call = fenced{call.method, l, now, err}
 		}
+		call = fenced{call.method, l, now, err}
 	}
 }
 

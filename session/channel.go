@@ -149,11 +149,11 @@ func (c *chain) follow(same bool, data []byte) bool {
 
 // numberAfter returns the integer that follows a key in well-formed JSON.
 func numberAfter(data, key []byte) (int64, bool) {
-	at := bytes.Index(data, key)
-	if at < 0 {
+	_, rest, found := bytes.Cut(data, key)
+	if !found {
 		return 0, false
 	}
-	rest := bytes.TrimLeft(data[at+len(key):], " \t\r\n:")
+	rest = bytes.TrimLeft(rest, " \t\r\n:")
 	var n int64
 	digits := 0
 	for digits < len(rest) && digits < 18 && rest[digits] >= '0' && rest[digits] <= '9' {

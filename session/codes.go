@@ -39,6 +39,8 @@ func classify(c rpc.Code) rpc.Verdict {
 		return rpc.Verdict{Class: rpc.ClassRetry, NotExecuted: true}
 	case CodeRetry, CodeUnavailable, CodeSecurityKeyOverLimit, CodeQuotesFrozen:
 		return rpc.Verdict{Class: rpc.ClassRetry}
+	case rpc.CodeInternal:
+		return rpc.Verdict{Class: rpc.ClassPermanent}
 	case CodeForbidden, CodeScopeExceeded, CodeSecurityKey, CodeTimedOut,
 		rpc.CodeParse, rpc.CodeInvalidRequest, rpc.CodeMethodNotFound, rpc.CodeInvalidParams:
 		return rpc.Verdict{Class: rpc.ClassPermanent, NotExecuted: true}

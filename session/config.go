@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -137,7 +138,7 @@ func checkURL(raw string, plaintext bool) error {
 	case err != nil:
 		return fmt.Errorf("does not parse: it should look like %s", TestURL)
 	case u.User != nil:
-		return fmt.Errorf("carries user information: credentials belong into Config.Credentials")
+		return errors.New("carries user information: credentials belong into Config.Credentials")
 	case u.Hostname() == "":
 		return fmt.Errorf("has no host: it should look like %s", TestURL)
 	case u.Scheme == "wss":
@@ -147,7 +148,7 @@ func checkURL(raw string, plaintext bool) error {
 	case plaintext || isLoopback(u.Hostname()):
 		return nil
 	}
-	return fmt.Errorf("is not encrypted: use wss, or set AllowPlaintext")
+	return errors.New("is not encrypted: use wss, or set AllowPlaintext")
 }
 
 func isLoopback(host string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -109,32 +110,37 @@ func (s *Session) linkCall(ctx context.Context, l *link, method string, params, 
 }
 
 // chunks yields names in chunks that fit into one frame, with the method to use for each: private channels first.
-func chunks(names []string, private, public string) func(yield func(string, []string) bool) {
+func chunks(names []string, private, public string) iter.Seq2[string, []string] {
+	publics := slices.DeleteFunc(slices.Clone(names), isPrivateChannel)
+	privates := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !isPrivateChannel(n) })
 	return func(yield func(string, []string) bool) {
-		for _, isPrivate := range []bool{true, false} {
-			method := public
-			if isPrivate {
-				method = private
-			}
-			var chunk []string
-			size := 0
-			for _, name := range names {
-				if isPrivateChannel(name) != isPrivate {
-					continue
-				}
-				if len(chunk) == maxChannels || size+len(name)+3 > maxNames {
-					if !yield(method, chunk) {
-						return
-					}
-					chunk, size = nil, 0
-				}
-				chunk, size = append(chunk, name), size+len(name)+3
-			}
-			if len(chunk) > 0 && !yield(method, chunk) {
+		for len(privates) > 0 {
+			n := frameful(privates)
+			if !yield(private, privates[:n]) {
 				return
 			}
+			privates = privates[n:]
+		}
+		for len(publics) > 0 {
+			n := frameful(publics)
+			if !yield(public, publics[:n]) {
+				return
+			}
+			publics = publics[n:]
 		}
 	}
+}
+
+// frameful is how many of names fit into one frame; at least one always does.
+func frameful(names []string) int {
+	size := 0
+	for i, name := range names {
+		size += len(name) + len(`"",`)
+		if i == maxChannels || size > maxNames {
+			return i
+		}
+	}
+	return len(names)
 }
 
 // resume subscribes on a fresh connection to all that is desired. A channel that the exchange refuses now is taken off

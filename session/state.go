@@ -5,7 +5,9 @@ import "fmt"
 // State is what a session is doing.
 type State uint8
 
-// The states of a session. Only the supervisor moves between them, along the edges below.
+// The states of a session. From each it goes to the next, or to Backoff on any error; from Backoff to Connecting; from
+// Ready to Connecting for a planned reconnect; and from anywhere to Closed, which is terminal. A re-authentication does not
+// leave Ready.
 const (
 	Connecting State = iota
 	Authenticating
@@ -14,16 +16,6 @@ const (
 	Backoff
 	Closed
 )
-
-// edges is the transition table: where each state may go. Closed is terminal.
-var edges = map[State][]State{
-	Connecting:     {Authenticating, Backoff, Closed},
-	Authenticating: {Resuming, Backoff, Closed},
-	Resuming:       {Ready, Backoff, Closed},
-	Ready:          {Connecting, Backoff, Closed},
-	Backoff:        {Connecting, Closed},
-	Closed:         {},
-}
 
 // String returns the state's name.
 func (s State) String() string {

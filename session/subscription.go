@@ -143,10 +143,9 @@ func (sub *Subscription) Err() error {
 // Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
 // returns what the exchange answered; the subscription has ended in any case.
 func (sub *Subscription) Close(ctx context.Context) error {
-	if sub.Err() != nil {
+	if !sub.finish(ErrUnsubscribed) {
 		return nil
 	}
-	sub.finish(ErrUnsubscribed)
 	return sub.session.unsubscribe(ctx, sub)
 }
 
@@ -189,8 +188,8 @@ func (sub *Subscription) refused(err *SubscribeError) {
 	}
 }
 
-// finish ends the subscription with err, once.
-func (sub *Subscription) finish(err error) {
+// finish ends the subscription with err, and reports whether it had not ended before.
+func (sub *Subscription) finish(err error) bool {
 	sub.mu.Lock()
 	ended := sub.err != nil
 	if !ended {
@@ -199,9 +198,11 @@ func (sub *Subscription) finish(err error) {
 	sub.mu.Unlock()
 	switch {
 	case ended:
+		return false
 	case sub.ring != nil:
 		sub.ring.close(err)
 	case sub.onGap != nil && !errors.Is(err, ErrUnsubscribed):
 		sub.onGap(err)
 	}
+	return true
 }

@@ -160,7 +160,10 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 	s.live.Store(nil)
 	_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
 	if t.established != nil {
-		<-established
+		// An exchange that refuses a key may close the connection too: the refusal is the reason.
+		if refusal := <-established; s.isFinal(refusal) {
+			err = refusal
+		}
 	}
 	s.lost(l)
 	return err
