@@ -1,0 +1,160 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// ErrStaleGeneration refuses to publish credentials that are not newer than the current ones.
+var ErrStaleGeneration = errors.New("rotate: keyring: the generation is not newer than the current one")
+
+// Keyring is the credential source that the sessions of one key share. It is safe for concurrent use.
+//
+// It has a gate: while a reset is under way Credentials waits, for neither the old secret nor the new one can be relied on.
+type Keyring struct {
+	mu        sync.Mutex // protects the fields below
+	current   session.Credentials
+	gate      chan struct{} // nil while open; closed when it opens
+	listeners []*listener
+}
+
+// listener is told of generations by whoever finds it idle, outside the lock.
+type listener struct {
+	fn      func(session.Credentials)
+	pending []session.Credentials // protected by Keyring.mu, as the fields below
+	busy    bool                  // somebody is calling fn, and will look at pending again
+	gone    bool
+}
+
+var _ session.CredentialSource = (*Keyring)(nil)
+
+// NewKeyring returns a keyring with its first credentials. Their generation counts from 1: 0 is raised to it.
+func NewKeyring(c session.Credentials) *Keyring {
+	c.Generation = max(c.Generation, 1)
+	return &Keyring{current: c}
+}
+
+// Credentials returns the current credentials. While a rotation's outcome is open it waits, until that is known or ctx
+// ends; then it returns ctx's error.
+func (k *Keyring) Credentials(ctx context.Context) (session.Credentials, error) {
+	for {
+		k.mu.Lock()
+		current, gate := k.current, k.gate
+		k.mu.Unlock()
+		if gate == nil {
+			return current, nil
+		}
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return session.Credentials{}, fmt.Errorf("rotate: keyring: waiting for a rotation: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Current returns the current credentials without waiting at the gate.
+func (k *Keyring) Current() session.Credentials {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current
+}
+
+// Publish makes c the current credentials and tells the listeners. It refuses with [ErrStaleGeneration] what is not newer. It
+// does not open the gate of a rotation under way.
+func (k *Keyring) Publish(c session.Credentials) error {
+	k.mu.Lock()
+	if c.Generation <= k.current.Generation {
+		current := k.current.Generation
+		k.mu.Unlock()
+		return fmt.Errorf("%w: %d after %d", ErrStaleGeneration, c.Generation, current)
+	}
+	k.current = c
+	listeners := slices.Clone(k.listeners)
+	for _, l := range listeners {
+		l.pending = append(l.pending, c)
+	}
+	k.mu.Unlock()
+	for _, l := range listeners {
+		k.tell(l)
+	}
+	return nil
+}
+
+// Subscribe calls fn with the current credentials, at once, and with each new generation, in order and never under a lock:
+// one call at a time, on the goroutine of some Subscribe or Publish. fn may call the Keyring, but should be quick. After
+// unsubscribe has returned no further call begins.
+func (k *Keyring) Subscribe(fn func(session.Credentials)) (unsubscribe func()) {
+	l := &listener{fn: fn}
+	k.mu.Lock()
+	l.pending = append(l.pending, k.current)
+	k.listeners = append(k.listeners, l)
+	k.mu.Unlock()
+	k.tell(l)
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		l.gone = true
+		k.listeners = slices.DeleteFunc(k.listeners, func(other *listener) bool { return other == l })
+	}
+}
+
+// tell hands a listener what is pending, unless somebody else is at it.
+func (k *Keyring) tell(l *listener) {
+	if !k.claim(l) {
+		return
+	}
+	for {
+		c, ok := k.next(l)
+		if !ok {
+			return
+		}
+		l.fn(c)
+	}
+}
+
+func (k *Keyring) claim(l *listener) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l.busy {
+		return false
+	}
+	l.busy = true
+	return true
+}
+
+// next takes the next of a claimed listener's credentials, and gives up the claim if there are none.
+func (k *Keyring) next(l *listener) (session.Credentials, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l.gone || len(l.pending) == 0 {
+		l.busy = false
+		return session.Credentials{}, false
+	}
+	c := l.pending[0]
+	l.pending = l.pending[1:]
+	return c, true
+}
+
+// shut makes Credentials wait.
+func (k *Keyring) shut() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gate == nil {
+		k.gate = make(chan struct{})
+	}
+}
+
+// open lets those go on that wait.
+func (k *Keyring) open() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gate != nil {
+		close(k.gate)
+		k.gate = nil
+	}
+}

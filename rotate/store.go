@@ -1,0 +1,81 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Errors of stores; compare with errors.Is.
+var (
+	// ErrNotFound is a store that holds no record yet.
+	ErrNotFound = errors.New("rotate: store: no record")
+	// ErrConflict refuses a Save because the record has another version than the caller saw: load again.
+	ErrConflict = errors.New("rotate: store: the record has changed since it was loaded")
+	// ErrCorrupt is a record that cannot be trusted.
+	ErrCorrupt = errors.New("rotate: store: the record is damaged")
+)
+
+// A Store is the durable home of a key's secret, with compare-and-swap on its version. It is safe for concurrent use, by
+// several processes too.
+type Store interface {
+	// Load returns the record as it stands, or an error that matches [ErrNotFound] or [ErrCorrupt].
+	Load(ctx context.Context) (Record, error)
+	// Save replaces the record if it still has the version ifVersion, 0 for none at all, and returns the version that it has
+	// now. It ignores record.Version. When it returns nil the record is durable: it survives the loss of power. An error
+	// that matches [ErrConflict] has changed nothing; after any other the record may be the old one or the new one.
+	Save(ctx context.Context, record Record, ifVersion uint64) (version uint64, err error)
+	// Watch yields the record as it stands, and then each newer one that is seen; some may be skipped. An error in the stream
+	// does not end it. It ends with ctx.
+	Watch(ctx context.Context) iter.Seq2[Record, error]
+}
+
+// Record is what a Store holds of one key. Its slices and pointers are the caller's.
+type Record struct {
+	// Version rises with each Save, and is the store's to set.
+	Version  uint64
+	KeyID    int64 // 0 if it is not known yet
+	ClientID string
+	// Current is the secret that sessions use.
+	Current Candidate
+	// Candidates are secrets that the exchange gave and that were not promoted yet, in the order in which they came. None is
+	// dropped before a later one was verified.
+	Candidates []Candidate
+	// Intent is the rotation under way, nil if there is none. While it stands, Current may be dead.
+	Intent *Intent
+	// Lease says who may rotate, nil if nobody ever did. It stays when it is released, so that its epoch only rises.
+	Lease *Lease
+}
+
+// Candidate is a secret of the key.
+type Candidate struct {
+	Secret     session.Secret
+	Generation uint64
+	// Rotation is the id of the rotation that received the secret, empty if a person supplied it.
+	Rotation string
+	Received time.Time
+}
+
+// Intent is a rotation that may have been executed.
+type Intent struct {
+	ID             string
+	Epoch          uint64 // of the lease under which it began
+	Started        time.Time
+	OldFingerprint string
+}
+
+// Lease lets one rotator at a time work on the key. It cannot stop one that was paused and woke up later; for that,
+// candidates are only ever added.
+type Lease struct {
+	Owner   string // empty if it is free
+	Epoch   uint64 // rises each time it is taken
+	Expires time.Time
+}
+
+// Credentials returns the record's current credentials, for [NewKeyring].
+func (r Record) Credentials() session.Credentials {
+	return session.Credentials{ClientID: r.ClientID, Secret: r.Current.Secret, Generation: r.Current.Generation}
+}
