@@ -1,0 +1,282 @@
+package deribittest
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// signatureWindow is how long the timestamp of a signature is good.
+const signatureWindow = 60 * time.Second
+
+// millis is a time in milliseconds, given as a number or as a string: clients in use send both.
+type millis string
+
+// UnmarshalJSON takes an integer, or a string of one.
+func (m *millis) UnmarshalJSON(text []byte) error {
+	var n json.Number
+	if err := json.Unmarshal(text, &n); err != nil {
+		return &json.UnmarshalTypeError{Value: "timestamp", Field: "timestamp"}
+	}
+	*m = millis(n)
+	return nil
+}
+
+type authParams struct {
+	GrantType    string `json:"grant_type"`
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	RefreshToken string `json:"refresh_token"`
+	Timestamp    millis `json:"timestamp"`
+	Signature    string `json:"signature"`
+	Nonce        string `json:"nonce"`
+	Data         string `json:"data"`
+	State        string `json:"state"`
+	Scope        string `json:"scope"`
+}
+
+// authResult is the result of public/auth, fork_token and exchange_token.
+type authResult struct {
+	AccessToken  string   `json:"access_token"`
+	ExpiresIn    int64    `json:"expires_in"`
+	RefreshToken string   `json:"refresh_token"`
+	Scope        string   `json:"scope"`
+	TokenType    string   `json:"token_type"`
+	Features     []string `json:"enabled_features,omitempty"`
+	State        string   `json:"state,omitempty"`
+	SID          string   `json:"sid,omitempty"`
+}
+
+func (g *grant) result(now time.Time) authResult {
+	r := authResult{
+		AccessToken: g.access, RefreshToken: g.refresh, TokenType: "bearer",
+		ExpiresIn: int64(g.expires.Sub(now).Seconds()), Scope: g.scopeText(), Features: g.key.features,
+	}
+	if g.session != nil {
+		r.SID = g.session.sid
+	}
+	return r
+}
+
+// auth is public/auth.
+func (ex *exchange) auth(r *request) (any, *rpcError) {
+	p, fault := decodeParams[authParams](r.params)
+	if fault != nil {
+		return nil, fault
+	}
+	asked, fault := parseScopeRequest(p.Scope)
+	if fault != nil {
+		return nil, fault
+	}
+	var g *grant
+	if p.GrantType == "refresh_token" {
+		g, fault = ex.refresh(p, r)
+	} else {
+		g, fault = ex.login(p, asked, r)
+	}
+	if fault != nil {
+		ex.stats.AuthFailures++
+		return nil, fault
+	}
+	ex.stats.Authentications++
+	ex.authenticated(g, r)
+	result := g.result(r.now)
+	result.State = p.State
+	return result, nil
+}
+
+// login serves the two grants that prove possession of a key.
+func (ex *exchange) login(p authParams, asked scopeRequest, r *request) (*grant, *rpcError) {
+	k := ex.clients[p.ClientID]
+	if fault := ex.prove(k, p, r); fault != nil {
+		if k != nil && (fault.Code == codeInvalidCredentials || fault.Code == ex.cfg.BadSignatureCode) {
+			k.failures++
+			ex.logAccess(k.account, "failure", k.clientID, r)
+		}
+		return nil, fault
+	}
+	k.failures = 0
+	g := ex.mint(k, asked, r)
+	ex.logAccess(k.account, "success", nil, r)
+	return g, nil
+}
+
+// prove checks the credentials of a login.
+func (ex *exchange) prove(k *key, p authParams, r *request) *rpcError {
+	if k != nil && ex.cfg.LoginFailures > 0 && k.failures >= ex.cfg.LoginFailures {
+		return newError(codeLoginOverLimit, "login_over_limit")
+	}
+	switch p.GrantType {
+	case "client_credentials":
+		if fault := required(map[string]string{"client_id": p.ClientID, "client_secret": p.ClientSecret}); fault != nil {
+			return fault
+		}
+		if !k.usableFrom(r.ip) || k.public != nil || subtle.ConstantTimeCompare([]byte(k.secret), []byte(p.ClientSecret)) == 0 {
+			return newError(codeInvalidCredentials, "invalid_credentials")
+		}
+		return nil
+	case "client_signature":
+		if fault := checkSignatureParams(p); fault != nil {
+			return fault
+		}
+		signed := string(p.Timestamp) + "\n" + p.Nonce + "\n" + p.Data
+		if !k.usableFrom(r.ip) || !k.verify(signature{string(p.Timestamp), p.Nonce, signed, p.Signature}, r.now) {
+			return ex.badSignature()
+		}
+		return nil
+	case "":
+		return invalidParam("grant_type", reasonRequired)
+	default:
+		return invalidParam("grant_type", "invalid value")
+	}
+}
+
+func (ex *exchange) badSignature() *rpcError {
+	if ex.cfg.BadSignatureCode == codeUnauthorized {
+		return unauthorized()
+	}
+	return newError(ex.cfg.BadSignatureCode, "invalid_credentials")
+}
+
+// required refuses the first empty value, in the order of names.
+func required(values map[string]string) *rpcError {
+	missing := ""
+	for name, v := range values {
+		if v == "" && (missing == "" || name < missing) {
+			missing = name
+		}
+	}
+	if missing != "" {
+		return invalidParam(missing, reasonRequired)
+	}
+	return nil
+}
+
+func checkSignatureParams(p authParams) *rpcError {
+	fault := required(map[string]string{
+		"client_id": p.ClientID, "nonce": p.Nonce, "signature": p.Signature, "timestamp": string(p.Timestamp),
+	})
+	if fault == nil && !validNonce(p.Nonce) {
+		fault = invalidParam("nonce", "invalid format")
+	}
+	return fault
+}
+
+// validNonce is wider than the examples, which have eight characters of [a-z0-9]: UUIDs and decimals are in use. The
+// format is not documented.
+func validNonce(nonce string) bool {
+	for _, c := range []byte(nonce) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return len(nonce) > 0 && len(nonce) <= 64
+}
+
+// signature is a signed text with what keeps it from being used again.
+type signature struct {
+	timestamp, nonce, signed, value string
+}
+
+// verify reports whether a signature is the key's, fresh, and used for the first time. That a stale timestamp and a nonce
+// used before look like a wrong secret is not documented.
+func (k *key) verify(s signature, now time.Time) bool {
+	ms, err := strconv.ParseInt(s.timestamp, 10, 64)
+	if err != nil || now.Sub(time.UnixMilli(ms)).Abs() > signatureWindow {
+		return false
+	}
+	if !k.signed(s.signed, s.value) {
+		return false
+	}
+	for nonce, at := range k.nonces {
+		if now.Sub(at) > 2*signatureWindow {
+			delete(k.nonces, nonce)
+		}
+	}
+	if _, used := k.nonces[s.nonce]; used {
+		return false
+	}
+	k.nonces[s.nonce] = now
+	return true
+}
+
+func (k *key) signed(text, value string) bool {
+	if k.public != nil {
+		raw, err := base64.RawURLEncoding.DecodeString(value)
+		return err == nil && ed25519.Verify(k.public, []byte(text), raw)
+	}
+	mac := hmac.New(sha256.New, []byte(k.secret))
+	mac.Write([]byte(text))
+	return hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(value))
+}
+
+// refresh serves the refresh_token grant. A connection's refresh ends the tokens it replaces; a session's ends the old
+// refresh token alone.
+func (ex *exchange) refresh(p authParams, r *request) (*grant, *rpcError) {
+	if fault := required(map[string]string{"refresh_token": p.RefreshToken}); fault != nil {
+		return nil, fault
+	}
+	old, fault := ex.refreshable(p.RefreshToken, r)
+	if fault != nil {
+		return nil, fault
+	}
+	if old.session == nil {
+		ex.kill(old)
+	}
+	return ex.mint(old.key, old.asked, r), nil
+}
+
+// refreshable finds the grant of a refresh token that is still good on this connection.
+func (ex *exchange) refreshable(token string, r *request) (*grant, *rpcError) {
+	g := ex.tokens[token]
+	if g == nil || g.refresh != token || !r.now.Before(g.expires) {
+		return nil, newError(codeInvalidParams, "Invalid params")
+	}
+	return g, ex.usable(g, r)
+}
+
+// authenticated makes a connection remember its new authority.
+func (ex *exchange) authenticated(g *grant, r *request) {
+	c := r.conn
+	if c == nil {
+		return
+	}
+	if c.grant != nil && ex.cfg.ReauthDropsPrivate {
+		ex.dropAuthorised(c, c.grant.key)
+	}
+	c.grant = g
+	c.grants = append(slices.DeleteFunc(c.grants, func(old *grant) bool { return old.dead }), g)
+	if ex.account(g.key.account).cod {
+		c.cod = true
+	}
+}
+
+// forkToken is public/fork_token: a new named session out of a refresh token of another.
+func (ex *exchange) forkToken(r *request) (any, *rpcError) {
+	p, fault := decodeParams[struct {
+		RefreshToken string `json:"refresh_token"`
+		SessionName  string `json:"session_name"`
+	}](r.params)
+	if fault != nil {
+		return nil, fault
+	}
+	g, fault := ex.refreshable(p.RefreshToken, r)
+	if fault != nil {
+		return nil, fault
+	}
+	if g.session == nil || p.SessionName == "" {
+		return nil, newError(codeInvalidParams, "Invalid params")
+	}
+	asked := g.asked
+	asked.session = p.SessionName
+	return ex.mint(g.key, asked, r).result(r.now), nil
+}

@@ -1,0 +1,205 @@
+package deribittest
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest/internal/market"
+)
+
+// request is one call under way.
+type request struct {
+	message
+	conn  *conn // nil over REST
+	ip    string
+	now   time.Time
+	grant *grant // the authority; nil for a public call of nobody
+	after func() // what has to wait until the reply is written
+}
+
+func (r *request) connID() uint64 {
+	if r.conn == nil {
+		return 0
+	}
+	return r.conn.id
+}
+
+// method is an entry of the method table.
+type method struct {
+	scope     string // needed functional scope, such as trade:read; empty for none
+	websocket bool   // refused over REST
+	gated     bool   // asks for the second factor
+	required  []string
+	call      func(*exchange, *request) (any, *rpcError)
+}
+
+// noReply is the result of a call that gets no answer.
+type noReply struct{}
+
+// methodTable holds every method: the server's own and the market's.
+func methodTable(m *market.Market) map[string]method {
+	table := map[string]method{
+		"public/auth":           {required: []string{"grant_type"}, call: (*exchange).auth},
+		"public/fork_token":     {required: []string{"refresh_token", "session_name"}, call: (*exchange).forkToken},
+		"public/exchange_token": {required: []string{"refresh_token", "subject_id"}, call: (*exchange).exchangeToken},
+		"private/logout":        {websocket: true, call: (*exchange).logout},
+
+		"public/hello":             {websocket: true, required: []string{"client_name", "client_version"}, call: (*exchange).hello},
+		"public/test":              {call: (*exchange).test},
+		"public/get_time":          {call: (*exchange).getTime},
+		"public/status":            {call: (*exchange).status},
+		"public/set_heartbeat":     {websocket: true, required: []string{"interval"}, call: (*exchange).setHeartbeat},
+		"public/disable_heartbeat": {websocket: true, call: (*exchange).disableHeartbeat},
+
+		"private/enable_cancel_on_disconnect":  {scope: "account:read_write", call: (*exchange).enableCOD},
+		"private/disable_cancel_on_disconnect": {scope: "account:read_write", call: (*exchange).disableCOD},
+		"private/get_cancel_on_disconnect":     {scope: "account:read", call: (*exchange).getCOD},
+		"private/get_access_log":               {scope: "account:read", call: (*exchange).getAccessLog},
+		"private/get_user_locks":               {scope: "account:read", call: (*exchange).getUserLocks},
+	}
+	maps.Copy(table, keyMethods())
+	maps.Copy(table, subscriptionMethods())
+	for name, m := range m.Methods() {
+		table[name] = marketMethod(m)
+	}
+	return table
+}
+
+func marketMethod(m market.Method) method {
+	return method{scope: m.Scope, call: func(ex *exchange, r *request) (any, *rpcError) {
+		caller := market.Caller{Conn: r.connID()}
+		if r.grant != nil {
+			caller.Account = r.grant.key.account
+		}
+		result, fault := m.Call(ex.market, caller, r.params, r.now)
+		return result, fault
+	}}
+}
+
+// call serves a request: it finds the method, the authority and the second factor, and runs it.
+func (ex *exchange) call(r *request) (any, *rpcError) {
+	ex.noteParams(r.params)
+	m, ok := ex.methods[r.method]
+	if !ok {
+		return nil, newError(codeMethodNotFound, "Method not found")
+	}
+	ex.stats.Calls[r.method]++
+	if m.websocket && r.conn == nil {
+		return nil, newError(codeMustBeWebsocket, "must_be_websocket_request")
+	}
+	if fault := ex.authorise(m, r); fault != nil {
+		return nil, fault
+	}
+	if fault := missing(m.required, r.params); fault != nil {
+		return nil, fault
+	}
+	if m.gated {
+		if challenge, fault := ex.secondFactor(r); challenge != nil || fault != nil {
+			return challenge, fault
+		}
+	}
+	return m.call(ex, r)
+}
+
+// authorise finds the authority of a private call and holds it against the method's scope. A public call may have one too.
+func (ex *exchange) authorise(m method, r *request) *rpcError {
+	g, fault := ex.authority(r)
+	if !strings.HasPrefix(r.method, "private/") {
+		r.grant = g // nil without a good one
+		return nil
+	}
+	if fault != nil {
+		return fault
+	}
+	r.grant = g
+	if m.scope == "" {
+		return nil
+	}
+	if name, need, _ := parseLevel(m.scope); g.scope()[name] < need {
+		return withReason(codeForbidden, "forbidden", "scope "+m.scope+" required", "scope")
+	}
+	return nil
+}
+
+// missing refuses a call without its required parameters: -32000 without any, -32602 without one.
+func missing(names []string, params json.RawMessage) *rpcError {
+	if len(names) == 0 {
+		return nil
+	}
+	given, fault := decodeParams[map[string]json.RawMessage](params)
+	if fault != nil {
+		return fault
+	}
+	if len(given) == 0 {
+		return withReason(codeMissingParams, "Missing params", reasonRequired, names[0])
+	}
+	for _, name := range names {
+		if v, ok := given[name]; !ok || string(v) == "null" {
+			return invalidParam(name, reasonRequired)
+		}
+	}
+	return nil
+}
+
+// noteParams remembers the secrets that a client sent.
+func (ex *exchange) noteParams(params json.RawMessage) {
+	p, fault := decodeParams[map[string]json.RawMessage](params)
+	if fault != nil {
+		return
+	}
+	for _, name := range [...]string{"client_secret", "signature", "access_token", "refresh_token", "authorization_data", "challenge"} {
+		var text string
+		if json.Unmarshal(p[name], &text) == nil {
+			ex.noteSecret(text)
+		}
+	}
+}
+
+// handle serves one message of a WebSocket connection.
+func (s *Server) handle(c *conn, data []byte) {
+	now := time.Now()
+	m, fault := parseMessage(data)
+	if on := s.cfg.OnFrame; on != nil {
+		on(Frame{Conn: c.id, Incoming: true, Method: m.method, Data: data})
+	}
+	s.locked(func(ex *exchange) {
+		if !ex.arrived(c, now) {
+			return
+		}
+		r := &request{message: m, conn: c, ip: c.ip, now: now}
+		var result any
+		if fault == nil {
+			result, fault = ex.call(r)
+			ex.deliver()
+		}
+		if _, silent := result.(noReply); silent {
+			return
+		}
+		ex.answer(c, outgoing{method: m.method, data: encodeReply(m.id, result, fault, now), after: r.after})
+	})
+}
+
+// arrived notes a message of a connection, and reports whether it is still served.
+func (ex *exchange) arrived(c *conn, now time.Time) bool {
+	if c.gone || c.closing != 0 {
+		return false
+	}
+	ex.stats.FramesIn++
+	c.lastIn = now
+	return true
+}
+
+// refuseTooLarge answers a message over the limit, without an id as the exchange does.
+func (s *Server) refuseTooLarge(c *conn, data []byte) {
+	now := time.Now()
+	if on := s.cfg.OnFrame; on != nil {
+		on(Frame{Conn: c.id, Incoming: true, Data: data})
+	}
+	s.locked(func(ex *exchange) {
+		if ex.arrived(c, now) {
+			c.push(outgoing{data: encodeReply(nil, nil, newError(codeTooLarge, "request entity too large"), now)})
+		}
+	})
+}

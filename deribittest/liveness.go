@@ -1,0 +1,155 @@
+package deribittest
+
+import (
+	"encoding/json"
+	"time"
+)
+
+const (
+	minHeartbeat  = 10 * time.Second
+	maxInactivity = 10 * time.Minute
+	closeGrace    = 5 * time.Second
+)
+
+// clocks are the times at which a connection has something due. A zero time is not due.
+type clocks struct {
+	lastIn   time.Time     // last message of the client
+	interval time.Duration // of the heartbeat; 0 is none
+	nextBeat time.Time
+	testDue  time.Time // by then test_request has to be answered
+	heldDue  time.Time // by then held replies go out
+	closeBy  time.Time // by then a closing connection is cut
+}
+
+// next returns the earliest time at which something is due.
+func (k *clocks) next() time.Time {
+	first := k.lastIn.Add(maxInactivity)
+	for _, t := range [...]time.Time{k.nextBeat, k.testDue, k.heldDue, k.closeBy} {
+		if !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// watch is the minder: it acts when something of the connection is due.
+func (c *conn) watch() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			c.server.locked(func(ex *exchange) { ex.due(c, time.Now()) })
+		case <-c.mind:
+		case <-c.ctx.Done():
+			return
+		}
+		c.server.locked(func(*exchange) { timer.Reset(time.Until(c.next())) })
+	}
+}
+
+// due does what is due on a connection. A client that is silent for too long, or leaves a test_request unanswered, is cut at
+// once; that triggers cancel on disconnect.
+func (ex *exchange) due(c *conn, now time.Time) {
+	passed := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	switch {
+	case c.gone:
+		return
+	case passed(c.closeBy), passed(c.testDue), passed(c.lastIn.Add(maxInactivity)):
+		c.cut()
+		ex.leave(c, now)
+		return
+	}
+	if passed(c.heldDue) {
+		c.release()
+	}
+	if passed(c.nextBeat) {
+		ex.beat(c, now)
+	}
+}
+
+// beat sends the two messages of a heartbeat. How they relate, and how soon the answer is due, is not documented.
+func (ex *exchange) beat(c *conn, now time.Time) {
+	c.nextBeat = now.Add(c.interval)
+	c.push(outgoing{data: heartbeatFrame("heartbeat")})
+	if c.testDue.IsZero() {
+		c.testDue = now.Add(c.interval)
+		if ex.cfg.HeartbeatGrace > 0 {
+			c.testDue = now.Add(ex.cfg.HeartbeatGrace)
+		}
+		c.push(outgoing{data: heartbeatFrame("test_request")})
+	}
+}
+
+// setHeartbeat is public/set_heartbeat.
+func (ex *exchange) setHeartbeat(r *request) (any, *rpcError) {
+	p, fault := decodeParams[struct {
+		Interval float64 `json:"interval"`
+	}](r.params)
+	if fault != nil {
+		return nil, fault
+	}
+	const longest = 24 * time.Hour
+	if !(p.Interval >= minHeartbeat.Seconds() && p.Interval <= longest.Seconds()) {
+		return nil, invalidParam("interval", "out of range")
+	}
+	c := r.conn
+	c.interval = time.Duration(p.Interval * float64(time.Second))
+	c.nextBeat, c.testDue = r.now.Add(c.interval), time.Time{}
+	signal(c.mind)
+	return "ok", nil
+}
+
+// disableHeartbeat is public/disable_heartbeat.
+func (ex *exchange) disableHeartbeat(r *request) (any, *rpcError) {
+	c := r.conn
+	c.interval, c.nextBeat, c.testDue = 0, time.Time{}, time.Time{}
+	return "ok", nil
+}
+
+const version = "1.2.26" // the version of the published examples
+
+type versionResult struct {
+	Version string `json:"version"`
+}
+
+// test is public/test, which also answers a test_request.
+func (ex *exchange) test(r *request) (any, *rpcError) {
+	p, fault := decodeParams[struct {
+		Expected string `json:"expected_result"`
+	}](r.params)
+	if fault != nil {
+		return nil, fault
+	}
+	if r.conn != nil {
+		r.conn.testDue = time.Time{}
+	}
+	switch p.Expected {
+	case "":
+		return versionResult{version}, nil
+	case "exception":
+		return nil, newError(codeError, "error")
+	}
+	return nil, invalidParam("expected_result", "invalid value")
+}
+
+func (ex *exchange) hello(*request) (any, *rpcError) { return versionResult{version}, nil }
+
+func (ex *exchange) getTime(r *request) (any, *rpcError) { return r.now.UnixMilli(), nil }
+
+// status is public/status. Locked is a string in the schema and a boolean in the published example.
+func (ex *exchange) status(*request) (any, *rpcError) {
+	return struct {
+		Locked  string   `json:"locked"`
+		Indices []string `json:"locked_indices"`
+	}{"false", []string{}}, nil
+}
+
+// encode returns the JSON text of a value of ours.
+func encode(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("deribittest: encode: " + err.Error()) // a bug of ours: every such value is plain data
+	}
+	return text
+}

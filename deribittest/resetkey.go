@@ -1,0 +1,58 @@
+package deribittest
+
+import (
+	"crypto/ed25519"
+	"crypto/md5" //nolint:gosec // the exchange's fingerprint of a public key
+	"encoding/hex"
+
+	"github.com/coder/websocket"
+)
+
+// resetKey is private/reset_api_key: the old secret is dead at once, the new one is in the reply and nowhere else. What else
+// happens is Config.Reset's to say.
+func (ex *exchange) resetKey(r *request, k *key, _ keyParams) (any, *rpcError) {
+	if ex.cfg.SelfResetRefused && r.grant.key == k {
+		return nil, newError(codeScopeExceeded, "scope_exceeded")
+	}
+	if k.public != nil { // it has no secret; what the exchange does is not documented
+		return nil, newError(codeRequestFailed, "request_failed")
+	}
+	k.secret = ex.newSecret()
+	ex.logAccess(k.account, "reset_api_key", k.clientID, r)
+	switch ex.cfg.Reset {
+	case TokensKept:
+	case TokensRevoked:
+		ex.revoke(k)
+		if ex.cfg.RevokedChannelsSilent {
+			ex.silence(k)
+		}
+	case SocketsClosed:
+		r.after = func() { ex.closeSockets(k) }
+	}
+	return ex.object(k), nil
+}
+
+// silence ends the private and raw channels of the connections that a key authenticated.
+func (ex *exchange) silence(k *key) {
+	for _, c := range ex.conns {
+		if c.grant != nil && c.grant.key == k {
+			ex.dropAuthorised(c, k)
+		}
+	}
+}
+
+// closeSockets closes every connection that a key authenticated, and ends the key's tokens.
+func (ex *exchange) closeSockets(k *key) {
+	ex.revoke(k)
+	for _, c := range ex.conns {
+		if c.grant != nil && c.grant.key == k {
+			c.closeLater(websocket.StatusGoingAway, "api key reset")
+		}
+	}
+}
+
+// fingerprint is what client_secret holds for a key without a secret.
+func fingerprint(public ed25519.PublicKey) string {
+	sum := md5.Sum(public) //nolint:gosec // as documented
+	return hex.EncodeToString(sum[:])
+}

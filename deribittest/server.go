@@ -1,0 +1,182 @@
+package deribittest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	websocketPath = "/ws/api/v2"
+	restPath      = "/api/v2"
+)
+
+// Server is a running exchange. Its methods may be called from any goroutine.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	http     *http.Server
+	running  sync.WaitGroup // every goroutine of the server, and its HTTP connections
+	stop     chan struct{}
+
+	mu     sync.Mutex // protects what follows, and every connState
+	ex     *exchange
+	closed bool
+}
+
+// New starts a server. The error is that of listening.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if cfg.Listener == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener on loopback has nothing to wait for
+		if err != nil {
+			return nil, fmt.Errorf("deribittest: listen: %w", err)
+		}
+		cfg.Listener = l
+	}
+	s := &Server{cfg: cfg, listener: cfg.Listener, stop: make(chan struct{})}
+	s.ex = newExchange(s, time.Now())
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP}
+	served := s.listener
+	if cfg.TLS != nil {
+		served = tls.NewListener(served, cfg.TLS)
+	}
+	s.running.Go(func() { _ = s.http.Serve(served) }) // it ends with ErrServerClosed
+	if cfg.Tick > 0 {
+		s.running.Go(s.move)
+	}
+	return s, nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(websocketPath, s.serveWebSocket)
+	mux.HandleFunc(restPath, s.serveREST)
+	mux.HandleFunc(restPath+"/", s.serveREST)
+	return mux
+}
+
+// countHTTP keeps the HTTP connections' goroutines in running, as net/http does not join them. A hijacked connection is
+// counted by its own handler.
+func (s *Server) countHTTP(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.running.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.running.Done()
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// Close ends every connection abruptly, closes the listener and waits until every goroutine of the server has ended. It may
+// be called again.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	for _, c := range s.ex.conns {
+		c.cut()
+	}
+	s.mu.Unlock()
+	err := s.http.Close()
+	s.running.Wait()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("deribittest: close: %w", err)
+	}
+	return nil
+}
+
+// URL returns the address of the WebSocket API: ws://host:port/ws/api/v2, or wss with Config.TLS.
+func (s *Server) URL() string { return s.scheme("ws") + s.listener.Addr().String() + websocketPath }
+
+// RESTURL returns the address of the REST API: http://host:port/api/v2, or https with Config.TLS.
+func (s *Server) RESTURL() string { return s.scheme("http") + s.listener.Addr().String() + restPath }
+
+func (s *Server) scheme(name string) string {
+	if s.cfg.TLS != nil {
+		name += "s"
+	}
+	return name + "://"
+}
+
+// locked runs f on the exchange's state.
+func (s *Server) locked(f func(*exchange)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s.ex)
+}
+
+// move moves the market until the server closes.
+func (s *Server) move() {
+	t := time.NewTicker(s.cfg.Tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			s.Tick()
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// Tick moves the market once, at the present time.
+func (s *Server) Tick() {
+	s.locked(func(ex *exchange) {
+		ex.market.Tick(time.Now())
+		ex.deliver()
+	})
+}
+
+// admit makes the connection of a WebSocket request, unless its address holds too many, or the server closes.
+func (s *Server) admit(r *http.Request) (*conn, bool) {
+	ctx, cut := context.WithCancel(context.WithoutCancel(r.Context()))
+	c := &conn{
+		server: s, ip: remoteIP(r), ctx: ctx, cut: cut,
+		wake: make(chan struct{}, 1), mind: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.ex.enter(c, time.Now()) {
+		cut()
+		return nil, false
+	}
+	s.running.Add(1)
+	return c, true
+}
+
+// SetReset changes what the next resets do.
+func (s *Server) SetReset(b ResetBehaviour) {
+	s.locked(func(ex *exchange) { ex.cfg.Reset = b })
+}
+
+// CutConnections breaks every WebSocket connection without a closing handshake, and returns when they have ended.
+func (s *Server) CutConnections() {
+	var cut []*conn
+	s.locked(func(ex *exchange) {
+		for _, c := range ex.conns {
+			c.cut()
+			cut = append(cut, c)
+		}
+	})
+	for _, c := range cut {
+		<-c.done
+	}
+}
+
+// MaintenanceNotice sends the error 11051 without an id to every WebSocket connection, as the exchange does when
+// maintenance begins. Connections stay open.
+func (s *Server) MaintenanceNotice() {
+	s.locked(func(ex *exchange) {
+		for _, c := range ex.conns {
+			c.push(outgoing{data: []byte(`{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051}}`)})
+		}
+	})
+}

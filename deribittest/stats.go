@@ -1,0 +1,59 @@
+package deribittest
+
+import (
+	"maps"
+	"slices"
+)
+
+// Stats counts what the server has seen since it was made.
+type Stats struct {
+	// Connections counts the WebSocket connections admitted; OpenConnections is how many are open now.
+	Connections, OpenConnections uint64
+	// Authentications counts successful grants of public/auth; AuthFailures the refused ones, and refused REST credentials.
+	Authentications, AuthFailures uint64
+	// FramesIn and FramesOut count WebSocket messages, and REST requests and replies.
+	FramesIn, FramesOut uint64
+	// TooSlow counts connections dropped because their reader fell behind.
+	TooSlow uint64
+	// Calls counts the requests by method, refused ones too.
+	Calls map[string]uint64
+}
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.ex.stats
+	st.OpenConnections = uint64(len(s.ex.conns))
+	st.Calls = maps.Clone(st.Calls)
+	return st
+}
+
+// Executed returns how many orders with the label were accepted by the matching engine.
+func (s *Server) Executed(label string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ex.market.Executed(label)
+}
+
+// Published returns how many notifications of a channel were handed to live subscribers' connections, one per connection.
+func (s *Server) Published(channel string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ex.published[channel]
+}
+
+// PublishedAll returns Published for every channel that had a notification.
+func (s *Server) PublishedAll() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.ex.published)
+}
+
+// Secrets returns every secret, token, signature, challenge and second-factor code that the server ever gave or received,
+// sorted. A test searches logs and errors for them. Second-factor codes are six digits and may occur by chance.
+func (s *Server) Secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.ex.secrets))
+}
