@@ -1,0 +1,50 @@
+// Package telemetry reports calls, sessions and rotations to OpenTelemetry. One [Telemetry] is the Observer of package
+// rpc, of package session and of package rotate:
+//
+//	tel, err := telemetry.New(telemetry.WithTracerProvider(tp), telemetry.WithMeterProvider(mp))
+//	s, err := session.Dial(ctx, session.Config{URL: session.TestURL, Observer: tel})
+//
+// It uses the OpenTelemetry API alone: the application owns the SDK, its sampling, its views and its exporters.
+//
+// # Spans
+//
+//	private/buy …                 CLIENT, one per call, named by its method, linked to the session.connect of its connection
+//	session.connect               INTERNAL, with the children session.dial, session.authenticate, session.resume
+//	session.subscribe             INTERNAL
+//	session.reauthenticate        INTERNAL
+//	credentials.rotate            INTERNAL, with a child credentials.rotate.STEP per step: lease, preflight, intent, reset,
+//	                              store, verify, publish, and reauthenticate once per session
+//
+// There is no span per notification, and none that lasts as long as a connection: a step whose parent has ended starts a
+// trace of its own, linked to that parent. Calls get spans only where [WithTracerProvider] or [WithCallSpans] asks for
+// them, and not below a span of this process that is not sampled.
+//
+// # Metrics
+//
+//	rpc.client.call.duration               s          rpc.method, error.type, rpc.status_code, server.address, server.port
+//	holdfast.session.status                1          holdfast.session.state; the number of open sessions in it
+//	holdfast.session.connect.duration      s          error.type
+//	holdfast.session.disconnects           {disconnect} error.type
+//	holdfast.session.active_requests       {request}
+//	holdfast.session.resent                {request}  rpc.method; calls sent again after a re-authentication
+//	holdfast.session.strays                {frame}    holdfast.stray.kind; frames that belong to no waiting call
+//	holdfast.heartbeat.rtt                 s          round trip of public/test
+//	holdfast.subscription.messages         {message}  holdfast.channel.kind
+//	holdfast.subscription.dropped          {message}  holdfast.channel.kind, holdfast.gap.reason
+//	holdfast.subscription.gaps             {gap}      holdfast.channel.kind, holdfast.gap.reason
+//	holdfast.credentials.rotation.duration s          holdfast.rotation.trigger, error.type
+//	holdfast.credentials.token.remaining   s          the least of all open sessions
+//	holdfast.network.io                    By         network.io.direction
+//
+// The names of the first follow the RPC conventions of OpenTelemetry 1.45, whose buckets it has too, with finer ones below
+// 5 ms. Every set of attributes is closed: methods outside the known set are _OTHER, channels are told by their kind, and
+// 256 combinations of method and outcome are told apart.
+//
+// # Errors
+//
+// error.type is the code of an error object, what an error's own ErrorType method says, or one of timeout, canceled,
+// connection_lost, connection_closed, session_closed, not_ready, write_failed, rate_limited, too_many_pending, handshake,
+// silent, scope, refused, config, no_credentials, decode, encode, malformed, message_too_big, _OTHER. The text of an error
+// is never reported, since it may quote what it met: descriptions are fixed, but for the message of an error object, which
+// is reported if it is plain words.
+package telemetry

@@ -1,0 +1,145 @@
+package telemetry
+
+import (
+	"sync"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// fleet is the set of open sessions, and what the sessions that have ended had counted: a sum must not fall when a session
+// ends.
+type fleet struct {
+	mu    sync.Mutex // protects the fields below
+	open  map[*session.Session]*member
+	ended counts
+}
+
+// counts are sums over the life of one or more sessions.
+type counts struct {
+	sent, received int64 // bytes
+	kinds          map[string]kindCounts
+}
+
+type kindCounts struct{ messages, dropped, breaks int64 }
+
+// member is an open session as it was last read.
+type member struct {
+	counts
+	epoch             uint64 // of the connection last seen
+	bytesOut, bytesIn uint64 // over that connection
+}
+
+// census is a reading of the fleet.
+type census struct {
+	states  map[session.State]int64
+	pending int64
+	expires time.Time // the first token to end, zero if there is none
+	total   counts
+}
+
+func (f *fleet) add(s *session.Session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open == nil {
+		f.open = map[*session.Session]*member{}
+	}
+	f.open[s] = &member{}
+}
+
+func (f *fleet) remove(s *session.Session) {
+	stats := s.Stats()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m, ok := f.open[s]; ok {
+		m.update(stats)
+		f.ended.add(m.counts)
+		delete(f.open, s)
+	}
+}
+
+// read asks every open session for its counters, which is not done under the lock.
+func (f *fleet) read() census {
+	all := map[*session.Session]session.Stats{}
+	for _, s := range f.sessions() {
+		all[s] = s.Stats()
+	}
+	now := census{states: map[session.State]int64{}}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s, m := range f.open {
+		stats, asked := all[s]
+		if asked {
+			m.update(stats)
+			now.add(stats)
+		}
+		now.total.add(m.counts)
+	}
+	now.total.add(f.ended)
+	return now
+}
+
+func (f *fleet) sessions() []*session.Session {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]*session.Session, 0, len(f.open))
+	for s := range f.open {
+		list = append(list, s)
+	}
+	return list
+}
+
+func (c *census) add(stats session.Stats) {
+	c.states[stats.State]++
+	c.pending += int64(stats.Conn.Pending)
+	if at := stats.TokenExpires; !at.IsZero() && (c.expires.IsZero() || at.Before(c.expires)) {
+		c.expires = at
+	}
+}
+
+// update brings a member up to date. Two readers may collect at once and overtake each other: what is older changes
+// nothing. A session counts the bytes of its present connection only, so those between the last reading and the end of a
+// connection are missed.
+func (m *member) update(stats session.Stats) {
+	if stats.Epoch > m.epoch {
+		m.epoch, m.bytesOut, m.bytesIn = stats.Epoch, 0, 0
+	}
+	if stats.Epoch == m.epoch {
+		m.sent += advance(&m.bytesOut, stats.Conn.BytesOut)
+		m.received += advance(&m.bytesIn, stats.Conn.BytesIn)
+	}
+	for _, k := range stats.Kinds {
+		old := m.kinds[k.Kind]
+		m.setKind(k.Kind, kindCounts{
+			messages: max(old.messages, int64(k.Messages)), //nolint:gosec // a counter of messages does not reach 1<<63
+			dropped:  max(old.dropped, int64(k.Dropped)),   //nolint:gosec // nor do these
+			breaks:   max(old.breaks, int64(k.Gaps)),       //nolint:gosec // nor these
+		})
+	}
+}
+
+// advance raises last to now and returns by how much.
+func advance(last *uint64, now uint64) int64 {
+	if now <= *last {
+		return 0
+	}
+	by := now - *last
+	*last = now
+	return int64(by) //nolint:gosec // a counter of bytes does not reach 1<<63
+}
+
+func (c *counts) add(d counts) {
+	c.sent += d.sent
+	c.received += d.received
+	for kind, n := range d.kinds {
+		old := c.kinds[kind]
+		c.setKind(kind, kindCounts{old.messages + n.messages, old.dropped + n.dropped, old.breaks + n.breaks})
+	}
+}
+
+func (c *counts) setKind(kind string, n kindCounts) {
+	if c.kinds == nil {
+		c.kinds = map[string]kindCounts{}
+	}
+	c.kinds[kind] = n
+}

@@ -1,0 +1,60 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+)
+
+// Rotations returns the Observer for a [rotate.Config].
+func (t *Telemetry) Rotations() rotate.Observer { return rotations{t} }
+
+// rotations observes rotations. It is a type of its own because the steps of a session and of a rotation differ.
+type rotations struct{ telemetry *Telemetry }
+
+// RotationStart implements [rotate.Observer].
+func (r rotations) RotationStart(ctx context.Context, rotation rotate.Rotation) (context.Context, func(rotate.RotationEnd)) {
+	t := r.telemetry
+	begun := time.Now()
+	trigger := keyTrigger.String(string(rotation.Trigger))
+	attributes := []attribute.KeyValue{trigger, keyRotationID.String(rotation.ID)}
+	if rotation.KeyID != 0 {
+		attributes = append(attributes, keyKeyID.Int64(rotation.KeyID))
+	}
+	ctx, span := t.startStep(ctx, "credentials.rotate", false, attributes...)
+	return ctx, func(ended rotate.RotationEnd) {
+		measured := append([]attribute.KeyValue{trigger}, classify(ended.Err).attributes()...)
+		t.instruments.rotationDuration.Record(ctx, time.Since(begun).Seconds(), t.with(measured...))
+		if span.IsRecording() {
+			span.SetAttributes(reportAttributes(ended.Report)...)
+		}
+		end(span, ended.Err)
+	}
+}
+
+func reportAttributes(report rotate.Report) []attribute.KeyValue {
+	var attributes []attribute.KeyValue
+	if report.Outcome != "" {
+		attributes = append(attributes, keyRotationOutcome.String(string(report.Outcome)))
+	}
+	if report.KeyID != 0 {
+		attributes = append(attributes, keyKeyID.Int64(report.KeyID))
+	}
+	if report.NewGeneration != 0 {
+		attributes = append(attributes, keyGeneration.Int64(int64(report.NewGeneration))) //nolint:gosec // counts secrets
+	}
+	return attributes
+}
+
+// StepStart implements [rotate.Observer].
+func (r rotations) StepStart(ctx context.Context, step rotate.Step) (context.Context, func(error)) {
+	var attributes []attribute.KeyValue
+	if step.Session != "" {
+		attributes = append(attributes, keySessionName.String(step.Session))
+	}
+	ctx, span := r.telemetry.startStep(ctx, "credentials.rotate."+string(step.Kind), false, attributes...)
+	return ctx, func(err error) { end(span, err) }
+}

@@ -1,0 +1,107 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Opened implements [session.Observer].
+func (t *Telemetry) Opened(s *session.Session) { t.sessions.add(s) }
+
+// Ended implements [session.Observer].
+func (t *Telemetry) Ended(s *session.Session) { t.sessions.remove(s) }
+
+// Calls implements [session.Observer]: it returns what reports the calls of one connection.
+func (t *Telemetry) Calls(ctx context.Context, step session.Step) rpc.Observer {
+	return t.newConnection(ctx, endpointOf(step.URL))
+}
+
+// StepStart implements [session.Observer]: a step is a span.
+func (t *Telemetry) StepStart(ctx context.Context, step session.Step) (context.Context, func(session.StepEnd)) {
+	// A reconnect is no part of what the program did when it dialed, long ago.
+	root := step.Kind == session.StepConnect && step.Epoch > 1
+	begun := time.Now()
+	ctx, span := t.startStep(ctx, "session."+string(step.Kind), root, stepAttributes(step)...)
+	return ctx, func(ended session.StepEnd) {
+		if step.Kind == session.StepConnect {
+			t.instruments.connectDuration.Record(ctx, time.Since(begun).Seconds(), t.with(classify(ended.Err).attributes()...))
+		}
+		if span.IsRecording() {
+			span.SetAttributes(stepEndAttributes(ended)...)
+		}
+		end(span, ended.Err)
+	}
+}
+
+// StateChanged implements [session.Observer]: a ready session that stops to be so has lost its connection.
+func (t *Telemetry) StateChanged(_ *session.Session, from, _ session.State, err error) {
+	if from == session.Ready {
+		t.disconnects.add(classify(err).errorType())
+	}
+}
+
+// Gap implements [session.Observer]. Breaks of a channel's sequence are counted by the session itself, by kind of channel.
+func (t *Telemetry) Gap(_ *session.Session, gap *session.GapError) {
+	if gap.Reason != session.GapSequence {
+		t.gaps.add(string(gap.Reason))
+	}
+}
+
+// Resent implements [session.Observer].
+func (t *Telemetry) Resent(_ *session.Session, method string) { t.resent.add(t.method(method)) }
+
+// startStep starts the span of a step. A parent that has ended adopts no children, else a trace would last as long as a
+// session: such a step, and one that is to be a root, has a trace of its own, linked to the parent.
+func (t *Telemetry) startStep(ctx context.Context, name string, root bool, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+	opts := []trace.SpanStartOption{trace.WithAttributes(attributes...), trace.WithAttributes(t.attributes...)}
+	parent := trace.SpanFromContext(ctx)
+	if root || hasEnded(parent) {
+		opts = append(opts, trace.WithNewRoot())
+		if sc := parent.SpanContext(); sc.IsValid() {
+			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sc}))
+		}
+	}
+	return t.tracer.Start(ctx, name, opts...)
+}
+
+// hasEnded reports whether a span of this process was recorded and no longer is.
+func hasEnded(span trace.Span) bool {
+	sc := span.SpanContext()
+	return sc.IsValid() && sc.IsSampled() && !sc.IsRemote() && !span.IsRecording()
+}
+
+func stepAttributes(step session.Step) []attribute.KeyValue {
+	attributes := endpointOf(step.URL).attributes()
+	if step.Session != "" {
+		attributes = append(attributes, keySessionName.String(step.Session))
+	}
+	if step.Epoch != 0 {
+		attributes = append(attributes, keyEpoch.Int64(int64(step.Epoch))) //nolint:gosec // counts connections
+	}
+	if step.Generation != 0 {
+		attributes = append(attributes, keyGeneration.Int64(int64(step.Generation))) //nolint:gosec // counts secrets
+	}
+	if step.Channels != 0 {
+		attributes = append(attributes, keyChannels.Int(step.Channels))
+	}
+	return attributes
+}
+
+func stepEndAttributes(ended session.StepEnd) []attribute.KeyValue {
+	var attributes []attribute.KeyValue
+	if ended.Generation != 0 {
+		attributes = append(attributes, keyGeneration.Int64(int64(ended.Generation))) //nolint:gosec // counts secrets
+	}
+	if ended.Confirmed != 0 {
+		attributes = append(attributes, keyConfirmed.Int(ended.Confirmed))
+	}
+	return attributes
+}
+
+var _ session.Observer = (*Telemetry)(nil)
