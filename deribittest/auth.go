@@ -23,7 +23,7 @@ type millis string
 func (m *millis) UnmarshalJSON(text []byte) error {
 	var n json.Number
 	if err := json.Unmarshal(text, &n); err != nil {
-		return &json.UnmarshalTypeError{Value: "timestamp", Field: "timestamp"}
+		return &json.UnmarshalTypeError{Value: "timestamp"}
 	}
 	*m = millis(n)
 	return nil

@@ -133,22 +133,27 @@ func encodeReply(id json.RawMessage, result any, fault *rpcError, in time.Time) 
 // encodeNotification returns the text of a message on a channel. Label is that of the subscription; where it stands is not
 // documented.
 func encodeNotification(channel, label string, data json.RawMessage) []byte {
-	type params struct {
-		Channel string          `json:"channel"`
-		Label   string          `json:"label,omitempty"`
-		Data    json.RawMessage `json:"data"`
+	text := make([]byte, 0, 96+len(channel)+len(label)+len(data))
+	text = append(text, `{"jsonrpc":"2.0","method":"subscription","params":{"channel":`...)
+	text = append(text, encode(channel)...)
+	if label != "" {
+		text = append(text, `,"label":`...)
+		text = append(text, encode(label)...)
 	}
-	text, err := json.Marshal(struct {
-		JSONRPC string `json:"jsonrpc"`
-		Method  string `json:"method"`
-		Params  params `json:"params"`
-	}{"2.0", "subscription", params{channel, label, data}})
-	if err != nil {
-		panic("deribittest: notification is not JSON: " + err.Error()) // a bug of the market, not of a client
-	}
-	return text
+	text = append(text, `,"data":`...)
+	text = append(text, data...)
+	return append(text, `}}`...)
 }
 
 func heartbeatFrame(kind string) []byte {
 	return []byte(`{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"` + kind + `"}}`)
+}
+
+// encode returns the JSON text of a value of ours.
+func encode(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("deribittest: encode: " + err.Error()) // a bug of ours: every such value is plain data
+	}
+	return text
 }

@@ -1,9 +1,6 @@
 package deribittest
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 const (
 	minHeartbeat  = 10 * time.Second
@@ -143,13 +140,4 @@ func (ex *exchange) status(*request) (any, *rpcError) {
 		Locked  string   `json:"locked"`
 		Indices []string `json:"locked_indices"`
 	}{"false", []string{}}, nil
-}
-
-// encode returns the JSON text of a value of ours.
-func encode(v any) json.RawMessage {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic("deribittest: encode: " + err.Error()) // a bug of ours: every such value is plain data
-	}
-	return text
 }

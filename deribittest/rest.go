@@ -132,10 +132,7 @@ func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*gr
 	case "":
 		return nil, nil
 	case "bearer":
-		ex.noteSecret(value)
-		if g = ex.tokens[value]; g != nil && g.access != value {
-			g = nil
-		}
+		return ex.bearer(value)
 	case "basic":
 		g = ex.basic(value, req)
 	case "deri-hmac-sha256":
@@ -144,6 +141,15 @@ func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*gr
 	if g == nil {
 		ex.stats.AuthFailures++
 		return nil, newError(codeInvalidCredentials, "invalid_credentials")
+	}
+	return g, nil
+}
+
+func (ex *exchange) bearer(token string) (*grant, *rpcError) {
+	ex.noteSecret(token)
+	g := ex.tokens[token]
+	if g == nil || g.access != token {
+		return nil, unauthorized()
 	}
 	return g, nil
 }
