@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"math"
+	"sync"
 	"time"
 )
 
@@ -51,19 +53,189 @@ type Config struct {
 	// Sensitive says for which methods the frames of request and reply are wiped from the Conn's buffers as soon as
 	// they have been used; nil wipes none.
 	Sensitive func(method string) bool
-	// WriteTimeout ends the connection with ErrWriteStalled if a write takes longer; 0 means 5 s.
+	// WriteTimeout ends the connection with ErrWriteStalled if a write takes longer; 0 means 5 s. Callers write
+	// themselves: so one of them may be held by a stalled write for that long after its context has ended.
 	WriteTimeout time.Duration
 	// MaxPending bounds the unanswered calls; 0 means 4096.
 	MaxPending int
 	// MaxRequest bounds the bytes of one outgoing frame; 0 means no bound. A longer one fails its call with
 	// ErrMessageTooBig before anything is sent.
 	MaxRequest int
-	// MaxDepth bounds the nesting of an incoming frame; 0 means 64.
+	// MaxDepth bounds the nesting of an incoming frame; 0 means 64, and more than 10,000 means 10,000.
 	MaxDepth int
+}
+
+func (c Config) withDefaults() Config {
+	if c.WriteTimeout <= 0 {
+		c.WriteTimeout = 5 * time.Second
+	}
+	if c.MaxPending <= 0 {
+		c.MaxPending = 4096
+	}
+	if c.MaxRequest <= 0 {
+		c.MaxRequest = math.MaxInt
+	}
+	if c.MaxDepth <= 0 {
+		c.MaxDepth = 64
+	}
+	c.MaxDepth = min(c.MaxDepth, 10_000) // as encoding/json
+	c.Codec = c.Codec.withDefaults()
+	return c
 }
 
 // Notification is an incoming message that answers no call. Its slices are valid until the handler returns.
 type Notification struct {
 	Method []byte
 	Params []byte
+}
+
+// Conn is one connection. Any number of goroutines may use it. A connection that has ended stays so.
+type Conn struct {
+	transport Transport
+	cfg       Config
+	reader    sync.WaitGroup
+	done      chan struct{}
+	calls     sync.Pool // of *call; per Conn, since channels must not leave a synctest bubble
+	counters  counters
+
+	watchdog *time.Timer   // runs stall if a write takes too long
+	stalled  chan struct{} // of 1: stall has ended
+
+	batch batch // of whoever has the writer's role
+
+	mu sync.Mutex // protects the fields below
+	// err is set before done is closed; nothing is pending or queued afterwards.
+	err      error
+	ids      ids
+	pending  map[uint64]*call // calls that were registered and have no outcome
+	queues   [lanes]queue     // those of pending whose frame has not been taken
+	writing  bool             // somebody has the writer's role
+	left     tombstones
+	answered recent
+}
+
+// NewConn returns a connection over t, which it owns from now on, and starts its reader. The connection lives until t
+// fails, the peer breaks the protocol, or Close.
+func NewConn(t Transport, cfg Config) *Conn {
+	c := &Conn{
+		transport: t,
+		cfg:       cfg.withDefaults(),
+		done:      make(chan struct{}),
+		stalled:   make(chan struct{}, 1),
+		pending:   make(map[uint64]*call),
+	}
+	c.watchdog = time.AfterFunc(math.MaxInt64, c.stall)
+	c.watchdog.Stop()
+	c.reader.Go(c.read)
+	return c
+}
+
+// Done is closed when the connection has ended; Err then says why.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err is why the connection ended, nil while it has not: it matches [ErrClosed], [ErrWriteStalled], [ErrMalformed], or
+// the Transport's error.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the connection, and with it every call that waits, and returns when the reader has ended: so it must not
+// be called by Config.Handler. It returns the error of the Transport's Close. Further calls do nothing more.
+func (c *Conn) Close() error {
+	c.fail(ErrClosed)
+	err := c.transport.Close()
+	c.reader.Wait()
+	return err
+}
+
+// end ends the connection for a reason that was met on it.
+func (c *Conn) end(reason error) {
+	c.fail(reason)
+	_ = c.transport.Close() // the connection has ended already, and reason says why
+}
+
+// fail gives every pending call its outcome. Only the first reason counts.
+func (c *Conn) fail(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = reason
+	for _, cl := range c.pending {
+		cl.complete(cl.unanswered(c.dropLocked(cl), reason))
+	}
+	c.pending = nil
+	close(c.done)
+}
+
+// dropLocked takes a call's frame out of its lane, if it still waits there: then nothing of it was sent.
+func (c *Conn) dropLocked(cl *call) Outcome {
+	if cl.frame == nil {
+		return Unknown
+	}
+	c.unqueueLocked(cl).release()
+	return NotSent
+}
+
+// register gives the call its id, enters it into pending and puts its frame into its lane. It reports whether the caller
+// has the writer's role now.
+func (c *Conn) register(cl *call, f *frame) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false, c.err
+	}
+	if len(c.pending) >= c.cfg.MaxPending {
+		return false, ErrTooManyPending
+	}
+	id := c.ids.take()
+	f.seal(id)
+	if len(f.message()) > c.cfg.MaxRequest {
+		return false, ErrMessageTooBig
+	}
+	cl.id, cl.frame = id, f
+	c.pending[id] = cl
+	c.queues[cl.lane].push(cl)
+	writes := !c.writing
+	c.writing = true
+	return writes, nil
+}
+
+// leave ends a call whose caller has left, unless it has its outcome already.
+func (c *Conn) leave(cl *call, reason error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending[cl.id] != cl {
+		return false
+	}
+	if !c.withdrawLocked(cl) {
+		delete(c.pending, cl.id)
+		c.left.add(tombstone{cl.id, cl.method})
+		cl.err = cl.unanswered(Unknown, reason)
+		return true
+	}
+	cl.err = cl.unanswered(NotSent, reason)
+	return true
+}
+
+// withdraw takes a call back whose frame still waits in its lane.
+func (c *Conn) withdraw(cl *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.withdrawLocked(cl)
+}
+
+func (c *Conn) withdrawLocked(cl *call) bool {
+	if cl.frame == nil {
+		return false
+	}
+	delete(c.pending, cl.id)
+	c.unqueueLocked(cl).release()
+	if cl.heir {
+		c.passOnLocked()
+	}
+	return true
 }

@@ -4,27 +4,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Sentinel errors; compare with errors.Is.
 var (
 	// ErrClosed is the end of a connection that this side closed.
-	ErrClosed = errors.New("rpc: connection closed")
+	ErrClosed error = &sentinel{"rpc: connection closed", "session_closed"}
 	// ErrWriteStalled is the end of a connection on which a write took longer than Config.WriteTimeout: the peer has
 	// stopped reading.
-	ErrWriteStalled = errors.New("rpc: write stalled: the peer stopped reading")
+	ErrWriteStalled error = &sentinel{"rpc: write stalled: the peer stopped reading", "write_failed"}
 	// ErrTooManyPending refuses a call because Config.MaxPending calls are already unanswered. Nothing was sent.
-	ErrTooManyPending = errors.New("rpc: too many calls pending: wait for some, or raise Config.MaxPending")
+	ErrTooManyPending error = &sentinel{
+		"rpc: too many calls pending: wait for some, or raise Config.MaxPending", "too_many_pending",
+	}
 	// ErrMessageTooBig is a message longer than the limit: an incoming one ends the connection, an outgoing one only
 	// its call.
-	ErrMessageTooBig = errors.New("rpc: message too big")
+	ErrMessageTooBig error = &sentinel{"rpc: message too big", "message_too_big"}
 	// ErrMalformed is an incoming frame that is no JSON-RPC envelope. It ends the connection: after it, no frame can
 	// be trusted to answer what it seems to answer.
-	ErrMalformed = errors.New("rpc: malformed frame")
+	ErrMalformed error = &sentinel{"rpc: malformed frame", "malformed"}
 	// ErrDecode is a result that arrived but does not fit the caller's type. The call was executed.
-	ErrDecode = errors.New("rpc: result does not decode")
+	ErrDecode error = &sentinel{"rpc: result does not decode", "decode"}
 	// ErrEncode is params that do not encode. Nothing was sent.
-	ErrEncode = errors.New("rpc: params do not encode")
+	ErrEncode error = &sentinel{"rpc: params do not encode", "encode"}
 )
 
 // Code is the code of a JSON-RPC error object.
@@ -88,13 +91,15 @@ type Error struct {
 }
 
 // Error describes the refusal. The data member is left out: it may echo what was sent.
-func (e *Error) Error() string { return fmt.Sprintf("rpc: server refused: %s (code %d)", e.Message, e.Code) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("rpc: server refused: %s (code %d)", e.Message, e.Code)
+}
 
 // Class says what the refusal asks of the caller.
 func (e *Error) Class() Class { return e.judged().Class }
 
 // ErrorType is the low-cardinality name of the error for telemetry: its code.
-func (e *Error) ErrorType() string { return fmt.Sprintf("%d", int64(e.Code)) }
+func (e *Error) ErrorType() string { return strconv.FormatInt(int64(e.Code), 10) }
 
 func (e *Error) judged() Verdict {
 	if e.verdict != nil {

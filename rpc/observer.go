@@ -27,10 +27,10 @@ type CallInfo struct {
 
 // CallEnd tells how a call ended and where its time went. A duration is 0 where it is not known.
 type CallEnd struct {
-	Err     error         // nil, *Error, or *CallError
-	Total   time.Duration // from call to outcome
-	Queued  time.Duration // until its bytes were handed to the transport
-	Server  time.Duration // the server's own account: usDiff of the reply
+	Err    error         // nil, *Error, *CallError, or one that matches ErrDecode
+	Total  time.Duration // from call to outcome
+	Queued time.Duration // until its bytes were handed to the transport
+	Server time.Duration // the server's own account: usDiff of the reply
 }
 
 // StrayKind says why a frame has no call to go to.
@@ -48,6 +48,7 @@ const (
 	StrayError
 	// StrayNotification is a notification that has no handler.
 	StrayNotification
+	strayKinds // their number
 )
 
 // Stray is a frame that belonged to no waiting call.

@@ -1,0 +1,124 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// turn tells a caller whose frame waits in a lane what has become of it.
+type turn uint8
+
+const (
+	turnWrite turn = iota // the caller has the writer's role now
+	turnTaken             // the writer has taken the frame; told only to callers in Send
+)
+
+// call is one request from its registration to its outcome. Whoever removes it from Conn.pending, under Conn.mu, owns
+// the outcome's fields until it puts the one token into done; the caller owns them afterwards. Since ids are never used
+// twice, no late frame reaches the next call for which the same struct is used.
+type call struct {
+	method    string
+	lane      Lane
+	sensitive bool
+	pipelined bool // by Send
+	trace     trace
+
+	done chan struct{} // of 1: takes the one token when the call has its outcome
+	turn chan turn     // of 1: written to under Conn.mu, while the frame waits
+
+	// The outcome.
+	reply  []byte // a copy of the result
+	err    error
+	server time.Duration
+
+	// Protected by Conn.mu from registration on.
+	id         uint64
+	frame      *frame // while it waits in its lane
+	heir       bool   // it was given the writer's role and has not taken it up
+	prev, next *call  // in its lane
+}
+
+// trace is what the Observer is told; it stays zero without one.
+type trace struct {
+	ctx   context.Context //nolint:containedctx // handed back to the Observer, used by nothing else
+	start time.Time
+	taken time.Time // when the frame was handed to the writer; protected by Conn.mu until the outcome
+}
+
+func (c *Conn) newCall(ctx context.Context, method string) *call {
+	cl, ok := c.calls.Get().(*call)
+	if !ok {
+		cl = &call{done: make(chan struct{}, 1), turn: make(chan turn, 1)}
+	}
+	cl.method, cl.lane = method, c.laneOf(method)
+	cl.sensitive = c.cfg.Sensitive != nil && c.cfg.Sensitive(method)
+	if c.cfg.Observer != nil {
+		cl.trace.start = time.Now()
+		cl.trace.ctx = c.cfg.Observer.CallStart(ctx, CallInfo{Method: method, Lane: cl.lane})
+	}
+	return cl
+}
+
+func (c *Conn) laneOf(method string) Lane {
+	if c.cfg.Lane == nil {
+		return LaneRead
+	}
+	if lane := c.cfg.Lane(method); lane < lanes {
+		return lane
+	}
+	return LaneRead
+}
+
+// finish reports the outcome and gives the call back; nobody may use it any more.
+func (c *Conn) finish(cl *call, err error) error {
+	if c.cfg.Observer != nil {
+		c.observeEnd(cl, err)
+	}
+	if cl.sensitive {
+		clear(cl.reply[:cap(cl.reply)])
+	}
+	if cap(cl.reply) > keepBuffer {
+		cl.reply = nil
+	}
+	select {
+	case <-cl.turn: // told too late to matter
+	default:
+	}
+	*cl = call{done: cl.done, turn: cl.turn, reply: cl.reply[:0]}
+	c.calls.Put(cl)
+	return err
+}
+
+func (c *Conn) observeEnd(cl *call, err error) {
+	end := CallEnd{Err: err, Total: time.Since(cl.trace.start), Server: cl.server}
+	if !cl.trace.taken.IsZero() {
+		end.Queued = cl.trace.taken.Sub(cl.trace.start)
+	}
+	c.cfg.Observer.CallEnd(cl.trace.ctx, CallInfo{Method: cl.method, ID: cl.id, Lane: cl.lane}, end)
+}
+
+// complete ends a call that has been removed from pending. It never blocks.
+func (cl *call) complete(err error) {
+	cl.err = err
+	cl.done <- struct{}{}
+}
+
+func (cl *call) unanswered(outcome Outcome, reason error) error {
+	return &CallError{Method: cl.method, ID: cl.id, Outcome: outcome, Err: reason}
+}
+
+// decode decodes the reply into result.
+func (c *Conn) decode(cl *call, result any) error {
+	if result == nil {
+		return nil
+	}
+	err := c.cfg.Codec.Unmarshal(cl.reply, result)
+	switch {
+	case err == nil:
+		return nil
+	case cl.sensitive: // the reason may quote the reply
+		return fmt.Errorf("%w: %s: %T", ErrDecode, cl.method, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrDecode, cl.method, err)
+}

@@ -1,0 +1,315 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+)
+
+var (
+	errTwice   = errors.New("a member is there twice")
+	errType    = errors.New("a member has the wrong type")
+	errMembers = errors.New("neither a response nor a notification")
+)
+
+// envelope is a frame's own part, apart from what it carries. Its slices are of the frame.
+//
+// A frame is an envelope if it is a JSON object that has a method; or else exactly one of result and of an error that is
+// not null, and, with a result, an id. No member that is read here may occur twice; others are passed over.
+type envelope struct {
+	seen   member
+	method []byte // not nil if there is one
+	params []byte // nil if there are none
+	id     uint64 // 0 if it is of a form that this side never sends
+	hasID  bool
+	result []byte
+
+	failure *failure
+
+	usIn, usOut, usDiff int64 // 0 where absent or no integer
+}
+
+// failure is an error object. Its data is of the frame.
+type failure struct {
+	code    int64
+	message string
+	data    []byte
+}
+
+// member is a set of members.
+type member uint16
+
+const (
+	memberID member = 1 << iota
+	memberMethod
+	memberParams
+	memberResult
+	memberError
+	memberUsIn
+	memberUsOut
+	memberUsDiff
+)
+
+// parse reads a frame. Its errors do not quote the frame.
+func (e *envelope) parse(text []byte, maxDepth int) error {
+	s := scanner{text: text, depth: maxDepth}
+	if err := s.enter('{'); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		more, err := s.more('}', first)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if err := e.member(&s); err != nil {
+			return err
+		}
+	}
+	if s.peek() != 0 || s.pos < len(text) {
+		return errSyntax
+	}
+	return e.check()
+}
+
+func (e *envelope) member(s *scanner) error {
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	m, err := memberOf(key)
+	if err != nil {
+		return err
+	}
+	if e.seen&m != 0 {
+		return errTwice
+	}
+	e.seen |= m
+	if m == memberError {
+		return e.readFailure(s)
+	}
+	value, err := s.value()
+	if err != nil {
+		return err
+	}
+	return e.set(m, value)
+}
+
+func memberOf(key []byte) (member, error) {
+	name, err := unquote(key)
+	if err != nil {
+		return 0, err
+	}
+	switch string(name) {
+	case "id":
+		return memberID, nil
+	case "method":
+		return memberMethod, nil
+	case "params":
+		return memberParams, nil
+	case "result":
+		return memberResult, nil
+	case "error":
+		return memberError, nil
+	case "usIn":
+		return memberUsIn, nil
+	case "usOut":
+		return memberUsOut, nil
+	case "usDiff":
+		return memberUsDiff, nil
+	}
+	return 0, nil
+}
+
+func (e *envelope) set(m member, value []byte) (err error) {
+	switch m {
+	case memberID:
+		return e.setID(value)
+	case memberMethod:
+		if value[0] != '"' {
+			return errType
+		}
+		e.method, err = unquote(value)
+	case memberParams:
+		e.params = value
+	case memberResult:
+		e.result = value
+	case memberUsIn:
+		e.usIn, _ = integer(value) // decoration: what is amiss with it harms no call
+	case memberUsOut:
+		e.usOut, _ = integer(value)
+	case memberUsDiff:
+		e.usDiff, _ = integer(value)
+	case memberError: // read by readFailure
+	}
+	return err
+}
+
+// setID takes the id, which some servers send back as a string. Null is none.
+func (e *envelope) setID(value []byte) error {
+	switch value[0] {
+	case 'n':
+		return nil
+	case '"':
+		text, err := unquote(value)
+		if err != nil {
+			return err
+		}
+		value = text
+		if len(value) > 1 && value[0] == '0' {
+			value = nil
+		}
+	case '{', '[', 't', 'f':
+		return errType
+	}
+	e.hasID = true
+	e.id, _ = unsigned(value) // 0 is nobody's
+	return nil
+}
+
+func (e *envelope) check() error {
+	switch {
+	case e.method != nil:
+		if e.result != nil || e.failure != nil {
+			return errMembers
+		}
+	case e.failure != nil:
+		if e.result != nil && !isNull(e.result) {
+			return errMembers
+		}
+	case e.result == nil || !e.hasID:
+		return errMembers
+	}
+	return nil
+}
+
+// readFailure reads the error object.
+func (e *envelope) readFailure(s *scanner) error {
+	if s.peek() == 'n' {
+		return s.literal("null")
+	}
+	if s.peek() != '{' {
+		return errType
+	}
+	if err := s.enter('{'); err != nil {
+		return err
+	}
+	var f failure
+	var seen [3]bool
+	for first := true; ; first = false {
+		more, err := s.more('}', first)
+		if err != nil {
+			return err
+		}
+		if !more {
+			e.failure = &f
+			return nil
+		}
+		if err := f.member(s, &seen); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *failure) member(s *scanner, seen *[3]bool) error {
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	name, err := unquote(key)
+	if err != nil {
+		return err
+	}
+	value, err := s.value()
+	if err != nil {
+		return err
+	}
+	switch string(name) {
+	case "code":
+		err = once(&seen[0])
+		if f.code, err = integerOr(value, err); err != nil {
+			return err
+		}
+	case "message":
+		if err = once(&seen[1]); err == nil && value[0] != '"' {
+			err = errType
+		}
+		if err == nil {
+			err = json.Unmarshal(value, &f.message)
+		}
+	case "data":
+		err = once(&seen[2])
+		f.data = value
+	}
+	return err
+}
+
+func once(seen *bool) error {
+	if *seen {
+		return errTwice
+	}
+	*seen = true
+	return nil
+}
+
+// serverTime is the server's own account of how long it took, in microseconds.
+func (e *envelope) serverTime() int64 {
+	d := e.usDiff
+	if e.seen&memberUsDiff == 0 && e.seen&memberUsIn != 0 && e.seen&memberUsOut != 0 {
+		d = e.usOut - e.usIn
+	}
+	return min(max(d, 0), math.MaxInt64/1000)
+}
+
+// unquote returns the inside of a well-formed string.
+func unquote(text []byte) ([]byte, error) {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text[1 : len(text)-1], nil
+	}
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, errSyntax
+	}
+	return []byte(s), nil
+}
+
+func isNull(value []byte) bool { return value[0] == 'n' }
+
+// unsigned reads digits; ok is false for anything else, and for what does not fit.
+func unsigned(text []byte) (n uint64, ok bool) {
+	if len(text) == 0 || len(text) > 19 { // 19 nines fit
+		return 0, false
+	}
+	for _, b := range text {
+		if !isDigit(b) {
+			return 0, false
+		}
+		n = n*10 + uint64(b-'0')
+	}
+	return n, true
+}
+
+// integer reads a number that is an int64.
+func integer(text []byte) (int64, bool) {
+	if n, ok := unsigned(text); ok && n <= math.MaxInt64 {
+		return int64(n), true
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	return n, err == nil
+}
+
+// integerOr is integer, unless err says something already.
+func integerOr(text []byte, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, ok := integer(text)
+	if !ok {
+		return 0, errType
+	}
+	return n, nil
+}

@@ -1,0 +1,72 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// sentinel is an error that is its own identity, with its name for telemetry.
+type sentinel struct{ text, kind string }
+
+func (s *sentinel) Error() string     { return s.text }
+func (s *sentinel) ErrorType() string { return s.kind }
+
+// errorType is the low-cardinality name of err for telemetry.
+func errorType(err error) string {
+	if typed, ok := errors.AsType[interface {
+		error
+		ErrorType() string
+	}](err); ok {
+		return typed.ErrorType()
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "_OTHER"
+}
+
+// ErrorType is the low-cardinality name of the reason for telemetry: timeout, canceled, connection_lost, session_closed,
+// write_failed, malformed, message_too_big, too_many_pending, encode, or _OTHER.
+func (e *CallError) ErrorType() string { return errorType(e.Err) }
+
+// connError is a failure of the transport, which ends the connection.
+type connError struct {
+	op   string // read or write
+	kind string
+	err  error
+}
+
+func (e *connError) Error() string     { return fmt.Sprintf("rpc: %s: %v", e.op, e.err) }
+func (e *connError) Unwrap() error     { return e.err }
+func (e *connError) ErrorType() string { return e.kind }
+
+func readError(err error) error  { return &connError{op: "read", kind: "connection_lost", err: err} }
+func writeError(err error) error { return &connError{op: "write", kind: "write_failed", err: err} }
+
+// Error names the URL, the HTTP status and the reason.
+func (e *HandshakeError) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("rpc: handshake with %s: %v", e.URL, e.Err)
+	}
+	return fmt.Sprintf("rpc: handshake with %s: HTTP status %d: %v", e.URL, e.Status, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// ErrorType is the low-cardinality name of the error for telemetry: the HTTP status if there was an answer, else timeout,
+// canceled, or connection_failed.
+func (e *HandshakeError) ErrorType() string {
+	if e.Status != 0 {
+		return strconv.Itoa(e.Status)
+	}
+	if kind := errorType(e.Err); kind != "_OTHER" {
+		return kind
+	}
+	return "connection_failed"
+}

@@ -1,0 +1,149 @@
+package rpc
+
+import "context"
+
+// Call sends method with params (nil means an empty object) and decodes the result into result, unless that is nil.
+//
+// It returns nil; an [*Error] if the server refused; a [*CallError] if there was no answer; or an error that matches
+// [ErrDecode] if the answer does not fit result. When ctx ends, the call ends: as NotSent while its frame still waited
+// behind others, else as Unknown, and a late answer is reported as a stray. See Config.WriteTimeout for the one thing
+// that can outlast ctx.
+func (c *Conn) Call(ctx context.Context, method string, params, result any) error {
+	cl := c.newCall(ctx, method)
+	err := c.do(ctx, cl, params)
+	if err == nil {
+		err = c.decode(cl, result)
+	}
+	return c.finish(cl, err)
+}
+
+// CallRaw is Call with a result that is not decoded: it appends the result's JSON to dst and returns the extended slice,
+// which the caller owns. After an error it returns dst as it was.
+func (c *Conn) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
+	cl := c.newCall(ctx, method)
+	err := c.do(ctx, cl, params)
+	if err == nil {
+		dst = append(dst, cl.reply...)
+	}
+	return dst, c.finish(cl, err)
+}
+
+// Send sends a call whose answer a Pending waits for, so that one goroutine has many calls under way. It returns when
+// the frame is with the transport, or with whoever writes for others just now. Its errors are those of Call that say
+// that nothing was sent. Every Pending must be waited for.
+func (c *Conn) Send(ctx context.Context, method string, params any) (*Pending, error) {
+	cl := c.newCall(ctx, method)
+	cl.pipelined = true
+	writes, err := c.submit(ctx, cl, params)
+	if err == nil && !writes {
+		err = c.awaitTaken(ctx, cl)
+	}
+	if err != nil {
+		return nil, c.finish(cl, err)
+	}
+	return &Pending{conn: c, call: cl, id: cl.id}, nil
+}
+
+// Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once.
+type Pending struct {
+	conn *Conn
+	call *call
+	id   uint64
+}
+
+// ID is the call's id, which no other call of this process has.
+func (p *Pending) ID() uint64 { return p.id }
+
+// Wait waits for the answer and decodes it into result, unless that is nil. Its errors are those of Call.
+func (p *Pending) Wait(ctx context.Context, result any) error {
+	cl := p.take()
+	err := p.conn.await(ctx, cl)
+	if err == nil {
+		err = p.conn.decode(cl, result)
+	}
+	return p.conn.finish(cl, err)
+}
+
+// WaitRaw waits for the answer and appends the result's JSON to dst. Its errors are those of CallRaw.
+func (p *Pending) WaitRaw(ctx context.Context, dst []byte) ([]byte, error) {
+	cl := p.take()
+	err := p.conn.await(ctx, cl)
+	if err == nil {
+		dst = append(dst, cl.reply...)
+	}
+	return dst, p.conn.finish(cl, err)
+}
+
+func (p *Pending) take() *call {
+	cl := p.call
+	if cl == nil {
+		panic("rpc: a Pending was waited for twice")
+	}
+	p.call = nil
+	return cl
+}
+
+// do sends a call and waits for its outcome.
+func (c *Conn) do(ctx context.Context, cl *call, params any) error {
+	if _, err := c.submit(ctx, cl, params); err != nil {
+		return err
+	}
+	return c.await(ctx, cl)
+}
+
+// submit encodes and registers a call, and writes it unless somebody else is writing; it reports whether it did. Its
+// errors say that nothing was sent and that the call is not registered.
+func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, cl.unanswered(NotSent, err)
+	}
+	f, err := c.encode(cl, params)
+	if err != nil {
+		return false, cl.unanswered(NotSent, err)
+	}
+	writes, err := c.register(cl, f)
+	if err != nil {
+		f.release()
+		return false, cl.unanswered(NotSent, err)
+	}
+	if writes {
+		c.write()
+	}
+	return writes, nil
+}
+
+// await waits for the outcome of a call that was submitted.
+func (c *Conn) await(ctx context.Context, cl *call) error {
+	for {
+		select {
+		case <-cl.done:
+			return cl.err
+		case t := <-cl.turn:
+			if t == turnWrite {
+				c.write()
+			}
+		case <-ctx.Done():
+			if !c.leave(cl, ctx.Err()) {
+				<-cl.done // whoever removed it is about to say how it ended
+			}
+			return cl.err
+		}
+	}
+}
+
+// awaitTaken waits until a writer has taken the frame, or until it is the caller's turn to write.
+func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
+	select {
+	case <-cl.done:
+		cl.done <- struct{}{} // for Wait
+	case t := <-cl.turn:
+		if t == turnWrite {
+			c.write()
+		}
+	case <-ctx.Done():
+		if c.withdraw(cl) {
+			return cl.unanswered(NotSent, ctx.Err())
+		}
+	}
+	return nil
+}

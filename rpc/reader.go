@@ -1,0 +1,101 @@
+package rpc
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// read is the reader: the one goroutine that a Conn has.
+func (c *Conn) read() {
+	for {
+		msg, err := c.transport.ReadMessage()
+		if err != nil {
+			c.end(readError(err))
+			return
+		}
+		c.counters.received.Add(1)
+		c.counters.bytesIn.Add(uint64(len(msg)))
+		if err := c.dispatch(msg); err != nil {
+			c.end(err)
+			return
+		}
+	}
+}
+
+// dispatch brings a frame to where it belongs. It never waits. An error means that the frame is no envelope.
+func (c *Conn) dispatch(msg []byte) error {
+	var env envelope
+	if err := env.parse(msg, c.cfg.MaxDepth); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	switch {
+	case env.method != nil:
+		c.notify(&env)
+	case env.hasID:
+		c.answer(msg, &env)
+	default:
+		c.report(Stray{Kind: StrayError, Err: c.refusal(&env)})
+	}
+	return nil
+}
+
+func (c *Conn) notify(env *envelope) {
+	if c.cfg.Handler == nil {
+		c.report(Stray{Kind: StrayNotification, Method: string(env.method)})
+		return
+	}
+	c.counters.notifications.Add(1)
+	c.cfg.Handler(Notification{Method: env.method, Params: env.params})
+}
+
+// answer completes the call that the frame answers.
+func (c *Conn) answer(msg []byte, env *envelope) {
+	cl, stray := c.takeCall(env.id)
+	if cl == nil {
+		if env.failure != nil {
+			stray.Err = c.refusal(env)
+		}
+		if c.cfg.Sensitive != nil && stray.Method != "" && c.cfg.Sensitive(stray.Method) {
+			clear(msg)
+		}
+		c.report(stray)
+		return
+	}
+	cl.server = time.Duration(env.serverTime()) * time.Microsecond
+	sensitive := cl.sensitive
+	var err error
+	if env.failure != nil {
+		err = c.refusal(env)
+	} else {
+		cl.reply = append(cl.reply[:0], env.result...)
+	}
+	if sensitive {
+		clear(msg)
+	}
+	cl.complete(err)
+}
+
+// takeCall removes the call that an answer belongs to from pending, or says what the answer is instead.
+func (c *Conn) takeCall(id uint64) (*call, Stray) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl := c.pending[id]
+	if cl == nil || cl.frame != nil { // a frame that still waits has not been sent
+		return nil, c.strayLocked(id)
+	}
+	delete(c.pending, id)
+	c.answered.add(id)
+	return cl, Stray{}
+}
+
+// refusal makes the Error of an envelope that has one.
+func (c *Conn) refusal(env *envelope) *Error {
+	f := env.failure
+	err := &Error{Code: Code(f.code), Message: f.message, Data: bytes.Clone(f.data)}
+	if c.cfg.Classify != nil {
+		v := c.cfg.Classify(err.Code)
+		err.verdict = &v
+	}
+	return err
+}

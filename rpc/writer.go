@@ -1,0 +1,114 @@
+package rpc
+
+import "time"
+
+// There is no writer goroutine. A caller that finds nobody writing takes the role and writes at once; the others leave
+// their frames in the lanes, and the writer takes all of them in its next round. Every frame in a lane has a caller that
+// waits for it, so there is always one to hand the role to.
+
+const (
+	maxBatch  = 64 << 10 // bytes of one write, but for one frame of each lane
+	maxRounds = 4        // writes after which the role is handed on
+)
+
+// batch is what the writer writes next. It belongs to whoever has the role.
+type batch struct {
+	frames   []*frame
+	messages [][]byte
+	bytes    int
+}
+
+func (b *batch) add(f *frame) {
+	msg := f.message()
+	b.frames = append(b.frames, f)
+	b.messages = append(b.messages, msg)
+	b.bytes += len(msg)
+}
+
+// release gives the frames back, and wipes the sensitive ones.
+func (b *batch) release() {
+	for _, f := range b.frames {
+		f.release()
+	}
+	clear(b.frames)
+	clear(b.messages)
+	b.frames, b.messages, b.bytes = b.frames[:0], b.messages[:0], 0
+}
+
+// write plays the writer's role until nothing waits or somebody else has it.
+func (c *Conn) write() {
+	for range maxRounds {
+		if !c.takeBatch() {
+			return
+		}
+		if err := c.transmit(); err != nil {
+			c.end(writeError(err))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passOnLocked()
+}
+
+// takeBatch takes what waits, in the order of the lanes. If nothing does, it gives up the role.
+func (c *Conn) takeBatch() bool {
+	var now time.Time
+	if c.cfg.Observer != nil {
+		now = time.Now()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for lane := range c.queues {
+		q := &c.queues[lane]
+		for first := true; q.head != nil && (first || c.batch.bytes < maxBatch); first = false {
+			c.takeLocked(q.head, now)
+		}
+	}
+	if len(c.batch.frames) == 0 {
+		c.writing = false
+		return false
+	}
+	return true
+}
+
+func (c *Conn) takeLocked(cl *call, now time.Time) {
+	c.batch.add(c.unqueueLocked(cl))
+	cl.heir = false
+	cl.trace.taken = now
+	if cl.pipelined {
+		cl.turn <- turnTaken
+	}
+}
+
+// passOnLocked hands the role to the caller whose frame is first, or to nobody if none waits.
+func (c *Conn) passOnLocked() {
+	heir := c.firstLocked()
+	if heir == nil {
+		c.writing = false
+		return
+	}
+	heir.heir = true
+	heir.turn <- turnWrite
+}
+
+// transmit writes the batch. The peer has Config.WriteTimeout to take it.
+func (c *Conn) transmit() error {
+	defer c.batch.release()
+	c.watchdog.Reset(c.cfg.WriteTimeout)
+	err := c.transport.WriteMessages(c.batch.messages...)
+	if !c.watchdog.Stop() {
+		<-c.stalled // joins it
+	}
+	if err == nil {
+		c.counters.sent.Add(uint64(len(c.batch.messages)))
+		c.counters.writes.Add(1)
+		c.counters.bytesOut.Add(uint64(c.batch.bytes))
+	}
+	return err
+}
+
+// stall is run by the watchdog.
+func (c *Conn) stall() {
+	c.end(ErrWriteStalled)
+	c.stalled <- struct{}{}
+}
