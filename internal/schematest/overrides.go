@@ -1,0 +1,85 @@
+package schematest
+
+// Schemas that overrides admit.
+const (
+	null    = `{"type":"null"}`
+	boolean = `{"type":"boolean"}`
+	text    = `{"type":"string"}`
+	page    = `{"type":"object","required":["continuation","settlements"],"properties":{"continuation":{"$ref":"#/$defs/continuation"},"settlements":{"type":"array","items":{"$ref":"#/$defs/settlement"}}}}`
+)
+
+type fields = []string
+
+// overrides lists, by path, every place where the published schemas are relaxed: where, what shows it, why, the schema that
+// is admitted as well, and the fields that may be absent.
+var overrides = []override{
+	{"/$defs/access_log", "private/get_access_log", "the example writes result for log", `{"type":"object","required":["id","ip","timestamp","country","city","result"]}`, nil},
+	{"/$defs/api_key/properties/max_scope", "private/reset_api_key", "a later document types it as a list, and shows a string", `{"type":"array","items":{"type":"string"}}`, nil},
+	{"/$defs/block_rfq/properties/state", "private/create_block_rfq", "the example says created", `{"const":"created"}`, nil},
+	{"/$defs/book_summary/properties/ask_price", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/book_summary/properties/bid_price", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/book_summary/properties/high", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/book_summary/properties/last", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/book_summary/properties/low", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/book_summary/properties/mid_price", "public/get_book_summary_by_currency", "null in the example", null, nil},
+	{"/$defs/currency", "private/get_user_locks", "the examples name currencies beyond the five", text, nil},
+	{"/$defs/currency_portfolio", "private/create_subaccount", "absent from the example", "", fields{"additional_reserve", "spot_reserve"}},
+	{"/$defs/currency_with_apr", "public/get_currencies", "absent from the example", "", fields{"in_cross_collateral_pool"}},
+	{"/$defs/instrument/properties/quote_currency", "public/get_instrument", "the example quotes in another currency", text, nil},
+	{"/$defs/instrument/properties/tick_size_steps", "public/get_instruments", "a list in the examples", `{"type":"array","items":{"$ref":"#/$defs/tick_size_step"}}`, nil},
+	{"/$defs/pending_block_trade", "private/get_block_trade_requests", "absent from the example", "", fields{"app_name"}},
+	{"/$defs/pending_block_trade/properties/counterparty_state/properties/value", "private/get_block_trade_requests", "the example says approved", `{"const":"approved"}`, nil},
+	{"/$defs/pending_block_trade/properties/trades/items", "private/get_pending_block_trades", "the elements are trades, not block trades", `{"type":"object","required":["instrument_name","price","direction","amount"]}`, nil},
+	{"/$defs/position_move", "private/move_positions", "the example is the bare list", `{"type":"array","items":{"$ref":"#/$defs/position_move_trade"}}`, nil},
+	{"/$defs/settlement", "public/get_last_settlements_by_currency", "absent from the example of deliveries", "", fields{"funding"}},
+	{"/$defs/stats/properties/price_change", "public/ticker", "null, says its text, without trades", null, nil},
+	{"/$defs/transaction_log/properties/commission", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/info", "private/get_transaction_log", "a text in the example", text, nil},
+	{"/$defs/transaction_log/properties/instrument_name", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/interest_pl", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/order_id", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/position", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/price", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/transaction_log/properties/trade_id", "private/get_transaction_log", "null in the example", null, nil},
+	{"/$defs/trigger", "private/get_trigger_order_history", "the example says index", `{"const":"index"}`, nil},
+	{"/$defs/trigger_order_history_record", "private/get_trigger_order_history", "absent from the example", "", fields{"post_only", "order_type", "reduce_only"}},
+	{"/$defs/user_trade", "private/get_block_trade", "absent from the example", "", fields{"mark_price"}},
+	{"/$defs/user_trade/properties/matching_id", "private/get_user_trades_by_currency", "null in the examples", null, nil},
+	{"/$defs/user_trade/properties/post_only", "private/get_user_trades_by_currency", "a boolean in the examples, typed as string", boolean, nil},
+	{"/$defs/user_trade/properties/profit_loss", "user.combo_trades.(instrument_name).(interval)", "null in the example", null, nil},
+	{"/$defs/user_trade/properties/reduce_only", "private/get_user_trades_by_currency", "a boolean in the examples, typed as string", boolean, nil},
+	{"/$defs/waiting_timestamp", "private/get_address_book", "a number in the example, typed as boolean", `{"type":"integer"}`, nil},
+	{"/channels/block_rfq.taker.(currency)/properties/combo_id", "block_rfq.taker.(currency)", "null in the example", null, nil},
+	{"/channels/incremental_ticker.(instrument_name)", "incremental_ticker.(instrument_name)", "a change holds only what changed", "", fields{"best_ask_amount", "best_bid_amount", "best_bid_price", "index_price", "mark_price", "stats"}},
+	{"/channels/incremental_ticker.(instrument_name)/properties/stats", "incremental_ticker.(instrument_name)", "a change holds only what changed", `{"type":"object"}`, nil},
+	{"/channels/platform_state", "platform_state", "another form announces maintenance", `{"type":"object","required":["maintenance"],"properties":{"maintenance":{"type":"boolean"}}}`, nil},
+	{"/methods/private~1accept_block_rfq", "private/accept_block_rfq", "absent from the example", "", fields{"trade_trigger"}},
+	{"/methods/private~1create_subaccount", "private/create_subaccount", "required, but neither described nor in the example", "", fields{"tfa_enabled"}},
+	{"/methods/private~1get_access_log", "private/get_access_log", "the example is a page: the number of records and the list", `{"type":"object","required":["records_total","data"],"properties":{"records_total":{"type":"integer"},"data":{"type":"array","items":{"$ref":"#/$defs/access_log"}}}}`, nil},
+	{"/methods/private~1get_account_summaries/properties/block_rfq_self_match_prevention", "private/get_account_summaries", "a boolean in the example, typed as string", boolean, nil},
+	{"/methods/private~1get_account_summaries/properties/referrer_id", "private/get_account_summaries", "null in the example", null, nil},
+	{"/methods/private~1get_account_summaries/properties/self_trading_extended_to_subaccounts", "private/get_account_summaries", "a boolean in the example, typed as string", boolean, nil},
+	{"/methods/private~1get_account_summaries/properties/summaries/items", "private/get_account_summaries", "absent from the example", "", fields{"options_theta_map"}},
+	{"/methods/private~1get_account_summary/properties/referrer_id", "private/get_account_summary", "null in the example", null, nil},
+	{"/methods/private~1get_account_summary/properties/self_trading_extended_to_subaccounts", "private/get_account_summary", "a boolean in the example, typed as string", boolean, nil},
+	{"/methods/private~1get_block_rfq_quotes", "private/get_block_rfq_quotes", "the example is one quote", `{"$ref":"#/$defs/block_rfq_quote"}`, nil},
+	{"/methods/private~1get_block_rfqs/properties/continuation", "private/get_block_rfqs", "null in the example", null, nil},
+	{"/methods/private~1get_broker_trades/properties/history/items/properties/maker/properties/user_id", "private/get_broker_trades", "masked in the example", text, nil},
+	{"/methods/private~1get_broker_trades/properties/history/items/properties/taker/properties/user_id", "private/get_broker_trades", "masked in the example", text, nil},
+	{"/methods/private~1get_broker_trades/properties/history/items/properties/trades/items", "private/get_broker_trades", "the elements are trades, not block trades", `{"$ref":"#/$defs/public_trade"}`, nil},
+	{"/methods/private~1get_reward_eligibility", "private/get_reward_eligibility", "the example has one such object per currency", `{"type":"object","additionalProperties":{"type":"object","required":["eligibility_status","apr_sma7"]}}`, nil},
+	{"/methods/private~1get_settlement_history_by_currency", "private/get_settlement_history_by_currency", "the properties described are those of an object, the type says array", page, nil},
+	{"/methods/private~1get_settlement_history_by_instrument", "private/get_settlement_history_by_instrument", "the properties described are those of an object, the type says array", page, nil},
+	{"/methods/private~1get_subaccounts/items", "private/get_subaccounts", "required, but neither described nor in the example", "", fields{"tfa_enabled"}},
+	{"/methods/private~1get_user_locks/items", "private/get_user_locks", "the example calls the flag locked", "", fields{"enabled"}},
+	{"/methods/private~1list_api_keys/items", "private/list_api_keys", "no secret is listed for a token that may only read", `{"type":"object","required":["id","timestamp","client_id","max_scope","default"],"properties":{"client_secret":false}}`, nil},
+	{"/methods/private~1set_mmp_config", "private/set_mmp_config", "the example is one object", `{"type":"object","required":["index_name","interval","frozen_time"]}`, nil},
+	{"/methods/public~1get_apr_history/properties/continuation", "public/get_apr_history", "a number in the example", `{"type":"integer"}`, nil},
+	{"/methods/public~1get_expirations", "public/get_expirations", "the example is one object", `{"$ref":"#/$defs/expirations"}`, nil},
+	{"/methods/public~1get_historical_volatility/items", "public/get_historical_volatility", "the example has pairs", `{"type":"array","items":{"type":"number"}}`, nil},
+	{"/methods/public~1get_last_settlements_by_currency", "public/get_last_settlements_by_currency", "the properties described are those of an object, the type says array", page, nil},
+	{"/methods/public~1get_last_settlements_by_instrument", "public/get_last_settlements_by_instrument", "the properties described are those of an object, the type says array", page, nil},
+	{"/methods/public~1get_supported_index_names/items", "public/get_supported_index_names", "the example has bare names", text, nil},
+	{"/methods/public~1get_volatility_index_data/properties/continuation", "public/get_volatility_index_data", "null in the example", null, nil},
+	{"/methods/public~1status/properties/locked", "public/status", "a boolean in the example, typed as string", boolean, nil},
+}
