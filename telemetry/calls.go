@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -41,19 +42,13 @@ type callSpanKey struct{}
 // CallStart implements [rpc.Observer].
 func (c *connection) CallStart(ctx context.Context, call rpc.CallInfo) context.Context {
 	t := c.telemetry
-	if !t.callSpans {
-		return ctx
-	}
-	parent := trace.SpanFromContext(ctx)
-	if sc := parent.SpanContext(); sc.IsValid() && !sc.IsRemote() && !sc.IsSampled() && !parent.IsRecording() {
+	if !t.callSpans || isUnsampled(trace.SpanFromContext(ctx)) {
 		return ctx
 	}
 	name, opts := c.spanOptions(call.Method)
-	if hasEnded(parent) {
-		opts = append(opts[:len(opts):len(opts)], trace.WithNewRoot())
-	}
-	ctx, span := t.tracer.Start(ctx, name, opts...)
-	return context.WithValue(ctx, callSpanKey{}, span)
+	opts = append(slices.Clip(opts), adopted(ctx)...)
+	ctx, span := t.tracer.Start(ctx, name, opts...)    //nolint:spancheck // ended by CallEnd
+	return context.WithValue(ctx, callSpanKey{}, span) //nolint:spancheck // ended by CallEnd
 }
 
 // CallEnd implements [rpc.Observer].
@@ -64,7 +59,7 @@ func (c *connection) CallEnd(ctx context.Context, call rpc.CallInfo, ended rpc.C
 		t.instruments.callDuration.Record(ctx, ended.Total.Seconds(), t.outcomes.options(o)...)
 	}
 	if call.Method == methodTest && ended.Err == nil {
-		t.instruments.heartbeatRTT.Record(ctx, ended.Total.Seconds(), t.common)
+		t.instruments.heartbeatRTT.Record(ctx, ended.Total.Seconds(), t.plain...)
 	}
 	if !t.callSpans {
 		return
@@ -116,7 +111,7 @@ func (c *connection) spanOptions(method string) (string, []trace.SpanStartOption
 		opts = c.addOptions(known)
 	}
 	if known != method {
-		opts = append(opts[:len(opts):len(opts)], trace.WithAttributes(keyRPCMethodOriginal.String(method)))
+		opts = append(slices.Clip(opts), trace.WithAttributes(keyRPCMethodOriginal.String(method)))
 		return "jsonrpc", opts
 	}
 	return method, opts

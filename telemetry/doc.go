@@ -1,8 +1,11 @@
-// Package telemetry reports calls, sessions and rotations to OpenTelemetry. One [Telemetry] is the Observer of package
-// rpc, of package session and of package rotate:
+// Package telemetry reports calls, sessions and rotations to OpenTelemetry. One [Telemetry] observes
+// any number of sessions, with their calls, and of rotators:
 //
 //	tel, err := telemetry.New(telemetry.WithTracerProvider(tp), telemetry.WithMeterProvider(mp))
 //	s, err := session.Dial(ctx, session.Config{URL: session.TestURL, Observer: tel})
+//	r, err := rotate.New(rotate.Config{Observer: tel.Rotations()})
+//
+// A bare [rpc.Conn] takes what [Telemetry.Calls] returns.
 //
 // It uses the OpenTelemetry API alone: the application owns the SDK, its sampling, its views and its exporters.
 //
@@ -42,9 +45,9 @@
 //
 // # Errors
 //
-// error.type is the code of an error object, what an error's own ErrorType method says, or one of timeout, canceled,
-// connection_lost, connection_closed, session_closed, not_ready, write_failed, rate_limited, too_many_pending, handshake,
-// silent, scope, refused, config, no_credentials, decode, encode, malformed, message_too_big, _OTHER. The text of an error
-// is never reported, since it may quote what it met: descriptions are fixed, but for the message of an error object, which
-// is reported if it is plain words.
+// error.type is the code of an error object, the HTTP status of a refused handshake, or one of timeout, canceled,
+// connection_lost, connection_failed, session_closed, not_ready, write_failed, too_many_pending, silent, scope, refused,
+// config, no_credentials, decode, encode, malformed, message_too_big, what an error's own ErrorType method says, and else
+// _OTHER. The text of an error is never reported, since it may quote what it met: descriptions are fixed, but for the message
+// of an error object, which is reported if it is plain words.
 package telemetry

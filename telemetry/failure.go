@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -30,25 +27,18 @@ const (
 	refused // by the server, with an error object
 )
 
-// sentinels maps what errors.Is finds to an error.type, in this order.
+// sentinels names the errors that do not name themselves.
 var sentinels = []struct {
 	err error
 	id  string
 }{
-	{context.DeadlineExceeded, "timeout"},
-	{context.Canceled, "canceled"},
 	{session.ErrClosed, "session_closed"},
 	{session.ErrNotReady, "not_ready"},
 	{session.ErrSilent, "silent"},
 	{session.ErrConfig, "config"},
 	{session.ErrNoCredentials, "no_credentials"},
-	{rpc.ErrClosed, "connection_closed"},
-	{rpc.ErrWriteStalled, "write_failed"},
-	{rpc.ErrTooManyPending, "too_many_pending"},
-	{rpc.ErrMessageTooBig, "message_too_big"},
-	{rpc.ErrMalformed, "malformed"},
-	{rpc.ErrDecode, "decode"},
-	{rpc.ErrEncode, "encode"},
+	{context.DeadlineExceeded, "timeout"},
+	{context.Canceled, "canceled"},
 }
 
 // classify finds the failure that err is. It allocates nothing for the errors of this module.
@@ -63,22 +53,16 @@ func classify(err error) failure {
 }
 
 func identify(err error) string {
-	if typed, ok := errors.AsType[interface {
-		error
-		ErrorType() string
-	}](err); ok && isIdentifier(typed.ErrorType()) {
-		return typed.ErrorType()
-	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			return s.id
 		}
 	}
-	if handshake, ok := errors.AsType[*rpc.HandshakeError](err); ok && handshake.Status != 0 {
-		if handshake.Status == http.StatusTooManyRequests {
-			return "rate_limited"
-		}
-		return "handshake"
+	if typed, ok := errors.AsType[interface {
+		error
+		ErrorType() string
+	}](err); ok && isIdentifier(typed.ErrorType()) {
+		return typed.ErrorType()
 	}
 	if _, ok := errors.AsType[*session.ScopeError](err); ok {
 		return "scope"
@@ -88,10 +72,6 @@ func identify(err error) string {
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "timeout"
-	}
-	if _, ok := errors.AsType[*rpc.CallError](err); ok {
-		// What ended the connection came from the transport or the network, whose errors are not ours to name.
-		return "connection_lost"
 	}
 	return other
 }
@@ -117,16 +97,6 @@ func (f failure) attributes() []attribute.KeyValue {
 	case succeeded:
 	}
 	return nil
-}
-
-// end gives a span the status of err and ends it. A span that succeeded keeps the status unset.
-func end(span trace.Span, err error) {
-	if err != nil && span.IsRecording() {
-		f := classify(err)
-		span.SetAttributes(f.attributes()...)
-		span.SetStatus(codes.Error, describe(err, f))
-	}
-	span.End()
 }
 
 // describe is the description of a failed span. It never holds the text of an error: that may quote what it met.

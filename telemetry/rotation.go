@@ -24,7 +24,7 @@ func (r rotations) RotationStart(ctx context.Context, rotation rotate.Rotation) 
 	if rotation.KeyID != 0 {
 		attributes = append(attributes, keyKeyID.Int64(rotation.KeyID))
 	}
-	ctx, span := t.startStep(ctx, "credentials.rotate", false, attributes...)
+	ctx, span := t.startStep(ctx, "credentials.rotate", attributes, adopted(ctx))
 	return ctx, func(ended rotate.RotationEnd) {
 		measured := append([]attribute.KeyValue{trigger}, classify(ended.Err).attributes()...)
 		t.instruments.rotationDuration.Record(ctx, time.Since(begun).Seconds(), t.with(measured...))
@@ -55,6 +55,6 @@ func (r rotations) StepStart(ctx context.Context, step rotate.Step) (context.Con
 	if step.Session != "" {
 		attributes = append(attributes, keySessionName.String(step.Session))
 	}
-	ctx, span := r.telemetry.startStep(ctx, "credentials.rotate."+string(step.Kind), false, attributes...)
+	ctx, span := r.telemetry.startStep(ctx, "credentials.rotate."+string(step.Kind), attributes, adopted(ctx))
 	return ctx, func(err error) { end(span, err) }
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -24,10 +23,13 @@ func (t *Telemetry) Calls(ctx context.Context, step session.Step) rpc.Observer {
 
 // StepStart implements [session.Observer]: a step is a span.
 func (t *Telemetry) StepStart(ctx context.Context, step session.Step) (context.Context, func(session.StepEnd)) {
-	// A reconnect is no part of what the program did when it dialed, long ago.
-	root := step.Kind == session.StepConnect && step.Epoch > 1
 	begun := time.Now()
-	ctx, span := t.startStep(ctx, "session."+string(step.Kind), root, stepAttributes(step)...)
+	kinship := adopted(ctx)
+	if step.Kind == session.StepConnect && step.Epoch > 1 {
+		// A reconnect is no part of what the program did when it dialed, long ago.
+		kinship = detached(ctx)
+	}
+	ctx, span := t.startStep(ctx, "session."+string(step.Kind), stepAttributes(step), kinship)
 	return ctx, func(ended session.StepEnd) {
 		if step.Kind == session.StepConnect {
 			t.instruments.connectDuration.Record(ctx, time.Since(begun).Seconds(), t.with(classify(ended.Err).attributes()...))
@@ -55,26 +57,6 @@ func (t *Telemetry) Gap(_ *session.Session, gap *session.GapError) {
 
 // Resent implements [session.Observer].
 func (t *Telemetry) Resent(_ *session.Session, method string) { t.resent.add(t.method(method)) }
-
-// startStep starts the span of a step. A parent that has ended adopts no children, else a trace would last as long as a
-// session: such a step, and one that is to be a root, has a trace of its own, linked to the parent.
-func (t *Telemetry) startStep(ctx context.Context, name string, root bool, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
-	opts := []trace.SpanStartOption{trace.WithAttributes(attributes...), trace.WithAttributes(t.attributes...)}
-	parent := trace.SpanFromContext(ctx)
-	if root || hasEnded(parent) {
-		opts = append(opts, trace.WithNewRoot())
-		if sc := parent.SpanContext(); sc.IsValid() {
-			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sc}))
-		}
-	}
-	return t.tracer.Start(ctx, name, opts...)
-}
-
-// hasEnded reports whether a span of this process was recorded and no longer is.
-func hasEnded(span trace.Span) bool {
-	sc := span.SpanContext()
-	return sc.IsValid() && sc.IsSampled() && !sc.IsRemote() && !span.IsRecording()
-}
 
 func stepAttributes(step session.Step) []attribute.KeyValue {
 	attributes := endpointOf(step.URL).attributes()

@@ -12,14 +12,17 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Telemetry reports to OpenTelemetry what it observes. It is the Observer of package session and of package rotate, and
-// makes those of package rpc; one serves any number of each. It is safe for concurrent use.
+// Telemetry reports to OpenTelemetry what it observes. It is the Observer of package session, and makes those of package
+// rotate and of package rpc. It is safe for concurrent use.
 type Telemetry struct {
 	tracer     trace.Tracer
 	callSpans  bool
 	known      map[string]bool
 	attributes []attribute.KeyValue
-	common     metric.MeasurementOption // of measurements without other attributes
+	// common is the option of measurements without other attributes, and plain the same in the form that a measurement
+	// takes without allocating.
+	common metric.MeasurementOption
+	plain  []metric.RecordOption
 
 	instruments  instruments
 	registration metric.Registration
@@ -41,6 +44,7 @@ func New(opts ...Option) (*Telemetry, error) {
 		attributes: c.attributes,
 		common:     metric.WithAttributeSet(attribute.NewSet(c.attributes...)),
 	}
+	t.plain = []metric.RecordOption{t.common}
 	for _, method := range slices.Concat(deribitMethods, c.methods) {
 		t.known[method] = true
 	}

@@ -1,0 +1,107 @@
+package telemetry_test
+
+import (
+	"slices"
+	"testing"
+
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+func TestRotationSpans(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	o := h.Rotations()
+	ctx, rotated := o.RotationStart(t.Context(), rotate.Rotation{
+		ID: "r1", KeyID: 3, ClientID: "hunter2", Trigger: rotate.TriggerRotate,
+	})
+	for _, step := range []rotate.Step{
+		{Kind: rotate.StepLease},
+		{Kind: rotate.StepPreflight},
+		{Kind: rotate.StepIntent},
+		{Kind: rotate.StepReset},
+		{Kind: rotate.StepStore},
+		{Kind: rotate.StepVerify},
+		{Kind: rotate.StepPublish},
+		{Kind: rotate.StepReauthenticate, Session: "md"},
+		{Kind: rotate.StepReauthenticate, Session: "orders"},
+	} {
+		_, ended := o.StepStart(ctx, step)
+		ended(nil)
+	}
+	rotated(rotate.RotationEnd{Report: rotate.Report{KeyID: 3, NewGeneration: 8, Outcome: rotate.Rotated}})
+
+	spans := h.spans.Ended()
+	root := spans[len(spans)-1]
+	var names []string
+	for _, span := range spans {
+		names = append(names, span.Name()+" "+text(span.Attributes()))
+		if span.SpanKind() != trace.SpanKindInternal || span.Status() != (sdktrace.Status{}) {
+			t.Errorf("%s: kind %v, status %+v", span.Name(), span.SpanKind(), span.Status())
+		}
+		if span != root && span.Parent().SpanID() != root.SpanContext().SpanID() {
+			t.Errorf("%s is no child of %s", span.Name(), root.Name())
+		}
+	}
+	want := []string{
+		"credentials.rotate.lease ", "credentials.rotate.preflight ", "credentials.rotate.intent ",
+		"credentials.rotate.reset ", "credentials.rotate.store ", "credentials.rotate.verify ", "credentials.rotate.publish ",
+		"credentials.rotate.reauthenticate holdfast.session.name=md",
+		"credentials.rotate.reauthenticate holdfast.session.name=orders",
+		"credentials.rotate holdfast.credentials.generation=8:int64 holdfast.key.id=3:int64 holdfast.rotation.id=r1 " +
+			"holdfast.rotation.outcome=rotated holdfast.rotation.trigger=rotate",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("spans:\n got %q\nwant %q", names, want)
+	}
+}
+
+func TestRotationThatFails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	o := h.Rotations()
+	refusal := &rpc.Error{Code: 13668, Message: "security_key_authorization_error"}
+	ctx, rotated := o.RotationStart(t.Context(), rotate.Rotation{ID: "r1", Trigger: rotate.TriggerRecover})
+	_, reset := o.StepStart(ctx, rotate.Step{Kind: rotate.StepReset})
+	reset(refusal)
+	rotated(rotate.RotationEnd{Err: refusal})
+
+	for _, span := range h.spans.Ended() {
+		if want := (sdktrace.Status{Code: codes.Error, Description: "security_key_authorization_error"}); span.Status() != want {
+			t.Errorf("%s: status %+v, want %+v", span.Name(), span.Status(), want)
+		}
+	}
+}
+
+func TestRotationDuration(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	o := h.Rotations()
+	for _, r := range []struct {
+		trigger rotate.Trigger
+		err     error
+	}{
+		{rotate.TriggerRotate, nil},
+		{rotate.TriggerRotate, nil},
+		{rotate.TriggerRotate, rotate.ErrConflict},
+		{rotate.TriggerRecover, &rpc.Error{Code: 13004}},
+	} {
+		_, rotated := o.RotationStart(t.Context(), rotate.Rotation{Trigger: r.trigger})
+		rotated(rotate.RotationEnd{Err: r.err})
+	}
+	m := h.metrics(t)["holdfast.credentials.rotation.duration"]
+	wantText(t, "unit", m.Unit, "s")
+	points := histograms(t, m)
+	wantKeys(t, "series", points,
+		"holdfast.rotation.trigger=rotate",
+		"error.type=_OTHER holdfast.rotation.trigger=rotate",
+		"error.type=13004 holdfast.rotation.trigger=recover rpc.status_code=13004",
+	)
+	if n := points["holdfast.rotation.trigger=rotate"].Count; n != 2 {
+		t.Errorf("%d rotations, want 2", n)
+	}
+}
