@@ -54,8 +54,8 @@ func (c *Conn) newCall(ctx context.Context, method string) *call {
 	cl.method, cl.lane = method, c.laneOf(method)
 	cl.sensitive = c.cfg.Sensitive != nil && c.cfg.Sensitive(method)
 	if c.cfg.Observer != nil {
-		cl.trace.start = time.Now()
-		cl.trace.ctx = c.cfg.Observer.CallStart(ctx, CallInfo{Method: method, Lane: cl.lane})
+		start := time.Now()
+		cl.trace = trace{start: start, ctx: c.cfg.Observer.CallStart(ctx, CallInfo{Method: method, Lane: cl.lane})}
 	}
 	return cl
 }

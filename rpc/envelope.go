@@ -55,32 +55,16 @@ const (
 // parse reads a frame. Its errors do not quote the frame.
 func (e *envelope) parse(text []byte, maxDepth int) error {
 	s := scanner{text: text, depth: maxDepth}
-	if err := s.enter('{'); err != nil {
+	if err := s.object(func(key []byte) error { return e.member(&s, key) }); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
-		more, err := s.more('}', first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		if err := e.member(&s); err != nil {
-			return err
-		}
-	}
-	if s.peek() != 0 || s.pos < len(text) {
+	if s.space(); s.pos < len(text) {
 		return errSyntax
 	}
 	return e.check()
 }
 
-func (e *envelope) member(s *scanner) error {
-	key, err := s.key()
-	if err != nil {
-		return err
-	}
+func (e *envelope) member(s *scanner, key []byte) error {
 	m, err := memberOf(key)
 	if err != nil {
 		return err
@@ -189,37 +173,17 @@ func (e *envelope) check() error {
 
 // readFailure reads the error object.
 func (e *envelope) readFailure(s *scanner) error {
-	if s.peek() == 'n' {
+	switch s.peek() {
+	case 'n':
 		return s.literal("null")
+	case '{':
+		e.failure = new(failure)
+		return s.object(func(key []byte) error { return e.failure.member(s, key) })
 	}
-	if s.peek() != '{' {
-		return errType
-	}
-	if err := s.enter('{'); err != nil {
-		return err
-	}
-	var f failure
-	var seen [3]bool
-	for first := true; ; first = false {
-		more, err := s.more('}', first)
-		if err != nil {
-			return err
-		}
-		if !more {
-			e.failure = &f
-			return nil
-		}
-		if err := f.member(s, &seen); err != nil {
-			return err
-		}
-	}
+	return errType
 }
 
-func (f *failure) member(s *scanner, seen *[3]bool) error {
-	key, err := s.key()
-	if err != nil {
-		return err
-	}
+func (f *failure) member(s *scanner, key []byte) error {
 	name, err := unquote(key)
 	if err != nil {
 		return err
@@ -230,29 +194,18 @@ func (f *failure) member(s *scanner, seen *[3]bool) error {
 	}
 	switch string(name) {
 	case "code":
-		err = once(&seen[0])
-		if f.code, err = integerOr(value, err); err != nil {
-			return err
+		var ok bool
+		if f.code, ok = integer(value); !ok {
+			return errType
 		}
 	case "message":
-		if err = once(&seen[1]); err == nil && value[0] != '"' {
-			err = errType
+		if value[0] != '"' {
+			return errType
 		}
-		if err == nil {
-			err = json.Unmarshal(value, &f.message)
-		}
+		return json.Unmarshal(value, &f.message)
 	case "data":
-		err = once(&seen[2])
 		f.data = value
 	}
-	return err
-}
-
-func once(seen *bool) error {
-	if *seen {
-		return errTwice
-	}
-	*seen = true
 	return nil
 }
 
@@ -300,16 +253,4 @@ func integer(text []byte) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	return n, err == nil
-}
-
-// integerOr is integer, unless err says something already.
-func integerOr(text []byte, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	n, ok := integer(text)
-	if !ok {
-		return 0, errType
-	}
-	return n, nil
 }

@@ -113,6 +113,7 @@ func classifyStandard(c Code) Verdict {
 	switch c {
 	case CodeParse, CodeInvalidRequest, CodeMethodNotFound, CodeInvalidParams:
 		return Verdict{Class: ClassPermanent, NotExecuted: true}
+	case CodeInternal: // may have come after the effect
 	}
 	return Verdict{Class: ClassPermanent}
 }

@@ -101,13 +101,13 @@ func (p *peer) refuse(id uint64, code int, message string) {
 }
 
 // next is the next request.
-func (p *peer) next(t testing.TB) request {
-	t.Helper()
+func (p *peer) next(tb testing.TB) request {
+	tb.Helper()
 	select {
 	case r := <-p.requests:
 		return r
 	case <-time.After(10 * time.Second):
-		t.Fatal("no request came")
+		tb.Fatal("no request came")
 		return request{}
 	}
 }
@@ -124,9 +124,9 @@ func (p *peer) echo() {
 }
 
 // newConn makes a Conn that ends with the test.
-func newConn(t testing.TB, p *peer, cfg rpc.Config) *rpc.Conn {
-	t.Helper()
+func newConn(tb testing.TB, p rpc.Transport, cfg rpc.Config) *rpc.Conn {
+	tb.Helper()
 	c := rpc.NewConn(p, cfg)
-	t.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() { c.Close() })
 	return c
 }

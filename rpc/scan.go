@@ -82,17 +82,47 @@ func (s *scanner) composite(open byte) error {
 	if err := s.enter(open); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
-		more, err := s.more(end, first)
-		if err != nil || !more {
-			return err
-		}
+	if s.leave(end) {
+		return nil
+	}
+	for {
 		if open == '{' {
 			if _, err := s.key(); err != nil {
 				return err
 			}
 		}
 		if err := s.skip(s.peek()); err != nil {
+			return err
+		}
+		if s.leave(end) {
+			return nil
+		}
+		if err := s.expect(','); err != nil {
+			return err
+		}
+	}
+}
+
+// object reads an object: member is called after each key and passes its value. A key comes with its quotes.
+func (s *scanner) object(member func(key []byte) error) error {
+	if err := s.enter('{'); err != nil {
+		return err
+	}
+	if s.leave('}') {
+		return nil
+	}
+	for {
+		key, err := s.key()
+		if err != nil {
+			return err
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+		if s.leave('}') {
+			return nil
+		}
+		if err := s.expect(','); err != nil {
 			return err
 		}
 	}
@@ -110,20 +140,14 @@ func (s *scanner) enter(open byte) error {
 	return nil
 }
 
-// more passes the comma before the next element, or the closing bracket after the last.
-func (s *scanner) more(end byte, first bool) (bool, error) { //nolint:revive // not a mode: the grammar's own distinction
-	switch b := s.peek(); {
-	case b == end:
-		s.pos++
-		s.depth++
-		return false, nil
-	case first:
-		return true, nil
-	case b != ',':
-		return false, errSyntax
+// leave passes the bracket that closes an object or an array, if it comes next.
+func (s *scanner) leave(end byte) bool {
+	if s.peek() != end {
+		return false
 	}
 	s.pos++
-	return true, nil
+	s.depth++
+	return true
 }
 
 // key passes a key and its colon, and returns the key's text with its quotes.

@@ -15,14 +15,14 @@ const (
 type batch struct {
 	frames   []*frame
 	messages [][]byte
-	bytes    int
+	bytes    uint64
 }
 
 func (b *batch) add(f *frame) {
 	msg := f.message()
 	b.frames = append(b.frames, f)
 	b.messages = append(b.messages, msg)
-	b.bytes += len(msg)
+	b.bytes += uint64(len(msg))
 }
 
 // release gives the frames back, and wipes the sensitive ones.
@@ -102,7 +102,7 @@ func (c *Conn) transmit() error {
 	if err == nil {
 		c.counters.sent.Add(uint64(len(c.batch.messages)))
 		c.counters.writes.Add(1)
-		c.counters.bytesOut.Add(uint64(c.batch.bytes))
+		c.counters.bytesOut.Add(c.batch.bytes)
 	}
 	return err
 }
