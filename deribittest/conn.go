@@ -12,6 +12,9 @@ import (
 	"github.com/coder/websocket"
 )
 
+// maxDiscard is the largest message that is read to its end to be refused; a larger one closes the connection.
+const maxDiscard = 64 << 20
+
 // outgoing is a message that waits to be written.
 type outgoing struct {
 	method string
@@ -108,6 +111,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered the request
 	}
+	ws.SetReadLimit(maxDiscard)
 	c.ws = ws
 	var helpers sync.WaitGroup
 	helpers.Go(c.write)
