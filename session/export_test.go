@@ -1,0 +1,186 @@
+package session
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// Parsers and tables.
+var (
+	AppendString      = appendString
+	AskedScope        = askedScope
+	MissingScope      = missingScope
+	Classify          = classify
+	Sensitive         = sensitive
+	KindName          = kindName
+	IsPrivateChannel  = isPrivateChannel
+	IsBookWithChain   = isBookWithChain
+	SplitNotification = splitNotification
+	Frameful          = frameful
+	NewBucket         = newBucket
+)
+
+// Limits of the exchange that tests compare with.
+const (
+	Redacted    = redacted
+	MaxFrame    = maxFrame
+	MaxChannels = maxChannels
+)
+
+// LaneOf is the lane of a method.
+func LaneOf(c Config, method string) rpc.Lane { return c.laneOf(method) }
+
+// SignatureOf is the signature that authenticates creds.
+func SignatureOf(creds Credentials, now time.Time, nonce string) string {
+	return signed(creds, "", now, nonce).Signature
+}
+
+// NewNonce is a nonce for a signature.
+func NewNonce() string { return newNonce() }
+
+// CredentialsParams are the params that send the secret itself.
+func CredentialsParams(creds Credentials, scope string) rpc.Appender {
+	return credentialsParams{creds, scope}
+}
+
+// Token is the exchange's answer to public/auth.
+type Token = token
+
+// ChangeID is the change id of a book's message.
+func ChangeID(data []byte) (int64, bool) { return numberAfter(data, keyChange) }
+
+// PreviousID is the previous change id of a book's message.
+func PreviousID(data []byte) (int64, bool) { return numberAfter(data, keyPrevious) }
+
+// Chain follows the change ids of a book.
+type Chain struct{ c chain }
+
+// Follow notes a message and reports whether it follows the last one.
+func (c *Chain) Follow(same bool, data []byte) bool { return c.c.follow(same, data) }
+
+// State is what the chain has seen.
+func (c *Chain) State() (last int64, snapshots, breaks uint64) {
+	return c.c.last.Load(), c.c.snapshots.Load(), c.c.breaks.Load()
+}
+
+// Chunks is how names are spread over frames.
+func Chunks(names []string) iter.Seq2[string, []string] {
+	return chunks(names, methodSubscribePrivate, methodSubscribePublic)
+}
+
+// Take takes one from the bucket if there is one.
+func (b *bucket) Take(now time.Time) bool { return b.take(now) }
+
+// Reserve takes one and returns how long to wait for it.
+func (b *bucket) Reserve(now time.Time) time.Duration { return b.reserve(now) }
+
+// Wait takes one in its turn.
+func (b *bucket) Wait(ctx context.Context) error { return b.wait(ctx) }
+
+// Ring is the buffer of one subscription, with the entry that its consumer holds.
+type Ring struct {
+	ring  *ring
+	entry entry
+	kind  kind
+}
+
+// NewRing returns an empty ring.
+func NewRing(policy Policy, size, maxBytes int) *Ring {
+	return &Ring{ring: newRing(policy, size, maxBytes)}
+}
+
+// Channel makes a channel whose notifications can be pushed.
+func (r *Ring) Channel(name string) *RingChannel { return &RingChannel{r, newChannel(name, &r.kind)} }
+
+// RingChannel pushes the notifications of a channel.
+type RingChannel struct {
+	ring    *Ring
+	channel *channel
+}
+
+// Push adds a notification.
+func (c *RingChannel) Push(epoch uint64, data []byte) {
+	c.ring.ring.push(c.channel, Notification{Channel: c.channel.name, Data: data, Epoch: epoch})
+}
+
+// Gap adds a gap marker.
+func (r *Ring) Gap(gap *GapError) { r.ring.gap(gap) }
+
+// Notice adds a notice.
+func (r *Ring) Notice(err error) { r.ring.notice(err) }
+
+// Close ends the stream.
+func (r *Ring) Close(err error) { r.ring.close(err) }
+
+// Take waits for the next entry.
+func (r *Ring) Take(ctx context.Context) (Notification, error, bool) {
+	ok := r.ring.take(ctx, &r.entry)
+	return r.entry.notification(), r.entry.err, ok
+}
+
+// Held is how many entries and bytes the ring holds, and how many notifications it has dropped.
+func (r *Ring) Held() (entries, bytes int, dropped uint64) {
+	r.ring.mu.Lock()
+	defer r.ring.mu.Unlock()
+	return r.ring.n, r.ring.bytes, r.kind.dropped.Load()
+}
+
+// Registry is a session's registry of channels.
+type Registry struct{ r *registry }
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry { return &Registry{newRegistry()} }
+
+// Add makes a subscription with a ring a sink of names.
+func (r *Registry) Add(names ...string) (*RegistrySub, error) {
+	s := &Session{subs: r.r}
+	sub := &Subscription{session: s, names: names, ring: newRing(DropOldest, 64, 1<<20)}
+	return &RegistrySub{r.r, sub}, r.r.add(sub)
+}
+
+// RegistrySub is a sink of a registry.
+type RegistrySub struct {
+	r   *registry
+	sub *Subscription
+}
+
+// Drop takes the sink off names and returns those that nobody wants any more.
+func (s *RegistrySub) Drop(names ...string) []string { return s.r.drop(s.sub, names) }
+
+// Names are what the sink still has.
+func (s *RegistrySub) Names() []string { return s.sub.Channels() }
+
+// Err is why the sink ended.
+func (s *RegistrySub) Err() error { return s.sub.Err() }
+
+// Stream is the sink's stream.
+func (s *RegistrySub) Stream(ctx context.Context) iter.Seq2[Notification, error] {
+	return s.sub.Notifications(ctx)
+}
+
+// Tap adds a handler to a channel.
+func (r *Registry) Tap(name string, fn func(Notification)) (remove func()) { return r.r.tap(name, fn) }
+
+// Deliver routes a notification.
+func (r *Registry) Deliver(epoch uint64, params string) { r.r.deliver(epoch, []byte(params)) }
+
+// Confirm notes what the exchange accepted.
+func (r *Registry) Confirm(epoch uint64, names ...string) { r.r.confirm(epoch, names) }
+
+// Unconfirmed are the desired channels that epoch has not confirmed.
+func (r *Registry) Unconfirmed(epoch uint64) []string { return r.r.unconfirmed(epoch) }
+
+// Refuse takes channels off every sink.
+func (r *Registry) Refuse(names ...string) { r.r.refuse(names, nil) }
+
+// Lost marks a gap in every sink that epoch fed, and returns how many that were.
+func (r *Registry) Lost(epoch uint64) int { return len(r.r.lost(epoch)) }
+
+// End ends every sink.
+func (r *Registry) End(err error) { r.r.end(err) }
+
+// Len is how many channels the registry remembers.
+func (r *Registry) Len() int { return len(r.r.all()) }
