@@ -68,21 +68,36 @@ func (k *Keyring) Current() session.Credentials {
 // does not open the gate of a rotation under way.
 func (k *Keyring) Publish(c session.Credentials) error {
 	k.mu.Lock()
-	if c.Generation <= k.current.Generation {
-		current := k.current.Generation
-		k.mu.Unlock()
-		return fmt.Errorf("%w: %d after %d", ErrStaleGeneration, c.Generation, current)
-	}
-	k.current = c
-	listeners := slices.Clone(k.listeners)
-	for _, l := range listeners {
-		l.pending = append(l.pending, c)
+	listeners, err := k.publishLocked(c)
+	k.mu.Unlock()
+	k.tell(listeners...)
+	return err
+}
+
+// publishAndOpen lets those who wait at the gate have c before the listeners are told, for these may take their time.
+func (k *Keyring) publishAndOpen(c session.Credentials) {
+	k.mu.Lock()
+	listeners, err := k.publishLocked(c)
+	if k.gate != nil {
+		close(k.gate)
+		k.gate = nil
 	}
 	k.mu.Unlock()
-	for _, l := range listeners {
-		k.tell(l)
+	if err == nil { // else a person has published newer ones
+		k.tell(listeners...)
 	}
-	return nil
+}
+
+// publishLocked returns the listeners to tell.
+func (k *Keyring) publishLocked(c session.Credentials) ([]*listener, error) {
+	if c.Generation <= k.current.Generation {
+		return nil, fmt.Errorf("%w: %d after %d", ErrStaleGeneration, c.Generation, k.current.Generation)
+	}
+	k.current = c
+	for _, l := range k.listeners {
+		l.pending = append(l.pending, c)
+	}
+	return slices.Clone(k.listeners), nil
 }
 
 // Subscribe calls fn with the current credentials, at once, and with each new generation, in order and never under a lock:
@@ -103,17 +118,19 @@ func (k *Keyring) Subscribe(fn func(session.Credentials)) (unsubscribe func()) {
 	}
 }
 
-// tell hands a listener what is pending, unless somebody else is at it.
-func (k *Keyring) tell(l *listener) {
-	if !k.claim(l) {
-		return
-	}
-	for {
-		c, ok := k.next(l)
-		if !ok {
-			return
+// tell hands each listener what is pending, unless somebody else is at it.
+func (k *Keyring) tell(listeners ...*listener) {
+	for _, l := range listeners {
+		if !k.claim(l) {
+			continue
 		}
-		l.fn(c)
+		for {
+			c, ok := k.next(l)
+			if !ok {
+				break
+			}
+			l.fn(c)
+		}
 	}
 }
 

@@ -1,0 +1,147 @@
+package rotate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Config configures a Rotator. Keyring and Store are needed, and Throwaway.URL; Authority or Sessions must be able to send the reset.
+type Config struct {
+	// Keyring is what the sessions take their credentials from.
+	Keyring *Keyring
+	// Store keeps the secret. An empty one is given the keyring's current credentials.
+	Store Store
+	// Sessions returns the sessions to re-authenticate; it is asked at each rotation. Nil means none. See [Fleet].
+	Sessions func() []Session
+	// Authority sends the reset; its key needs account:read_write. Nil means the first of Sessions. A session that has no
+	// orders is best, for it may lose its connection.
+	Authority Authority
+	// KeyID is the exchange's number of the key; 0 has it looked up by the client id.
+	KeyID int64
+	// Throwaway says where and how a secret is tried: on a connection of its own. Its Credentials and Scope are not used.
+	Throwaway session.Config
+
+	// Hooks are called in the course of a rotation.
+	Hooks Hooks
+	// SecondFactor answers the exchange's demand for a second factor within 45 s. Nil fails the rotation if it is asked for.
+	SecondFactor func(ctx context.Context, c Challenge) (code string, err error)
+	// Observer is told of rotations and steps; nil for none. Package telemetry has one.
+	Observer Observer
+	// Logger is told what an operator wants to read; nil for nothing. No secret is ever logged.
+	Logger *slog.Logger
+
+	// WaveSize is how many sessions re-authenticate at once, after the first has succeeded alone; 0 means 4.
+	WaveSize int
+	// ResetTimeout bounds the wait for the answer to a reset; 0 means 15 s.
+	ResetTimeout time.Duration
+	// SessionTimeout bounds the wait for a session to be ready, and again for it to re-authenticate; 0 means 30 s.
+	SessionTimeout time.Duration
+	// StoreTimeout bounds each access to the store; 0 means 5 s.
+	StoreTimeout time.Duration
+	// HookTimeout bounds each hook; 0 means 10 s.
+	HookTimeout time.Duration
+	// LeaseTTL is how long the lease lasts that is renewed before each reset, at least twice ResetTimeout; 0 means 60 s, or
+	// that if it is longer.
+	LeaseTTL time.Duration
+}
+
+// An Authority sends the reset. A [Session] is one.
+type Authority interface {
+	rpc.Caller
+	// CallRaw appends the JSON of the result to dst.
+	CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error)
+}
+
+// A Session is what is re-authenticated: a [*session.Session].
+type Session interface {
+	Authority
+	// Name tells sessions apart in reports.
+	Name() string
+	// Generation is that of the credentials with which the present connection authenticated, 0 if there is none.
+	Generation() uint64
+	// WaitReady waits until the session is connected and authenticated.
+	WaitReady(ctx context.Context) error
+	// Reauthenticate authenticates on the same connection with what the Keyring has.
+	Reauthenticate(ctx context.Context) error
+	// Channels returns the counters of each channel that is subscribed to.
+	Channels() []session.ChannelStats
+	// VerifySubscriptions asks the exchange whether they still are.
+	VerifySubscriptions(ctx context.Context) ([]session.ChannelStatus, error)
+}
+
+var _ Session = (*session.Session)(nil)
+
+// Fleet returns a Config.Sessions of sessions that do not change.
+func Fleet[S Session](sessions ...S) func() []Session {
+	fleet := make([]Session, len(sessions))
+	for i, s := range sessions {
+		fleet[i] = s
+	}
+	return func() []Session { return fleet }
+}
+
+// secondFactorTimeout leaves time to send the answer while the challenge lives, which is a minute.
+const secondFactorTimeout = 45 * time.Second
+
+func (c Config) withDefaults() Config {
+	if c.Sessions == nil {
+		c.Sessions = func() []Session { return nil }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.WaveSize <= 0 {
+		c.WaveSize = 4
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.ResetTimeout, 15 * time.Second},
+		{&c.SessionTimeout, 30 * time.Second},
+		{&c.StoreTimeout, 5 * time.Second},
+		{&c.HookTimeout, 10 * time.Second},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if c.LeaseTTL <= 0 {
+		c.LeaseTTL = max(time.Minute, 2*c.ResetTimeout)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Keyring == nil:
+		return fmt.Errorf("%w: Keyring: is nil: make one with NewKeyring and give it to the sessions", ErrConfig)
+	case c.Store == nil:
+		return fmt.Errorf("%w: Store: is nil: open one with filestore.Open", ErrConfig)
+	case c.Keyring.Current().ClientID == "" || c.Keyring.Current().Secret.IsZero():
+		return fmt.Errorf("%w: Keyring: has no client id or no secret", ErrConfig)
+	case c.Throwaway.URL == "":
+		return fmt.Errorf("%w: Throwaway.URL: is empty: new secrets are tried there before they are used", ErrConfig)
+	case c.Authority == nil && c.Sessions == nil:
+		return fmt.Errorf("%w: Authority: is nil, and there are no Sessions to take one from", ErrConfig)
+	case c.LeaseTTL > 0 && c.LeaseTTL < 2*c.withDefaults().ResetTimeout:
+		return fmt.Errorf("%w: LeaseTTL: must be at least twice ResetTimeout", ErrConfig)
+	}
+	return nil
+}
+
+// authority is what sends the reset, nil if there is nothing.
+func (c Config) authority() Authority {
+	if c.Authority != nil {
+		return c.Authority
+	}
+	if fleet := c.Sessions(); len(fleet) > 0 {
+		return fleet[0]
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+const (
+	methodTime  = "public/get_time"
+	methodList  = "private/list_api_keys"
+	methodReset = "private/reset_api_key"
+)
+
+// maxSkew is far below the 60 s for which a signature is valid.
+const maxSkew = 5 * time.Second
+
+// errAuthority is a rotation without anybody who could send the reset.
+var errAuthority = errors.New("nobody to send the reset: set Config.Authority or have Config.Sessions return one")
+
+// prepare checks all that can be checked before the reset, and writes down that it will be sent.
+func (r *rotation) prepare(ctx context.Context) state {
+	r.fleet = r.cfg.Sessions()
+	if r.trigger == TriggerRecover {
+		return unknown
+	}
+	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil {
+		return aborted
+	}
+	if r.err = r.step(ctx, StepIntent, r.intend); r.err != nil {
+		return aborted
+	}
+	return prepared
+}
+
+func (r *rotation) preflight(ctx context.Context) error {
+	for _, check := range []struct {
+		name string
+		fn   func(context.Context) error
+	}{
+		{"sessions", r.checkSessions},
+		{"clock", r.checkClock},
+		{"key", r.checkKey},
+		{"store", r.checkStore},
+	} {
+		if r.isClosing() {
+			return ErrClosed
+		}
+		if err := check.fn(ctx); err != nil {
+			return &PreflightError{Check: check.name, Err: err}
+		}
+	}
+	return nil
+}
+
+func (r *rotation) checkSessions(ctx context.Context) error {
+	if r.authority = r.cfg.authority(); r.authority == nil {
+		return errAuthority
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	for _, s := range r.fleet {
+		if err := s.WaitReady(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.Name(), err)
+		}
+	}
+	return nil
+}
+
+// checkClock keeps a clock that is off from looking like a wrong secret.
+func (r *rotation) checkClock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
+	defer cancel()
+	before := time.Now()
+	millis, err := rpc.Call[int64](ctx, r.authority, methodTime, nil)
+	if err != nil {
+		return err
+	}
+	middle := before.Add(time.Since(before) / 2)
+	if skew := middle.Sub(time.UnixMilli(millis)); skew.Abs() > maxSkew {
+		return fmt.Errorf("this machine is %v ahead of the exchange: set its clock", skew.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// checkKey finds the key and sees that a reset is good for it.
+func (r *rotation) checkKey(ctx context.Context) error {
+	keys, err := r.listKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if keys == nil {
+		return nil // the second factor is kept for the reset
+	}
+	clientID := r.report.ClientID
+	for _, key := range keys {
+		if key.ClientID != clientID {
+			continue
+		}
+		switch {
+		case r.keyID != 0 && r.keyID != key.ID:
+			return fmt.Errorf("client id %s belongs to key %d, not %d", clientID, key.ID, r.keyID)
+		case key.PublicKey != "":
+			return fmt.Errorf("key %d is asymmetric: it has no secret to reset", key.ID)
+		case !key.Enabled:
+			return fmt.Errorf("key %d is disabled: enable it first", key.ID)
+		}
+		r.keyID = key.ID
+		return nil
+	}
+	return fmt.Errorf("the authority sees no key with client id %s among %d", clientID, len(keys))
+}
+
+// listKeys returns nil without error if the list needs a second factor and can be done without.
+func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
+	var given answer
+	for round := 1; ; round++ {
+		keys, demand, err := r.callList(ctx, given)
+		if refusal := secondFactorRefusal(err); refusal != nil {
+			if round > maxRounds || !refusal.worthAnotherRound() {
+				return nil, refusal
+			}
+			given = answer{}
+			continue
+		}
+		if err != nil || demand == nil {
+			return keys, err
+		}
+		if r.keyID != 0 {
+			return nil, nil
+		}
+		demand.public.Method, demand.public.Round = methodList, round
+		if given, err = r.ask(ctx, demand); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *rotation) callList(ctx context.Context, given answer) ([]APIKey, *challenge, error) {
+	raw, err := r.call(ctx, methodList, keyParams{answer: given})
+	defer clear(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return decodeKeys(raw)
+}
+
+// call makes a call on keys. The caller wipes the reply: it may hold secrets.
+func (r *rotation) call(ctx context.Context, method string, params keyParams) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
+	defer cancel()
+	return r.authority.CallRaw(ctx, method, params, make([]byte, 0, 4096))
+}
+
+// checkStore proves that the store takes and keeps what it is given: a reset would be the wrong moment to find out.
+func (r *rotation) checkStore(ctx context.Context) error {
+	saved, err := r.journal.update(ctx, func(record *Record) error {
+		record.KeyID = r.keyID
+		return r.renew(record)
+	})
+	if err != nil {
+		return err
+	}
+	record, err := r.journal.load(ctx)
+	switch {
+	case err != nil:
+		return err
+	case record.Version == saved.Version && !record.Current.Secret.Equal(saved.Current.Secret):
+		return fmt.Errorf("%w: what was saved is not what was loaded", ErrCorrupt)
+	case !r.holds(record):
+		return ErrLeaseLost
+	}
+	return nil
+}
+
+// intend writes down that the reset will be sent.
+func (r *rotation) intend(ctx context.Context) error {
+	_, err := r.journal.update(ctx, func(record *Record) error {
+		if record.Intent != nil && record.Intent.ID != r.id {
+			return fmt.Errorf("rotate: rotation %s is unfinished: call Recover", record.Intent.ID)
+		}
+		record.Intent = &Intent{
+			ID: r.id, Epoch: r.lease.Epoch, Started: time.Now(), OldFingerprint: record.Current.Secret.Fingerprint(),
+		}
+		return r.renew(record)
+	})
+	return err
+}
+
+// arm is the last moment before the reset: the hook may veto.
+func (r *rotation) arm(ctx context.Context) state {
+	r.before = make(map[Session][]session.ChannelStats, len(r.fleet))
+	names := make([]string, len(r.fleet))
+	for i, s := range r.fleet {
+		names[i] = s.Name()
+		r.before[s] = s.Channels()
+	}
+	if hook := r.cfg.Hooks.BeforeReset; hook != nil {
+		plan := Plan{ID: r.id, KeyID: r.keyID, ClientID: r.report.ClientID, Generation: r.old.Generation, Sessions: names}
+		r.err = r.guard(ctx, "BeforeReset", r.cfg.HookTimeout, func(ctx context.Context) error { return hook(ctx, plan) })
+	}
+	return r.shutGate(ctx)
+}
+
+// shutGate leads to the reset if the lease is still held, and nobody wants to stop.
+func (r *rotation) shutGate(ctx context.Context) state {
+	if r.err == nil && r.isClosing() {
+		r.err = ErrClosed
+	}
+	if r.err == nil {
+		_, r.err = r.journal.update(ctx, r.renew)
+	}
+	if r.err != nil {
+		return aborted
+	}
+	r.cfg.Keyring.shut()
+	return resetting
+}

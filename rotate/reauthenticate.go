@@ -1,0 +1,158 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// announce tells of the new secret, once it is everywhere that it has to be.
+func (r *rotation) announce(ctx context.Context) state {
+	if hook := r.cfg.Hooks.AfterReset; hook != nil && !r.key.Secret.IsZero() && r.key.Secret.Equal(r.secret.Secret) {
+		r.notify(ctx, "AfterReset", func(ctx context.Context) { hook(ctx, r.key) })
+	}
+	return reauthing
+}
+
+// reauthenticate has the sessions take the new secret: one alone until one has succeeded, then as many at once as a wave has.
+func (r *rotation) reauthenticate(ctx context.Context) state {
+	width := 1
+	var failed []string
+	var errs []error
+	for wave, rest := 0, r.fleet; len(rest) > 0; wave++ {
+		n := min(width, len(rest))
+		for i, err := range r.runWave(ctx, wave, rest[:n]) {
+			if err == nil {
+				width = r.cfg.WaveSize
+				continue
+			}
+			failed = append(failed, rest[i].Name())
+			errs = append(errs, err)
+		}
+		rest = rest[n:]
+	}
+	if len(failed) > 0 {
+		r.err = &DegradedError{Sessions: failed, Err: errors.Join(errs...)}
+		return degraded
+	}
+	return settling
+}
+
+// runWave returns the error of each session.
+func (r *rotation) runWave(ctx context.Context, wave int, sessions []Session) []error {
+	errs := make([]error, len(sessions))
+	reports := make([]SessionReport, len(sessions))
+	var group errgroup.Group
+	for i, s := range sessions {
+		group.Go(func() error {
+			reports[i], errs[i] = r.reauthenticateOne(ctx, wave, s)
+			return errs[i]
+		})
+	}
+	if err := group.Wait(); err != nil {
+		r.warn(ctx, "rotation: re-authenticating", err)
+	}
+	r.report.Sessions = append(r.report.Sessions, reports...)
+	return errs
+}
+
+func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s Session) (SessionReport, error) {
+	if hook := r.cfg.Hooks.BeforeReauthenticate; hook != nil {
+		r.notify(ctx, "BeforeReauthenticate", func(ctx context.Context) { hook(ctx, s.Name()) })
+	}
+	report := SessionReport{Name: s.Name(), Wave: wave}
+	started := time.Now()
+	step, ended := r.observe(ctx, Step{Kind: StepReauthenticate, Session: s.Name()})
+	err := r.bring(step, s)
+	if err == nil {
+		report.Channels, err = r.compare(step, s)
+	}
+	ended(err)
+	report.Duration = time.Since(started)
+	report.Err = text(err)
+	if hook := r.cfg.Hooks.AfterReauthenticate; hook != nil {
+		r.notify(ctx, "AfterReauthenticate", func(ctx context.Context) { hook(ctx, report) })
+	}
+	return report, err
+}
+
+// bring brings a session to the new generation. One that has lost its connection gets there by itself, when it has a new one.
+func (r *rotation) bring(ctx context.Context, s Session) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	waits := newBackoff(50*time.Millisecond, 2*time.Second)
+	for {
+		err := r.bringOnce(ctx, s)
+		if err == nil {
+			return nil
+		}
+		if stopped := pause(ctx, r.closing, waits.NextBackOff()); stopped != nil {
+			return fmt.Errorf("rotate: re-authenticate %s: %w", s.Name(), err)
+		}
+	}
+}
+
+// errOldGeneration is a session that says it has authenticated, but not with the new secret.
+var errOldGeneration = errors.New("still at an old generation: does it use the rotator's Keyring?")
+
+func (r *rotation) bringOnce(ctx context.Context, s Session) error {
+	if err := s.WaitReady(ctx); err != nil {
+		return err
+	}
+	if s.Generation() >= r.secret.Generation {
+		return nil
+	}
+	if err := s.Reauthenticate(ctx); err != nil {
+		return err
+	}
+	if s.Generation() < r.secret.Generation {
+		return errOldGeneration
+	}
+	return nil
+}
+
+// compare proves what became of the session's channels.
+func (r *rotation) compare(ctx context.Context, s Session) ([]ChannelReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	found, err := s.VerifySubscriptions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("rotate: verify subscriptions of %s: %w", s.Name(), err)
+	}
+	status := make(map[string]session.ChannelStatus, len(found))
+	for _, f := range found {
+		status[f.Channel] = f
+	}
+	after := make(map[string]session.ChannelStats)
+	for _, c := range s.Channels() {
+		after[c.Channel] = c
+	}
+	before := r.before[s]
+	reports := make([]ChannelReport, 0, len(before))
+	for _, b := range before {
+		reports = append(reports, compareChannel(b, after[b.Channel], status[b.Channel]))
+	}
+	return reports, nil
+}
+
+func compareChannel(before, after session.ChannelStats, status session.ChannelStatus) ChannelReport {
+	report := ChannelReport{
+		Channel: before.Channel, Before: before, After: after, Confirmed: status.Confirmed, Note: status.Note,
+	}
+	if after.Channel == "" {
+		report.Note = "no longer subscribed to"
+		return report
+	}
+	if after.Breaks > before.Breaks {
+		report.Breaks = after.Breaks - before.Breaks
+	}
+	if before.Epoch != 0 && after.Epoch > before.Epoch {
+		report.Gaps = after.Epoch - before.Epoch
+	}
+	return report
+}

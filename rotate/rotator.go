@@ -1,0 +1,213 @@
+package rotate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Rotator turns the secret of one key. It is safe for concurrent use.
+type Rotator struct {
+	cfg     Config
+	journal journal
+	owner   string // of leases
+	// try authenticates with credentials on a connection of its own.
+	try func(ctx context.Context, creds session.Credentials) error
+
+	work    sync.WaitGroup // every goroutine of the Rotator
+	closing chan struct{}  // closed when Close begins: what can be taken up later stops
+
+	mu     sync.Mutex // protects the fields below
+	closed bool
+	flight *flight
+}
+
+// flight is a rotation or recovery under way, and those who wait for it.
+type flight struct {
+	trigger Trigger
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed after the fields below were stored
+	report  Report
+	err     error
+}
+
+// New returns a Rotator. It starts nothing. Its error matches [ErrConfig].
+func New(cfg Config) (*Rotator, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	r := &Rotator{
+		cfg:     cfg,
+		journal: journal{cfg.Store, cfg.StoreTimeout},
+		owner:   newID(),
+		closing: make(chan struct{}),
+	}
+	r.try = func(ctx context.Context, creds session.Credentials) error {
+		throwaway := cfg.Throwaway
+		throwaway.Scope = "" // the secret is in question, not what it may do
+		return session.TryCredentials(ctx, throwaway, creds)
+	}
+	return r, nil
+}
+
+// newID returns what nobody else calls a rotation or an owner.
+func newID() string { return rand.Text()[:16] }
+
+// Rotate resets the key's secret, and returns when the new one is stored, was accepted by the exchange, and is what every
+// session uses. One rotation runs at a time: a second caller joins the first and gets the same Report, whose slices nobody may
+// change. Ending ctx detaches the caller alone; the rotation goes on under the Rotator's own life.
+//
+// If the store shows a rotation that was not finished, it is finished first, as by Recover.
+//
+// Errors: before the reset a [*LeaseHeldError], a [*PreflightError], a [*HookError], a [*SecondFactorError], an [*rpc.Error], or
+// the store's; [ErrNotExecuted] after a reset that was lost on its way; a [*LockedOutError]; a [*DegradedError], which comes
+// with everything done but some sessions; after a Close an [*UnsavedError], an [*UnknownOutcomeError] or [ErrClosed]. Where the
+// exchange or the store cannot be reached after the reset, the rotation waits for them.
+func (r *Rotator) Rotate(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerRotate) }
+
+// Recover finishes what a rotation left unfinished: it tries the secrets that the store has, newest first, each on a connection
+// of its own, and makes the one that the exchange takes the current one. Without an unfinished rotation it publishes what the
+// store has, if that is newer. Call it before sessions are dialed, and after a Rotate that could not finish.
+//
+// It shares the rules of Rotate, and its errors. No secret is dropped that was not superseded by one that works.
+func (r *Rotator) Recover(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerRecover) }
+
+// Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
+// secret is stored. It waits for that, and for hooks that overstay, until ctx ends; then it interrupts what is left and returns
+// ctx's error. The error of the rotation goes to who waits for it; an [*UnsavedError] is returned by Close too.
+func (r *Rotator) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.closing)
+	}
+	f := r.flight
+	r.mu.Unlock()
+	var err error
+	if f != nil {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			f.cancel(ErrClosed)
+			<-f.done
+		}
+		if lost, ok := errors.AsType[*UnsavedError](f.err); ok {
+			err = lost
+		}
+	}
+	return errors.Join(err, r.join(ctx))
+}
+
+// join waits for every goroutine, a hook's that overstays too.
+func (r *Rotator) join(ctx context.Context) error {
+	joined := make(chan struct{})
+	var waiter sync.WaitGroup
+	waiter.Go(func() {
+		r.work.Wait()
+		close(joined)
+	})
+	select {
+	case <-joined:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// fly waits for a flight of the trigger, which it starts if none is under way.
+func (r *Rotator) fly(ctx context.Context, trigger Trigger) (Report, error) {
+	for {
+		f, err := r.board(ctx, trigger)
+		if err != nil {
+			return Report{}, err
+		}
+		select {
+		case <-f.done:
+			if f.trigger == trigger {
+				return f.report, f.err
+			}
+		case <-ctx.Done():
+			return Report{}, fmt.Errorf("rotate: still under way, no longer waited for: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// board joins the flight under way or starts one.
+func (r *Rotator) board(ctx context.Context, trigger Trigger) (*flight, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.flight != nil:
+		return r.flight, nil
+	case r.closed:
+		return nil, ErrClosed
+	}
+	// The flight keeps the values of the first caller's ctx (its trace, say) but not its end.
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	f := &flight{trigger: trigger, cancel: cancel, done: make(chan struct{})}
+	r.flight = f
+	r.work.Go(func() {
+		defer cancel(nil)
+		f.report, f.err = r.perform(own, trigger)
+		r.mu.Lock()
+		r.flight = nil
+		r.mu.Unlock()
+		close(f.done)
+	})
+	return f, nil
+}
+
+// spawn runs fn on a goroutine that Close waits for.
+func (r *Rotator) spawn(fn func()) { r.work.Go(fn) }
+
+// perform is a flight.
+func (r *Rotator) perform(ctx context.Context, trigger Trigger) (Report, error) {
+	record, err := r.journal.load(ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Report{}, err
+	}
+	if record.Intent != nil {
+		recovery := r.newRotation(TriggerRecover)
+		recovery.patient = trigger == TriggerRecover
+		report, err := recovery.run(ctx)
+		if err != nil || trigger == TriggerRecover {
+			return report, err
+		}
+	}
+	if trigger == TriggerRotate {
+		return r.newRotation(trigger).run(ctx)
+	}
+	return r.nothingToRecover(record)
+}
+
+// nothingToRecover takes over what another process may have finished.
+func (r *Rotator) nothingToRecover(record Record) (Report, error) {
+	if record.Version != 0 {
+		if err := r.adopt(record); err != nil {
+			return Report{}, err
+		}
+	}
+	r.cfg.Keyring.open()
+	return Report{
+		Trigger: TriggerRecover, Outcome: Unchanged, KeyID: record.KeyID, ClientID: r.cfg.Keyring.Current().ClientID,
+	}, nil
+}
+
+func (r *Rotator) isClosing() bool {
+	select {
+	case <-r.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Rotator) warn(ctx context.Context, msg string, err error) {
+	r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, msg, slog.Any("error", err))
+}

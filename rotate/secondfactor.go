@@ -1,0 +1,134 @@
+package rotate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Challenge is the exchange's demand for a second factor, for Config.SecondFactor to answer with a code.
+type Challenge struct {
+	Method string        `json:"method"` // the call that needs it
+	Keys   []SecurityKey `json:"security_keys"`
+	RPID   string        `json:"rp_id"`
+	// Round counts the demands of one call from 1. In a later one the exchange wants another code than before, which a
+	// device shows in its next step of 30 s.
+	Round int `json:"round"`
+}
+
+// SecurityKey is a device that can answer a challenge.
+type SecurityKey struct {
+	Type string `json:"type"` // "tfa" is a device that shows codes
+	Name string `json:"name"`
+}
+
+// The reasons with which the exchange refuses a second factor.
+const (
+	reasonNotMatched = "tfa_code_not_matched"
+	reasonUsed       = "used_tfa_code"
+	reasonTimeout    = "challenge_timeout"
+	reasonRequired   = "tfa_code_is_required"
+)
+
+// maxRounds bounds how often the second factor is asked for in one call.
+const maxRounds = 2
+
+// challenge is a demand with the token that its answer must repeat.
+type challenge struct {
+	public Challenge
+	token  session.Secret
+}
+
+func (m members) isChallenge() bool {
+	return string(m["security_key_authorization_required"]) == "true"
+}
+
+func (m members) challenge() (*challenge, error) {
+	defer m.wipe()
+	c := &challenge{}
+	if err := errors.Join(
+		m.decode("challenge", &c.token),
+		m.decode("security_keys", &c.public.Keys),
+		m.decode("rp_id", &c.public.RPID),
+	); err != nil {
+		return nil, err
+	}
+	if c.token.IsZero() {
+		return nil, fmt.Errorf("%w: a challenge without its token", ErrReply)
+	}
+	return c, nil
+}
+
+// answer is what a call that needs a second factor sends the second time. The zero answer is none.
+type answer struct{ code, token session.Secret }
+
+// keyParams are the params of a method on keys.
+type keyParams struct {
+	id     int64 // 0 for none
+	answer answer
+}
+
+// AppendJSON implements rpc.Appender.
+func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
+	fields := make(map[string]any, 3)
+	if p.id != 0 {
+		fields["id"] = p.id
+	}
+	if !p.answer.token.IsZero() {
+		fields["authorization_data"] = string(p.answer.code.Reveal())
+		fields["challenge"] = string(p.answer.token.Reveal())
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return dst, fmt.Errorf("rotate: params: %w", err)
+	}
+	defer clear(text)
+	return append(dst, text...), nil
+}
+
+// MarshalJSON encodes the params for a Caller that does not know rpc.Appender.
+func (p keyParams) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil) }
+
+// ask has Config.SecondFactor answer a challenge.
+func (r *Rotator) ask(ctx context.Context, c *challenge) (answer, error) {
+	if r.cfg.SecondFactor == nil {
+		return answer{}, ErrNoSecondFactor
+	}
+	var code string
+	err := r.guard(ctx, "SecondFactor", secondFactorTimeout, func(ctx context.Context) (err error) {
+		code, err = r.cfg.SecondFactor(ctx, c.public)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{code: session.NewSecret([]byte(code)), token: c.token}, nil
+}
+
+// secondFactorRefusal is err as a refused second factor, nil if it is something else.
+func secondFactorRefusal(err error) *SecondFactorError {
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	if !ok || refusal.Code != session.CodeSecurityKey {
+		return nil
+	}
+	var data struct {
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(refusal.Data, &data) != nil || !isReason(data.Reason) {
+		data.Reason = "unknown" // data may echo what was sent
+	}
+	return &SecondFactorError{Reason: data.Reason, Err: err}
+}
+
+func isReason(s string) bool {
+	return s == reasonNotMatched || s == reasonUsed || s == reasonTimeout || s == reasonRequired
+}
+
+// worthAnotherRound reports whether the next code may do: the person was late or had only a used code.
+func (e *SecondFactorError) worthAnotherRound() bool {
+	return e.Reason == reasonUsed || e.Reason == reasonTimeout
+}
