@@ -15,6 +15,7 @@ type corkConn struct {
 	net.Conn          // the stream of frames
 	raw      net.Conn // below TLS; the same as Conn without TLS
 	ended    atomic.Bool
+	turn     chan struct{} // holds a token while somebody writes to Conn
 
 	mu     sync.Mutex // leaf: never held while writing
 	corked bool
@@ -34,11 +35,22 @@ func (c *corkConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func newCorkConn(conn, raw net.Conn) *corkConn {
+	return &corkConn{Conn: conn, raw: raw, turn: make(chan struct{}, 1)}
+}
+
 // Write gathers p if the connection is corked, and writes it at once otherwise.
 func (c *corkConn) Write(p []byte) (int, error) {
 	if c.gather(p) {
 		return len(p), nil
 	}
+	return c.writeNow(p)
+}
+
+// writeNow waits for its turn on a channel, not on the locks inside Conn: in a synctest bubble time passes meanwhile.
+func (c *corkConn) writeNow(p []byte) (int, error) {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
 	return c.Conn.Write(p)
 }
 
@@ -72,7 +84,7 @@ func (c *corkConn) uncork() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	_, err := c.Conn.Write(batch)
+	_, err := c.writeNow(batch)
 	c.giveBack(batch)
 	return err
 }

@@ -25,7 +25,9 @@ type Upgrade[C any] func(ctx context.Context, client *http.Client) (C, *http.Res
 
 // Dial opens a connection as cfg says, has upgrade turn it into a WebSocket, and returns it as a transport. ctx bounds
 // all of that and nothing after it. Every error is an [*rpc.HandshakeError].
-func Dial[C Library[M, S], M, S ~int](ctx context.Context, cfg rpc.DialConfig, upgrade Upgrade[C]) (*Transport[C, M, S], error) {
+func Dial[C Library[M, S], M, S ~int](
+	ctx context.Context, cfg rpc.DialConfig, upgrade Upgrade[C], status CloseStatus[S],
+) (*Transport[C, M, S], error) {
 	u, err := parse(cfg.URL)
 	if err != nil {
 		return nil, &rpc.HandshakeError{URL: display(u), Err: err}
@@ -39,9 +41,14 @@ func Dial[C Library[M, S], M, S ~int](ctx context.Context, cfg rpc.DialConfig, u
 	if err != nil {
 		idle()
 		conn.Close()
-		return nil, &rpc.HandshakeError{URL: display(u), Status: status(resp), Err: withoutURL(err)}
+		return nil, &rpc.HandshakeError{URL: display(u), Status: httpStatus(resp), Err: withoutURL(err)}
 	}
-	return newTransport[C, M, S](lib, conn, cfg.ReadLimit), nil
+	limit := cfg.ReadLimit
+	if limit <= 0 {
+		limit = rpc.DefaultReadLimit
+	}
+	lib.SetReadLimit(limit)
+	return &Transport[C, M, S]{lib: lib, status: status, conn: conn, limit: limit}, nil
 }
 
 // open dials u's host and, for wss, performs the TLS handshake.
@@ -55,14 +62,14 @@ func open(ctx context.Context, u *url.URL, cfg rpc.DialConfig) (*corkConn, error
 		return nil, err
 	}
 	if u.Scheme == "ws" {
-		return &corkConn{Conn: raw, raw: raw}, nil
+		return newCorkConn(raw, raw), nil
 	}
 	secure := tls.Client(raw, tlsConfig(cfg.TLS, u.Hostname()))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	return &corkConn{Conn: secure, raw: raw}, nil
+	return newCorkConn(secure, raw), nil
 }
 
 // tlsConfig completes a copy of base, which may be nil.
@@ -106,7 +113,7 @@ func clientOver(conn net.Conn) (client *http.Client, idle func()) {
 	return client, transport.CloseIdleConnections
 }
 
-func status(resp *http.Response) int {
+func httpStatus(resp *http.Response) int {
 	if resp == nil {
 		return 0
 	}

@@ -34,48 +34,51 @@ type Library[M, S ~int] interface {
 	SetReadLimit(n int64)
 }
 
+// CloseStatus returns the code of the close frame that err reports, or -1.
+type CloseStatus[S ~int] func(err error) S
+
 // Transport is an [rpc.Transport] over a library's connection.
 //
 // No context with an end ever reaches the library: both libraries close the connection when the context of one Read or
 // Write ends.
 type Transport[C Library[M, S], M, S ~int] struct {
-	lib   C
-	conn  *corkConn
-	limit int64
-	in    readBuffer // of the reading goroutine
+	lib    C
+	status CloseStatus[S]
+	conn   *corkConn
+	limit  int64
+	in     readBuffer // of the reading goroutine
 
 	closeOnce sync.Once
-	closeErr  error
 }
 
-func newTransport[C Library[M, S], M, S ~int](lib C, conn *corkConn, limit int64) *Transport[C, M, S] {
-	if limit <= 0 {
-		limit = rpc.DefaultReadLimit
-	}
-	lib.SetReadLimit(limit)
-	return &Transport[C, M, S]{lib: lib, conn: conn, limit: limit}
-}
-
-// ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed].
+// ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed]; a
+// connection cut inside a message is one that matches [io.ErrUnexpectedEOF], and one cut between messages [io.EOF].
 func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
 	typ, r, err := t.lib.Reader(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("websocket: read: %w", err)
+		return nil, t.readError(err)
 	}
 	if typ != opText {
-		return nil, fmt.Errorf("websocket: read: %w: binary message", rpc.ErrMalformed)
+		return nil, t.readError(fmt.Errorf("%w: binary message", rpc.ErrMalformed))
 	}
 	msg, err := t.in.readFrom(r)
-	if err == nil && t.conn.ended.Load() {
-		err = io.ErrUnexpectedEOF // both libraries take a cut between two reads for the end of the message
-	}
 	switch {
-	case err == nil:
-		return msg, nil
-	case int64(len(msg)) > t.limit: // the library has told the peer
-		return nil, fmt.Errorf("websocket: read: %w: longer than %d bytes", rpc.ErrMessageTooBig, t.limit)
+	case err != nil && int64(len(msg)) > t.limit: // the library has told the peer
+		return nil, t.readError(fmt.Errorf("%w: longer than %d bytes", rpc.ErrMessageTooBig, t.limit))
+	case err != nil:
+		return nil, t.readError(err)
+	case t.conn.ended.Load():
+		// Both libraries take a cut between two reads for the end of the message.
+		return nil, t.readError(io.ErrUnexpectedEOF)
 	}
-	return nil, fmt.Errorf("websocket: read: %w", err)
+	return msg, nil
+}
+
+func (t *Transport[C, M, S]) readError(err error) error {
+	if code := int(t.status(err)); code >= 0 {
+		err = &closedError{code: code, err: err}
+	}
+	return fmt.Errorf("websocket: read: %w", err)
 }
 
 // WriteMessages implements [rpc.Transport]: each message is one frame, and up to 64 KiB of them leave in one write.
@@ -113,13 +116,14 @@ func (t *Transport[C, M, S]) write(msg []byte) error {
 	return nil
 }
 
-// Close implements [rpc.Transport]. It tries a close handshake for at most a second.
+// Close implements [rpc.Transport]. It tries a close handshake for at most a second; that the peer does not answer is no
+// error.
 func (t *Transport[C, M, S]) Close() error {
 	t.closeOnce.Do(func() {
 		// Whatever the library waits for, a frame, a lock or TLS, ends with the connection below.
 		watchdog := time.AfterFunc(closeTimeout, func() { t.conn.raw.Close() })
 		defer watchdog.Stop()
-		t.closeErr = t.lib.Close(statusNormal, "")
+		_ = t.lib.Close(statusNormal, "") // says only how the handshake went; the connection is closed either way
 	})
-	return t.closeErr
+	return nil
 }

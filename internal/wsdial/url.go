@@ -2,7 +2,6 @@ package wsdial
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -12,10 +11,7 @@ import (
 func parse(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err // the rest quotes the URL
-		}
-		return nil, fmt.Errorf("URL does not parse: %w", err)
+		return nil, errors.New("URL does not parse") // err quotes the URL
 	}
 	switch {
 	case u.Scheme != "ws" && u.Scheme != "wss":

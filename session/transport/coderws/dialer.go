@@ -22,7 +22,7 @@ func (Dialer) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport, erro
 			CompressionMode: websocket.CompressionDisabled,
 		})
 	}
-	t, err := wsdial.Dial(ctx, cfg, upgrade)
+	t, err := wsdial.Dial(ctx, cfg, upgrade, websocket.CloseStatus)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,95 @@
+package transporttest
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// BadInput hands d each kind of bad URL and each kind of bad frame, and checks the error's type.
+func BadInput(t *testing.T, d rpc.Dialer) {
+	t.Helper()
+	badURLs(t, d)
+	badFrames(t, d)
+}
+
+func badURLs(t *testing.T, d rpc.Dialer) {
+	t.Helper()
+	urls := map[string]string{
+		"empty":            "",
+		"no scheme":        "www.deribit.com/" + secret,
+		"http":             "http://www.deribit.com/?token=" + secret,
+		"https":            "https://www.deribit.com/?token=" + secret,
+		"file":             "file:///etc/" + secret,
+		"no host":          "wss:///ws/api/v2?token=" + secret,
+		"only a port":      "wss://:443/?token=" + secret,
+		"opaque":           "wss:www.deribit.com?token=" + secret,
+		"user":             "wss://" + secret + "@www.deribit.com/",
+		"user, password":   "wss://user:" + secret + "@www.deribit.com/",
+		"fragment":         "wss://www.deribit.com/#" + secret,
+		"bad port":         "wss://www.deribit.com:" + secret + "/",
+		"bad escape":       "wss://www.deribit.com/%zz" + secret,
+		"control byte":     "wss://www.deribit.com/\r\nX-Token: " + secret,
+		"space in host":    "wss://www deribit.com/" + secret,
+		"homograph":        "wss://www.dеribit.com/?token=" + secret, // the first e is Cyrillic
+		"unclosed bracket": "wss://[::1/" + secret,
+	}
+	for name, raw := range urls {
+		t.Run("URL with "+name, func(t *testing.T) {
+			t.Parallel()
+			refused(t, d, rpc.DialConfig{URL: raw}, 0)
+		})
+	}
+}
+
+func badFrames(t *testing.T, d rpc.Dialer) {
+	t.Helper()
+	long := text("").header
+	frames := []struct {
+		name string
+		wire []byte
+		want error // nil for an error of the library
+	}{
+		{"binary message", frame{op: opBinary, payload: []byte("{}")}.bytes(), rpc.ErrMalformed},
+		{"longer than the limit", text(strings.Repeat("x", badInputLimit+1)).bytes(), rpc.ErrMessageTooBig},
+		{"claims 4 EiB", append(long(1<<62), make([]byte, 2*badInputLimit)...), rpc.ErrMessageTooBig},
+		{"claims a negative length", append(long(1<<63), "{}"...), nil},
+		{"claims more than there is", append(long(100), "{}"...), io.ErrUnexpectedEOF},
+		{"ends in the header", long(1000)[:3], io.ErrUnexpectedEOF},
+		{"ends after the header", long(100), io.ErrUnexpectedEOF},
+		{"ends between fragments", frame{op: opText, more: true, payload: []byte("{}")}.bytes(), io.ErrUnexpectedEOF},
+		{"ends before anything", nil, io.EOF},
+		{"continuation of nothing", frame{op: opContinuation, payload: []byte("{}")}.bytes(), nil},
+		{"message inside a message", append(frame{op: opText, more: true}.bytes(), text("{}").bytes()...), nil},
+		{"compressed though not agreed", frame{op: opText, rsv: 0x40, payload: []byte("{}")}.bytes(), nil},
+		{"reserved bit", frame{op: opText, rsv: 0x10, payload: []byte("{}")}.bytes(), nil},
+		{"reserved opcode", frame{op: 0x3, payload: []byte("{}")}.bytes(), nil},
+		{"fragmented ping", frame{op: opPing, more: true}.bytes(), nil},
+		{"long ping", frame{op: opPing, payload: make([]byte, 126)}.bytes(), nil},
+		{"close frame of one byte", frame{op: opClose, payload: []byte{3}}.bytes(), nil},
+		{"close frame with a code for local use", closing(1006, "").bytes(), nil},
+	}
+	for _, f := range frames {
+		t.Run("frame: "+f.name, func(t *testing.T) {
+			t.Parallel()
+			tr := connectLimited(t, d, badInputLimit, func(p *peer) error { return p.write(f.wire) })
+			msg, err := tr.ReadMessage()
+			if err == nil || f.want != nil && !errors.Is(err, f.want) {
+				t.Errorf("got %q, %v, want %v", msg, err, f.want)
+			}
+		})
+	}
+	t.Run("text that is not UTF-8 is handed on", func(t *testing.T) {
+		t.Parallel()
+		tr := connectLimited(t, d, badInputLimit, sendAndDrain(text("\"\xff\xfe\"")))
+		if msg, err := tr.ReadMessage(); err != nil || string(msg) != "\"\xff\xfe\"" {
+			t.Errorf("got %q, %v, want the bytes as sent", msg, err)
+		}
+	})
+}
+
+// badInputLimit is the read limit that bad frames meet, in bytes.
+const badInputLimit = 1000

@@ -1,0 +1,215 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+// url is dialed where NetDial leads elsewhere anyway.
+const url = "ws://exchange.invalid/ws/api/v2"
+
+// closePatience is how long Close may take.
+const closePatience = time.Second
+
+func closeFrames(t *testing.T, d rpc.Dialer) {
+	for _, code := range []uint16{1000, 1001, 1011, 1012, 3000, 4000} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			tr := connect(t, d, func(p *peer) error {
+				if err := p.send(text("last words"), closing(code, "maintenance")); err != nil {
+					return err
+				}
+				return p.receiveClose(code)
+			})
+			if msg, err := tr.ReadMessage(); err != nil || string(msg) != "last words" {
+				t.Fatalf("got %q, %v", msg, err)
+			}
+			_, err := tr.ReadMessage()
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(code)) || !strings.Contains(err.Error(), "maintenance") {
+				t.Errorf("got %v, want an error with the code and the reason", err)
+			}
+			typed, ok := errors.AsType[interface {
+				error
+				ErrorType() string
+			}](err)
+			if !ok || !strings.HasPrefix(typed.ErrorType(), fmt.Sprintf("close_%d", code/1000)) {
+				t.Errorf("got %v, want an error with a type for telemetry", err)
+			}
+		})
+	}
+}
+
+// cutAnywhere ends the connection after each number of bytes of a fragmented message: no part of it may pass for the
+// whole.
+func cutAnywhere(t *testing.T, d rpc.Dialer) {
+	first := frame{op: opText, more: true, payload: []byte("one")}
+	last := frame{op: opContinuation, payload: []byte("two")}
+	wire := append(first.bytes(), last.bytes()...)
+	for cut := range wire {
+		tr := connect(t, d, func(p *peer) error { return p.write(wire[:cut]) })
+		want := io.ErrUnexpectedEOF
+		if cut < 2 { // the two bytes that every header has
+			want = io.EOF
+		}
+		if msg, err := tr.ReadMessage(); !errors.Is(err, want) {
+			t.Errorf("cut after %d of %d bytes: got %q, %v, want %v", cut, len(wire), msg, err, want)
+		}
+		closeTransport(t, tr)
+	}
+}
+
+func endWithoutCloseFrame(t *testing.T, d rpc.Dialer) {
+	tr := connect(t, d, func(p *peer) error { return p.send(text("last words")) })
+	if msg, err := tr.ReadMessage(); err != nil || string(msg) != "last words" {
+		t.Fatalf("got %q, %v", msg, err)
+	}
+	if msg, err := tr.ReadMessage(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %q, %v, want io.EOF", msg, err)
+	}
+	if msg, err := tr.ReadMessage(); err == nil {
+		t.Errorf("got %q after the end, want an error", msg)
+	}
+}
+
+// silent takes the handshake and nothing else, until the test ends it.
+func silent(until <-chan struct{}) script {
+	return afterAccept(func(*peer) error {
+		<-until
+		return nil
+	})
+}
+
+// inBubble runs test in a bubble with the NetDial of a server that says nothing after the handshake.
+func inBubble(t *testing.T, test func(t *testing.T, cfg rpc.DialConfig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		cfg := rpc.DialConfig{URL: url, NetDial: inMemory(t, nil, silent(over))}
+		t.Cleanup(func() { close(over) }) // before the wait for the server
+		test(t, cfg)
+	})
+}
+
+// closeIsPrompt closes tr and checks that this takes no longer than it may.
+func closeIsPrompt(t *testing.T, tr rpc.Transport) {
+	t.Helper()
+	start := time.Now()
+	closeTransport(t, tr)
+	if took := time.Since(start); took > closePatience+500*time.Millisecond {
+		t.Errorf("close took %v", took)
+	}
+}
+
+func closeUnblocksRead(t *testing.T, d rpc.Dialer) {
+	inBubble(t, func(t *testing.T, cfg rpc.DialConfig) {
+		tr := dial(t, d, cfg)
+		read := make(chan error, 1)
+		joined(t, func() {
+			_, err := tr.ReadMessage()
+			read <- err
+		})
+		synctest.Wait()
+		closeIsPrompt(t, tr)
+		if err := <-read; err == nil {
+			t.Error("read returned a message after close")
+		}
+	})
+}
+
+func closeUnblocksWrite(t *testing.T, d rpc.Dialer) {
+	for name, msgs := range map[string][][]byte{"one": numbered(1, 100), "batch": numbered(10, 100)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, cfg rpc.DialConfig) {
+				tr := dial(t, d, cfg)
+				written := make(chan error, 1)
+				joined(t, func() { written <- tr.WriteMessages(msgs...) })
+				synctest.Wait()
+				closeIsPrompt(t, tr)
+				if err := <-written; err == nil {
+					t.Error("write succeeded though nobody read")
+				}
+			})
+		})
+	}
+}
+
+// closeUnblocksWriteOverTCP fills the peer's receive window first, with and without TLS.
+func closeUnblocksWriteOverTCP(t *testing.T, d rpc.Dialer) {
+	id := newIdentity(t, "127.0.0.1", time.Now().Add(time.Hour))
+	over := make(chan struct{})
+	_, plain := listen(t, nil, silent(over))
+	_, secure := listen(t, id.server, silent(over))
+	t.Cleanup(func() { close(over) })
+
+	for _, cfg := range []rpc.DialConfig{{URL: "ws://" + plain}, {URL: "wss://" + secure, TLS: id.client()}} {
+		tr := dial(t, d, cfg)
+		written := make(chan error, 1)
+		joined(t, func() {
+			msgs := numbered(64, 10_000)
+			err := tr.WriteMessages(msgs...)
+			for err == nil {
+				err = tr.WriteMessages(msgs...)
+			}
+			written <- err
+		})
+		select {
+		case err := <-written:
+			t.Fatalf("write ended before close: %v", err)
+		case <-time.After(100 * time.Millisecond): // either way the test holds; this makes it hard
+		}
+		closeIsPrompt(t, tr)
+		<-written
+	}
+}
+
+func closeTwice(t *testing.T, d rpc.Dialer) {
+	tr := connect(t, d, echo)
+	for range 4 {
+		joined(t, func() { closeTransport(t, tr) })
+	}
+	closeTransport(t, tr)
+	closeTransport(t, tr)
+	if err := tr.WriteMessages([]byte("{}")); err == nil {
+		t.Error("write succeeded after close")
+	}
+	if msg, err := tr.ReadMessage(); err == nil {
+		t.Errorf("read %q after close", msg)
+	}
+}
+
+func contextEndedAfterDial(t *testing.T, d rpc.Dialer) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		tr, err := d.Dial(ctx, rpc.DialConfig{URL: url, NetDial: inMemory(t, nil, afterAccept(echo))})
+		if err != nil {
+			t.Fatalf("dial: %v", err)
+		}
+		defer closeTransport(t, tr)
+		<-time.After(2 * time.Minute)
+		cancel()
+		synctest.Wait()
+		exchange(t, tr, []byte("still there"))
+	})
+}
+
+func idleForADay(t *testing.T, d rpc.Dialer) {
+	synctest.Test(t, func(t *testing.T) {
+		id := newIdentity(t, "exchange.invalid", time.Now().AddDate(0, 1, 0))
+		for _, cfg := range []rpc.DialConfig{
+			{URL: url, NetDial: inMemory(t, nil, afterAccept(echo))},
+			{URL: "wss://exchange.invalid", NetDial: inMemory(t, id.server, afterAccept(echo)), TLS: id.client()},
+		} {
+			tr := dial(t, d, cfg)
+			<-time.After(24 * time.Hour)
+			exchange(t, tr, []byte("still there"))
+			closeTransport(t, tr)
+		}
+	})
+}
