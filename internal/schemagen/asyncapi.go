@@ -19,7 +19,7 @@ func (d asyncDocument) derive(words vocabulary) (channels, examples section) {
 		if !ok {
 			continue
 		}
-		var list []any
+		list := make([]any, 0, len(message.Examples))
 		for _, e := range message.Examples {
 			list = append(list, e.Payload)
 		}

@@ -34,7 +34,10 @@ func (w vocabulary) infer(name string, values []any) schema {
 			elements = append(elements, v...)
 		}
 	}
-	s := schema{"type": typeList(types)}
+	s := schema{}
+	if list := typeList(types); list != "null" { // a value that is only ever shown as null may be anything
+		s["type"] = list
+	}
 	if len(objects) > 0 {
 		w.inferObject(s, objects)
 	}

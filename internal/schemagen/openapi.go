@@ -95,8 +95,9 @@ func (d restDocument) result(body schema) (schema, error) {
 		}
 		return d.result(bare(target))
 	}
-	if parts, ok := body["allOf"].([]any); ok {
-		return d.result(parts[len(parts)-1].(schema))
+	if parts, ok := body["allOf"].([]any); ok && len(parts) > 0 {
+		last, _ := parts[len(parts)-1].(schema) // the envelope comes first, the result last
+		return d.result(last)
 	}
 	properties, _ := body["properties"].(schema)
 	if result, ok := properties["result"].(schema); ok {

@@ -29,14 +29,14 @@ func samples(t *testing.T) map[string][]json.RawMessage {
 	return all
 }
 
-func read(t testing.TB, name string, v any) {
-	t.Helper()
+func read(tb testing.TB, name string, v any) {
+	tb.Helper()
 	b, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatalf("%s: %v", name, err)
+		tb.Fatalf("%s: %v", name, err)
 	}
 }
 

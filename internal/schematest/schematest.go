@@ -100,8 +100,9 @@ func (v *Validator) Notification(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	params := envelope["params"].(map[string]any) // as its schema says
-	channel, ok := v.schemas.channel(params["channel"].(string))
+	params, _ := envelope["params"].(map[string]any) // its schema says so
+	name, _ := params["channel"].(string)
+	channel, ok := v.schemas.channel(name)
 	if !ok {
 		return nil
 	}
@@ -109,14 +110,10 @@ func (v *Validator) Notification(frame []byte) error {
 	return judge(channel.schema, channel.pattern, "/params/data", params["data"])
 }
 
-// Frame judges one frame as a server's hook sees it, and reports each violation once per method and path with tb.Errorf.
-// Conn is 0 for REST; incoming frames, which clients wrote, are not judged; method is what a reply answers. Data is only
-// read, and not kept.
-func (v *Validator) Frame(conn uint64, incoming bool, method string, data []byte) {
+// Sent judges one frame that a server sent, and reports each violation once per method and path with tb.Errorf. It is meant
+// for the server's hook. Conn is 0 for REST; method is what a reply answers. Data is only read, and not kept.
+func (v *Validator) Sent(conn uint64, method string, data []byte) {
 	v.tb.Helper()
-	if incoming {
-		return
-	}
 	for _, broken := range v.judgeFrame(conn, method, data) {
 		if v.first(broken.subject, broken.path) {
 			v.tb.Errorf("%s: %s: %s", broken.subject, broken.path, broken.why)
@@ -159,5 +156,6 @@ func (v *Validator) envelope(kind, subject string, frame []byte) (map[string]any
 	if err := judge(v.schemas.kinds[kind], subject, "", value); err != nil {
 		return nil, err
 	}
-	return value.(map[string]any), nil
+	object, _ := value.(map[string]any) // the schema of every kind says so
+	return object, nil
 }

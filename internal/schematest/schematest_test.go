@@ -12,10 +12,10 @@ import (
 )
 
 // frames are whole frames as documented or captured, by kind and by method, error or channel.
-func frames(t testing.TB) map[string]map[string]json.RawMessage {
-	t.Helper()
+func frames(tb testing.TB) map[string]map[string]json.RawMessage {
+	tb.Helper()
 	var f map[string]map[string]json.RawMessage
-	read(t, "testdata/frames.json", &f)
+	read(tb, "testdata/frames.json", &f)
 	return f
 }
 
@@ -168,19 +168,18 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.reported = append(r.reported, fmt.Sprintf(format, args...))
 }
 
-func TestFrameReportsEachViolationOnce(t *testing.T) {
+func TestSentReportsEachViolationOnce(t *testing.T) {
 	t.Parallel()
 	tb := &recorder{TB: t}
 	v := schematest.Load(tb)
 	const us = `"usIn":1,"usOut":2,"usDiff":1,"testnet":true`
 	for range 3 {
-		v.Frame(1, false, "private/get_user_locks", []byte(`{"jsonrpc":"2.0","id":1,"result":[{"currency":"BTC"},{"currency":1},{"currency":2}],`+us+`}`))
-		v.Frame(1, false, "public/get_time", []byte(`{"jsonrpc":"2.0","result":1,`+us+`}`))
-		v.Frame(0, false, "public/get_time", []byte(`{"jsonrpc":"2.0","result":1,`+us+`}`))
-		v.Frame(1, false, "", []byte(`{"jsonrpc":"2.0","error":{"code":-32600,"message":"request entity too large"}}`))
-		v.Frame(1, false, "platform_state", []byte(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"platform_state","data":{"maintenance":true}}}`))
-		v.Frame(1, false, "public/test", []byte(`not JSON`))
-		v.Frame(1, true, "public/test", []byte(`a client may write anything`))
+		v.Sent(1, "private/get_user_locks", []byte(`{"jsonrpc":"2.0","id":1,"result":[{"currency":"BTC"},{"currency":1},{"currency":2}],`+us+`}`))
+		v.Sent(1, "public/get_time", []byte(`{"jsonrpc":"2.0","result":1,`+us+`}`))
+		v.Sent(0, "public/get_time", []byte(`{"jsonrpc":"2.0","result":1,`+us+`}`))
+		v.Sent(1, "", []byte(`{"jsonrpc":"2.0","error":{"code":-32600,"message":"request entity too large"}}`))
+		v.Sent(1, "platform_state", []byte(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"platform_state","data":{"maintenance":true}}}`))
+		v.Sent(1, "public/test", []byte(`not JSON`))
 	}
 	want := []string{"private/get_user_locks: /result/*/currency: ", "public/get_time: : missing property 'id'", "public/test: : no JSON object"}
 	slices.Sort(tb.reported)
@@ -197,7 +196,7 @@ func TestFrameReportsEachViolationOnce(t *testing.T) {
 	}
 }
 
-func TestFrameIsSafeForConcurrentUse(t *testing.T) {
+func TestSentIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	v := schematest.Load(t)
 	reply := frames(t)["replies"]["public/hello"]
@@ -205,7 +204,7 @@ func TestFrameIsSafeForConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				v.Frame(1, false, "public/hello", reply)
+				v.Sent(1, "public/hello", reply)
 			}
 		})
 	}
