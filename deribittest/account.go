@@ -93,11 +93,9 @@ type userLock struct {
 }
 
 func (ex *exchange) getUserLocks(*request) (any, *rpcError) {
-	locks := []userLock{}
-	for _, currency := range [...]string{"BTC", "ETH", "USDC", "USDT", "EURR"} {
-		locks = append(locks, userLock{Currency: currency})
-	}
-	return locks, nil
+	return []userLock{
+		{Currency: "BTC"}, {Currency: "ETH"}, {Currency: "USDC"}, {Currency: "USDT"}, {Currency: "EURR"},
+	}, nil
 }
 
 // exchangeToken is public/exchange_token: a token for another account, out of a refresh token. The double has no

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ func signed(k deribittest.Key, at time.Time, nonce string) params {
 func TestPublishedSignature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const at = 1576074319000
-		time.Sleep(time.Until(time.UnixMilli(at)))
+		pass(time.Until(time.UnixMilli(at)))
 		s, l := memoryServer(t, deribittest.Config{})
 		s.AddKey(deribittest.KeyConfig{ClientID: "AMANDA", Secret: "AMANDASECRECT"})
 		c := dialMemory(t, s, l)
@@ -136,9 +137,7 @@ func TestCredentials(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := dial(t, s)
 			p := params{"grant_type": "client_credentials", "client_id": k.ClientID, "client_secret": k.Secret, "state": "s"}
-			for name, v := range tt.p {
-				p[name] = v
-			}
+			maps.Copy(p, tt.p)
 			a := c.call("public/auth", p)
 			if a.code() != tt.code {
 				t.Fatalf("code %d, want %d", a.code(), tt.code)
@@ -332,11 +331,11 @@ func TestTokenExpiry(t *testing.T) {
 		}
 		short := c.login(k, "expires:60")
 		c.call("private/subscribe", params{"channels": []string{"user.access_log"}})
-		time.Sleep(59 * time.Second)
+		pass(59 * time.Second)
 		if code := c.call("private/get_access_log", params{}).code(); code != 0 {
 			t.Errorf("one second before expiry: code %d", code)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		a := c.call("private/get_access_log", params{})
 		if a.code() != 13009 || a.Error.Data.Param != "access_token" {
 			t.Errorf("at expiry: %+v, want 13009 about access_token", a.Error)

@@ -3,21 +3,32 @@ package deribittest_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/schematest"
 )
 
 // newServer starts a server whose replies are all held against the published schemas, and which is closed, with nothing
 // left running, when the test ends.
 func newServer(t *testing.T, cfg deribittest.Config) *deribittest.Server {
 	t.Helper()
+	v := schematest.Load(t)
+	told := cfg.OnFrame
+	cfg.OnFrame = func(f deribittest.Frame) {
+		if !f.Incoming {
+			v.Sent(f.Conn, f.Method, f.Data)
+		}
+		if told != nil {
+			told(f)
+		}
+	}
 	s, err := deribittest.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +49,9 @@ func memoryServer(t *testing.T, cfg deribittest.Config) (*deribittest.Server, *d
 	cfg.Tick = -1
 	return newServer(t, cfg), l
 }
+
+// pass lets the time of a bubble pass.
+func pass(d time.Duration) { <-time.After(d) }
 
 // answer is a reply as a client sees it.
 type answer struct {
@@ -142,7 +156,7 @@ func (c *client) send(text string) {
 func (c *client) start(method string, p params) string {
 	c.t.Helper()
 	c.next++
-	id := fmt.Sprint(c.next)
+	id := strconv.Itoa(c.next)
 	text, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": c.next, "method": method, "params": p})
 	if err != nil {
 		c.t.Fatal(err)
@@ -210,11 +224,11 @@ func (c *client) notification(channel string) answer {
 		}
 	}
 	for {
-		if a := c.must(); a.Params.Channel == channel {
+		a := c.must()
+		if a.Params.Channel == channel {
 			return a
-		} else {
-			c.seen = append(c.seen, a)
 		}
+		c.seen = append(c.seen, a)
 	}
 }
 

@@ -191,7 +191,7 @@ func (c *conn) take() ([]outgoing, websocket.StatusCode, string) {
 // writeAll reports whether the whole batch was written. What waits for a message of it runs in any case.
 func (c *conn) writeAll(batch []outgoing) bool {
 	var err error
-	written := 0
+	var written uint64
 	for i := range batch {
 		m := &batch[i]
 		if err == nil {
@@ -204,7 +204,7 @@ func (c *conn) writeAll(batch []outgoing) bool {
 			c.server.locked(func(*exchange) { m.after() })
 		}
 	}
-	c.server.locked(func(ex *exchange) { ex.stats.FramesOut += uint64(written) })
+	c.server.locked(func(ex *exchange) { ex.stats.FramesOut += written })
 	return err == nil
 }
 

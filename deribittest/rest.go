@@ -41,7 +41,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(reply) // the client may be gone; the call has had its effect
+	_, _ = w.Write(reply) //nolint:gosec // JSON, and typed so; the client may be gone, the call has had its effect
 	if req.after != nil {
 		s.locked(func(*exchange) { req.after() })
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-ws/holdfast/deribittest"
 )
 
-// exchange sends an HTTP request and returns the reply with its status.
+// send sends an HTTP request and returns the reply with its status.
 func send(t *testing.T, req *http.Request) (answer, int) {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
@@ -45,8 +45,8 @@ func request(t *testing.T, method, url, body string) *http.Request {
 }
 
 // httpSignature is the documented header of a signed request.
-func httpSignature(k deribittest.Key, method, uri, body, nonce string, at time.Time) string {
-	text := fmt.Sprintf("%d\n%s\n%s\n%s\n%s\n", at.UnixMilli(), nonce, method, uri, body)
+func httpSignature(k deribittest.Key, method, uri, nonce string, at time.Time) string {
+	text := fmt.Sprintf("%d\n%s\n%s\n%s\n\n", at.UnixMilli(), nonce, method, uri)
 	return fmt.Sprintf("deri-hmac-sha256 id=%s,ts=%d,sig=%s,nonce=%s", k.ClientID, at.UnixMilli(), sign(k.Secret, text), nonce)
 }
 
@@ -69,7 +69,7 @@ func TestRESTAuthorization(t *testing.T) {
 	wrong := request(t, http.MethodGet, s.RESTURL(), "")
 	wrong.SetBasicAuth(k.ClientID, "wrong")
 	const uri = "/api/v2/private/get_access_log?count=5"
-	good := httpSignature(k, "GET", uri, "", "n1", time.Now())
+	good := httpSignature(k, "GET", uri, "n1", time.Now())
 
 	for _, tt := range []struct {
 		name, header string
@@ -84,8 +84,8 @@ func TestRESTAuthorization(t *testing.T) {
 		{"basic that is not base64", "Basic ***", 13004},
 		{"signature", good, 0},
 		{"signature used again", good, 13004},
-		{"signature of another request", httpSignature(k, "POST", uri, "", "n2", time.Now()), 13004},
-		{"stale signature", httpSignature(k, "GET", uri, "", "n3", time.Now().Add(-2*time.Minute)), 13004},
+		{"signature of another request", httpSignature(k, "POST", uri, "n2", time.Now()), 13004},
+		{"stale signature", httpSignature(k, "GET", uri, "n3", time.Now().Add(-2*time.Minute)), 13004},
 		{"signature without fields", "deri-hmac-sha256 ", 13004},
 		{"unknown kind", "Digest x", 13004},
 	} {

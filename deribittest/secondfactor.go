@@ -72,11 +72,7 @@ func factorError(reason string) *rpcError {
 }
 
 func (ex *exchange) challenge(a *account, r *request) *challengeResult {
-	raw := make([]byte, 32)
-	for i := range raw {
-		raw[i] = byte(ex.rng.UintN(256))
-	}
-	text := base64.StdEncoding.EncodeToString(raw)
+	text := base64.StdEncoding.EncodeToString([]byte(ex.random(32)))
 	ex.noteSecret(text)
 	for old, c := range a.challenges {
 		if r.now.After(c.expires) {

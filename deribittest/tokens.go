@@ -26,7 +26,7 @@ type grant struct {
 // session is a named session of a key, shared by connections.
 type session struct {
 	name, sid string
-	touched   uint64 // order of the last grant
+	touched   int64 // order of the last grant
 	grants    []*grant
 }
 
@@ -85,7 +85,7 @@ func (ex *exchange) join(k *key, name string) *session {
 		s = &session{name: name, sid: strconv.FormatInt(ex.lastSID, 10)}
 		k.sessions[name] = s
 	}
-	s.touched = uint64(ex.lastSID)
+	s.touched = ex.lastSID
 	return s
 }
 
