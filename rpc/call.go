@@ -22,6 +22,7 @@ type call struct {
 	lane      Lane
 	sensitive bool
 	pipelined bool // by Send
+	yields    bool // others have calls under way, and this one is not urgent
 	trace     trace
 
 	done chan struct{} // of 1: takes the one token when the call has its outcome

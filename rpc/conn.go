@@ -199,6 +199,7 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	cl.id, cl.frame = id, f
 	c.pending[id] = cl
 	c.queues[cl.lane].push(cl)
+	cl.yields = cl.lane > LaneOrder && len(c.pending) > 1
 	writes := !c.writing
 	c.writing = true
 	return writes, nil

@@ -1,6 +1,9 @@
 package rpc
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
 // Call sends method with params (nil means an empty object) and decodes the result into result, unless that is nil.
 //
@@ -107,6 +110,9 @@ func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
 		return false, cl.unanswered(NotSent, err)
 	}
 	if writes {
+		if cl.yields { // callers that are answered together call again together: let them share the write
+			runtime.Gosched()
+		}
 		c.write()
 	}
 	return writes, nil
