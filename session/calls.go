@@ -161,7 +161,7 @@ func (s *Session) readmit(ctx context.Context, call fenced) (*link, error) {
 		case l != call.link || l.auths.Load() > call.sent.auths:
 			return l, nil
 		}
-		if err := s.auth.renewRefused(ctx, l); err != nil && l == s.live.Load() {
+		if err := s.auth.renewRefused(ctx, l); err != nil && l == s.present() {
 			return nil, err
 		}
 	}
@@ -177,7 +177,7 @@ func (s *Session) Reauthenticate(ctx context.Context) error {
 	if s.cfg.Credentials == nil {
 		return ErrNoCredentials
 	}
-	before := s.live.Load()
+	before := s.present()
 	for {
 		l, err := s.waitLink(ctx)
 		if err != nil {
@@ -187,7 +187,7 @@ func (s *Session) Reauthenticate(ctx context.Context) error {
 			return nil // a new connection has authenticated meanwhile
 		}
 		before = l
-		if err := s.auth.renew(ctx, l); err == nil || l == s.live.Load() {
+		if err := s.auth.renew(ctx, l); err == nil || l == s.present() {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Session) ensure(ctx context.Context, names []string) error {
 			return nil
 		case err == nil:
 			return &SubscribeError{Refused: refused}
-		case ctx.Err() != nil || s.ctx.Err() != nil || l == s.live.Load():
+		case ctx.Err() != nil || s.ctx.Err() != nil || l == s.present():
 			return err
 		}
 		// The connection went down meanwhile. The next one resumes these channels with all others; if it is up already,

@@ -99,7 +99,16 @@ func (s *Session) State() State {
 }
 
 // Ready reports whether the session is connected, authenticated and subscribed to all that it should be.
-func (s *Session) Ready() bool { return s.live.Load() != nil }
+func (s *Session) Ready() bool { return s.present() != nil }
+
+// present is the connection of a ready session, nil if the session is not ready. One that has just ended does not count,
+// even if the supervisor has yet to notice.
+func (s *Session) present() *link {
+	if l := s.live.Load(); l != nil && l.conn.Err() == nil {
+		return l
+	}
+	return nil
+}
 
 // WaitReady waits until the session is ready. It returns ctx's error, or why the session is closed.
 func (s *Session) WaitReady(ctx context.Context) error {
@@ -113,7 +122,7 @@ func (s *Session) waitLink(ctx context.Context) (*link, error) {
 		s.mu.Lock()
 		changed, state, err := s.changed, s.state, s.err
 		s.mu.Unlock()
-		if l := s.live.Load(); l != nil {
+		if l := s.present(); l != nil {
 			return l, nil
 		}
 		if state == Closed {
