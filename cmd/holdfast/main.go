@@ -1,0 +1,92 @@
+// Holdfast is the command line of the library: a simulated exchange to try things out on, and the rotation of a key.
+//
+//	holdfast sim -addr 127.0.0.1:8080         serve a simulated exchange
+//	holdfast rotate -url URL -client-id ID -secret-file FILE    rotate a key
+//
+// No secret is ever taken from, or printed to, the command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// command is one of the program's subcommands.
+type command struct {
+	name, does string
+	run        func(ctx context.Context, io streams, args []string) error
+}
+
+var commands = []command{
+	{"sim", "serve a simulated exchange until interrupted", sim},
+	{"rotate", "rotate the secret of an API key", rotateKey},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run runs a subcommand and returns the exit code: 0 if it did what was asked, 1 if it could not, 2 if it was asked wrongly.
+func run(ctx context.Context, io streams, args []string) int {
+	if len(args) == 0 {
+		usage(io.err)
+		return 2
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, io, args[1:])
+		switch {
+		case err == nil || errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.Is(err, errUsage):
+			_, _ = fmt.Fprintln(io.err, err)
+			return 2
+		}
+		_, _ = fmt.Fprintf(io.err, "holdfast %s: %v\n", c.name, err)
+		return 1
+	}
+	usage(io.err)
+	return 2
+}
+
+// errUsage is a command line that does not say what to do.
+var errUsage = errors.New("usage")
+
+func usage(w io.Writer) {
+	_, _ = fmt.Fprintln(w, "usage: holdfast COMMAND [flags]; holdfast COMMAND -h tells the flags")
+	for _, c := range commands {
+		_, _ = fmt.Fprintf(w, "  %-8s %s\n", c.name, c.does)
+	}
+}
+
+// parse parses a subcommand's flags, and refuses arguments.
+func parse(flags *flag.FlagSet, io streams, args []string) error {
+	flags.SetOutput(io.err)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w: holdfast %s: %w", errUsage, flags.Name(), err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%w: holdfast %s: unexpected argument; holdfast %s -h tells the flags", errUsage, flags.Name(), flags.Name())
+	}
+	return nil
+}

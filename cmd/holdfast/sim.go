@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+)
+
+// simulated is what sim prints with -json, as one line.
+type simulated struct {
+	WS         string `json:"ws"`
+	REST       string `json:"rest"`
+	KeyID      int64  `json:"key_id"`
+	ClientID   string `json:"client_id"`
+	SecretFile string `json:"secret_file"`
+}
+
+// sim serves a simulated exchange until ctx ends.
+func sim(ctx context.Context, io streams, args []string) (err error) {
+	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	asJSON := flags.Bool("json", false, "print the addresses and the key as one line of JSON")
+	secretFile := flags.String("secret-file", "", "file to write the key's secret to; empty makes one, and removes it at the end")
+	factor := flags.Bool("second-factor", false, "the key's account asks for a second factor where the exchange does")
+	var cfg deribittest.Config
+	flags.TextVar(&cfg.Reset, "behaviour", deribittest.TokensKept,
+		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms")
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the market")
+	if err := parse(flags, io, args); err != nil {
+		return err
+	}
+	listen := net.ListenConfig{}
+	if cfg.Listener, err = listen.Listen(ctx, "tcp", *addr); err != nil {
+		return err
+	}
+	exchange, err := deribittest.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := exchange.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	key := exchange.AddKey(deribittest.KeyConfig{Name: "sim", SecondFactor: *factor})
+	path, remove, err := keepSecret(*secretFile, key.Secret)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	told := simulated{exchange.URL(), exchange.RESTURL(), key.ID, key.ClientID, path}
+	if err := tell(io, told, *asJSON); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func tell(io streams, told simulated, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(io.out).Encode(told)
+	}
+	_, err := fmt.Fprintf(io.out, "simulated exchange; interrupt to stop\n  ws           %s\n  rest         %s\n  key id       %d\n"+
+		"  client id    %s\n  secret file  %s\n", told.WS, told.REST, told.KeyID, told.ClientID, told.SecretFile)
+	return err
+}
+
+// keepSecret writes the secret, and nothing else, into a file that only its owner can read.
+func keepSecret(path, secret string) (kept string, remove func(), err error) {
+	if path != "" {
+		return path, func() {}, writeSecretFile(path, []byte(secret))
+	}
+	dir, err := os.MkdirTemp("", "holdfast-sim-")
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(dir, "secret")
+	remove = func() { _ = os.RemoveAll(dir) } // a leftover is the secret of an exchange that is gone
+	if err := writeSecretFile(path, []byte(secret)); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, remove, nil
+}

@@ -1,0 +1,92 @@
+// Rotation shows the whole promise on one run: several sessions, hundreds of channels and many callers against a
+// simulated exchange, while the API key that they all use is reset under them, several times. It prints what happened in
+// each phase, and exits with 1 if any promise was broken.
+//
+//	go run ./examples/rotation
+//	go run ./examples/rotation -behaviour sockets-closed -json
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+)
+
+// options are what the flags say.
+type options struct {
+	behaviour deribittest.ResetBehaviour
+	transport string
+	sessions  int
+	channels  int
+	callers   int
+	rotations int
+	phase     time.Duration
+	pace      time.Duration
+	json      bool
+	verbose   bool
+}
+
+func main() {
+	opts, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rotation:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var account io.Writer = os.Stdout
+	if opts.json {
+		account = io.Discard
+	}
+	result, err := run(ctx, opts, account)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rotation:", err)
+		os.Exit(1)
+	}
+	if opts.json {
+		if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
+			fmt.Fprintln(os.Stderr, "rotation:", err)
+			os.Exit(1)
+		}
+	}
+	if !result.Kept {
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	opts := options{}
+	flags := flag.NewFlagSet("rotation", flag.ContinueOnError)
+	flags.TextVar(&opts.behaviour, "behaviour", deribittest.TokensKept,
+		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.StringVar(&opts.transport, "transport", "nhooyr", "the WebSocket library: nhooyr or coder")
+	flags.IntVar(&opts.sessions, "sessions", 8, "sessions that share the key, at most 14")
+	flags.IntVar(&opts.channels, "channels", 240, "channels that the sessions subscribe to in all")
+	flags.IntVar(&opts.callers, "callers", 64, "goroutines that call, in all")
+	flags.IntVar(&opts.rotations, "rotations", 3, "how often the key is turned")
+	flags.DurationVar(&opts.phase, "phase", 1500*time.Millisecond, "how long to run before, between and after rotations")
+	flags.DurationVar(&opts.pace, "pace", 20*time.Millisecond, "how often each caller calls")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON object instead of the account")
+	flags.BoolVar(&opts.verbose, "v", false, "print the log to standard error")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return opts, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case opts.transport != "nhooyr" && opts.transport != "coder":
+		return opts, fmt.Errorf("-transport: %q is neither nhooyr nor coder", opts.transport)
+	case opts.sessions < 1 || opts.sessions > 14:
+		return opts, fmt.Errorf("-sessions: %d is not between 1 and 14, which is what one key can hold beside a rotation", opts.sessions)
+	case opts.channels < 1 || opts.callers < 1 || opts.rotations < 1:
+		return opts, fmt.Errorf("-channels, -callers and -rotations must be at least 1")
+	}
+	return opts, nil
+}

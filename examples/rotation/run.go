@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+	"github.com/holdfast-ws/holdfast/session/transport/coderws"
+	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
+)
+
+// stage is all that a run sets up.
+type stage struct {
+	opts     options
+	account  io.Writer
+	evidence *evidence
+	exchange *deribittest.Server
+	key      deribittest.Key
+	admin    *session.Session // an authority of its own: a second key that may reset the first
+	keyring  *rotate.Keyring
+	rotator  *rotate.Rotator
+	fleet    []*session.Session
+
+	consumers []*consumer
+	callers   []*caller
+	phase     atomic.Int32
+	reports   []rotate.Report
+	rotated   []error
+}
+
+// run plays the whole scene and judges it. An error means that it could not be played.
+func run(ctx context.Context, opts options, account io.Writer) (*result, error) {
+	also := io.Discard
+	if opts.verbose {
+		also = os.Stderr
+	}
+	found := &result{
+		Behaviour: opts.behaviour.String(), Transport: opts.transport, Sessions: opts.sessions, Callers: opts.callers,
+		Rotations: opts.rotations, Goroutines: goroutines{Before: runtime.NumGoroutine()},
+	}
+	s := &stage{opts: opts, account: account, evidence: newEvidence(also)}
+	dir, err := os.MkdirTemp("", "holdfast-rotation-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	err = s.setUp(ctx, filepath.Join(dir, "key"))
+	if err == nil {
+		err = s.play(ctx)
+	}
+	if err == nil {
+		s.count(found)
+	}
+	if closeErr := s.tearDown(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	found.Goroutines.After = settledGoroutines(found.Goroutines.Before)
+	if err := s.search(ctx, found); err != nil {
+		return nil, err
+	}
+	s.judge(found)
+	found.account(account)
+	return found, nil
+}
+
+func (s *stage) tell(format string, args ...any) { _, _ = fmt.Fprintf(s.account, format+"\n", args...) }
+
+// setUp starts the exchange, the sessions with their subscriptions, and the rotator.
+func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
+	// The market is moved by the run itself, so that it can stand still before notifications are counted.
+	s.exchange, err = deribittest.New(deribittest.Config{Reset: s.opts.behaviour, Tick: -1})
+	if err != nil {
+		return err
+	}
+	s.key = s.exchange.AddKey(deribittest.KeyConfig{Name: "engine"})
+	adminKey := s.exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
+	secret := session.NewSecret([]byte(s.key.Secret))
+	store, err := filestore.Create(storePath, rotate.Record{
+		KeyID: s.key.ID, ClientID: s.key.ClientID, Current: rotate.Candidate{Secret: secret, Generation: 1},
+	})
+	if err != nil {
+		return err
+	}
+	record, err := store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	s.keyring = rotate.NewKeyring(record.Credentials())
+	adminSecret := session.NewSecret([]byte(adminKey.Secret))
+	s.admin, err = s.dial(ctx, "admin", session.Credentials{ClientID: adminKey.ClientID, Secret: adminSecret})
+	if err != nil {
+		return err
+	}
+	if err := s.openFleet(ctx); err != nil {
+		return err
+	}
+	return s.newRotator(store)
+}
+
+func (s *stage) openFleet(ctx context.Context) error {
+	market, channels, err := lookAround(ctx, s.admin, s.opts.channels-3*s.opts.sessions)
+	if err != nil {
+		return err
+	}
+	for i := range s.opts.sessions {
+		one, err := s.dial(ctx, fmt.Sprintf("session-%d", i+1), s.keyring)
+		if err != nil {
+			return err
+		}
+		s.fleet = append(s.fleet, one)
+		consumers, err := subscribe(ctx, one, share(channels, i, s.opts.sessions))
+		if err != nil {
+			return err
+		}
+		s.consumers = append(s.consumers, consumers...)
+	}
+	for i := range s.opts.callers {
+		s.callers = append(s.callers, &caller{
+			id: i, session: s.fleet[i%len(s.fleet)], market: market, phase: &s.phase, pace: s.opts.pace,
+		})
+	}
+	s.tell("%d sessions over %s hold %d channels; a reset: %s", len(s.fleet), s.opts.transport, s.channels(), s.opts.behaviour)
+	return nil
+}
+
+func (s *stage) channels() int {
+	n := 0
+	for _, c := range s.consumers {
+		n += len(c.sub.Channels())
+	}
+	return n
+}
+
+func (s *stage) newRotator(store rotate.Store) error {
+	observer, err := s.evidence.observer()
+	if err != nil {
+		return err
+	}
+	sessions := make([]rotate.Session, len(s.fleet))
+	for i, one := range s.fleet {
+		sessions[i] = one
+	}
+	s.rotator, err = rotate.New(rotate.Config{
+		Keyring: s.keyring, Store: store, Sessions: sessions, Authority: s.admin, KeyID: s.key.ID,
+		Throwaway: session.Config{URL: s.exchange.URL(), Dialer: s.dialer(), Logger: s.evidence.logger},
+		Observer:  observer, Logger: s.evidence.logger,
+	})
+	return err
+}
+
+func (s *stage) dialer() rpc.Dialer {
+	if s.opts.transport == "coder" {
+		return coderws.Dialer{}
+	}
+	return nhooyrws.Dialer{}
+}
+
+func (s *stage) dial(ctx context.Context, name string, source session.CredentialSource) (*session.Session, error) {
+	observer, err := s.evidence.observer()
+	if err != nil {
+		return nil, err
+	}
+	return session.Dial(ctx, session.Config{
+		URL: s.exchange.URL(), Credentials: source, Name: name, Dialer: s.dialer(),
+		Observer: observer, Logger: s.evidence.logger,
+	})
+}
+
+// play runs callers and consumers, and turns the key under them.
+func (s *stage) play(ctx context.Context) error {
+	var readers, workers sync.WaitGroup
+	for _, c := range s.consumers {
+		readers.Go(func() { c.run(ctx) })
+	}
+	calling, stop := context.WithCancel(ctx)
+	for _, c := range s.callers {
+		workers.Go(func() { c.run(calling) })
+	}
+	workers.Go(func() { s.moveMarket(calling) })
+	err := s.rotations(ctx)
+	stop()
+	workers.Wait()
+	s.awaitNotifications(ctx)
+	return err
+}
+
+func (s *stage) moveMarket(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.exchange.Tick()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *stage) rotations(ctx context.Context) error {
+	s.tell("%d callers read, order and cancel", len(s.callers))
+	if err := wait(ctx, s.opts.phase); err != nil {
+		return err
+	}
+	for i := range s.opts.rotations {
+		s.phase.Store(during)
+		report, err := s.rotator.Rotate(ctx)
+		s.reports = append(s.reports, report)
+		s.rotated = append(s.rotated, err)
+		s.tell("\nrotation %d of %d: %v", i+1, s.opts.rotations, report)
+		for _, one := range s.fleet {
+			if err := one.WaitReady(ctx); err != nil {
+				return err
+			}
+		}
+		if i == s.opts.rotations-1 {
+			s.phase.Store(after)
+		}
+		if err := wait(ctx, s.opts.phase); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitNotifications waits until what the exchange handed to live connections has been received, or will not be: a
+// connection that was closed took some with it.
+func (s *stage) awaitNotifications(ctx context.Context) {
+	for range 100 {
+		received, _, _ := tally(s.consumers)
+		if compare(s.exchange.PublishedAll(), received).Lost == 0 || wait(ctx, 20*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// tearDown closes all that setUp opened.
+func (s *stage) tearDown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var first error
+	note := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	if s.rotator != nil {
+		note(s.rotator.Close(ctx))
+	}
+	for _, one := range append(s.fleet, s.admin) {
+		if one != nil {
+			note(one.Close(ctx))
+		}
+	}
+	if s.exchange != nil {
+		note(s.exchange.Close())
+	}
+	return first
+}
+
+// wait waits, unless ctx ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settledGoroutines counts the goroutines when they are back to what they were, or will not be.
+func settledGoroutines(before int) int {
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		_ = wait(context.Background(), 10*time.Millisecond)
+	}
+	return runtime.NumGoroutine()
+}
