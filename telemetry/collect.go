@@ -41,8 +41,13 @@ func (t *Telemetry) collect(_ context.Context, o metric.Observer) error {
 	return nil
 }
 
+// observe reports events by the value of key; a value that is empty is told by the absence of the key.
 func (t *Telemetry) observe(o metric.Observer, counter metric.Int64Observable, key attribute.Key, events *tally) {
 	for value, n := range events.counts() {
-		o.ObserveInt64(counter, n, t.with(key.String(value)))
+		opt := t.common
+		if value != "" {
+			opt = t.with(key.String(value))
+		}
+		o.ObserveInt64(counter, n, opt)
 	}
 }

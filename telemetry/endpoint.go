@@ -18,16 +18,25 @@ func endpointOf(rawURL string) endpoint {
 	if err != nil {
 		return endpoint{}
 	}
-	e := endpoint{address: u.Hostname()}
-	switch port, err := strconv.Atoi(u.Port()); {
-	case err == nil:
-		e.port = port
-	case u.Scheme == "wss":
-		e.port = 443
-	case u.Scheme == "ws":
-		e.port = 80
+	return endpoint{address: u.Hostname(), port: portOf(u)}
+}
+
+// portOf is the port of a WebSocket URL, 0 if it is not known or none.
+func portOf(u *url.URL) int {
+	if u.Port() != "" {
+		port, err := strconv.ParseUint(u.Port(), 10, 16)
+		if err != nil {
+			return 0
+		}
+		return int(port)
 	}
-	return e
+	switch u.Scheme {
+	case "wss":
+		return 443
+	case "ws":
+		return 80
+	}
+	return 0
 }
 
 func (e endpoint) attributes() []attribute.KeyValue {

@@ -108,7 +108,7 @@ func histograms(t *testing.T, m metricdata.Metrics) map[string]metricdata.Histog
 func text(attributes []attribute.KeyValue) string {
 	words := make([]string, 0, len(attributes))
 	for _, a := range attributes {
-		word := fmt.Sprintf("%s=%s", a.Key, a.Value.Emit())
+		word := fmt.Sprintf("%s=%s", a.Key, a.Value.String())
 		if a.Value.Type() != attribute.STRING {
 			word += ":" + strings.ToLower(a.Value.Type().String())
 		}
