@@ -71,7 +71,7 @@ func (r *rotation) judge(err error) (state, error) {
 	}
 	refusal, refused := errors.AsType[*rpc.Error](err)
 	// Too many requests end the session: what else was on its way is unknown.
-	if rpc.SafeToRetry(err) && !(refused && refusal.Code == session.CodeTooManyRequests) {
+	if rpc.SafeToRetry(err) && (!refused || refusal.Code != session.CodeTooManyRequests) {
 		return aborted, fmt.Errorf("rotate: reset: %w", err)
 	}
 	return unknown, r.unknownOutcome(err)

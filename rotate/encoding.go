@@ -1,0 +1,106 @@
+package rotate
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// recordJSON is how a record is stored: with its secrets, in base64.
+type recordJSON struct {
+	Version    uint64          `json:"version"`
+	KeyID      int64           `json:"key_id"`
+	ClientID   string          `json:"client_id"`
+	Current    candidateJSON   `json:"current"`
+	Candidates []candidateJSON `json:"candidates,omitempty"`
+	Intent     *intentJSON     `json:"intent,omitempty"`
+	Lease      *leaseJSON      `json:"lease,omitempty"`
+}
+
+type candidateJSON struct {
+	Secret     []byte    `json:"secret"`
+	Generation uint64    `json:"generation"`
+	Rotation   string    `json:"rotation,omitempty"`
+	Received   time.Time `json:"received,omitzero"`
+}
+
+type intentJSON struct {
+	ID             string    `json:"id"`
+	Epoch          uint64    `json:"epoch"`
+	Started        time.Time `json:"started,omitzero"`
+	OldFingerprint string    `json:"old_fingerprint,omitempty"`
+}
+
+type leaseJSON struct {
+	Owner   string    `json:"owner,omitempty"`
+	Epoch   uint64    `json:"epoch"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// EncodeRecord returns the JSON in which stores keep a record, one line, with its secrets in the clear. The caller owns it
+// and wipes it with clear after use.
+func EncodeRecord(r Record) ([]byte, error) {
+	j := recordJSON{
+		Version: r.Version, KeyID: r.KeyID, ClientID: r.ClientID, Current: toJSON(r.Current),
+		Intent: (*intentJSON)(r.Intent), Lease: (*leaseJSON)(r.Lease),
+	}
+	for _, c := range r.Candidates {
+		j.Candidates = append(j.Candidates, toJSON(c))
+	}
+	defer j.wipe()
+	text, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("rotate: encode record: %w", err) // a time beyond year 9999
+	}
+	return text, nil
+}
+
+// DecodeRecord is the inverse of [EncodeRecord]. What it does not know is an error that matches [ErrCorrupt] and quotes
+// nothing: a field that is skipped when reading would be lost when writing.
+func DecodeRecord(text []byte) (Record, error) {
+	var j recordJSON
+	defer j.wipe()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&j); err != nil {
+		return Record{}, ErrCorrupt // the decoder's own error could quote a secret
+	}
+	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // a Decoder returns io.EOF itself
+		return Record{}, ErrCorrupt
+	}
+	if j.ClientID == "" || len(j.Current.Secret) == 0 {
+		return Record{}, fmt.Errorf("%w: no client id or no secret", ErrCorrupt)
+	}
+	r := Record{
+		Version: j.Version, KeyID: j.KeyID, ClientID: j.ClientID, Current: j.Current.candidate(),
+		Intent: (*Intent)(j.Intent), Lease: (*Lease)(j.Lease),
+	}
+	for _, c := range j.Candidates {
+		if len(c.Secret) == 0 {
+			return Record{}, fmt.Errorf("%w: a candidate without a secret", ErrCorrupt)
+		}
+		r.Candidates = append(r.Candidates, c.candidate())
+	}
+	return r, nil
+}
+
+func toJSON(c Candidate) candidateJSON {
+	return candidateJSON{Secret: c.Secret.Reveal(), Generation: c.Generation, Rotation: c.Rotation, Received: c.Received}
+}
+
+func (c candidateJSON) candidate() Candidate {
+	return Candidate{
+		Secret: session.NewSecret(c.Secret), Generation: c.Generation, Rotation: c.Rotation, Received: c.Received,
+	}
+}
+
+func (j *recordJSON) wipe() {
+	clear(j.Current.Secret)
+	for _, c := range j.Candidates {
+		clear(c.Secret)
+	}
+}

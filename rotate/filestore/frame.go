@@ -1,0 +1,46 @@
+package filestore
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+)
+
+// magic is the first word of the file, and its format's version.
+const magic = "holdfast-secret-v1"
+
+// maxFile is far more than a record takes.
+const maxFile = 1 << 20
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// header is the first line: it says how long the second one is, and its CRC-32C.
+func header(payload []byte) []byte {
+	return fmt.Appendf(nil, "%s %08x %d\n", magic, crc32.Checksum(payload, castagnoli), len(payload))
+}
+
+// encode returns the file's text, for the caller to wipe.
+func encode(record rotate.Record) ([]byte, error) {
+	payload, err := rotate.EncodeRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(payload)
+	text := append(header(payload), payload...)
+	return append(text, '\n'), nil
+}
+
+// decode takes nothing but what encode makes: there is one header for a payload.
+func decode(text []byte) (rotate.Record, error) {
+	first, rest, ok := bytes.Cut(text, []byte("\n"))
+	if !ok || !bytes.HasPrefix(first, []byte(magic+" ")) {
+		return rotate.Record{}, fmt.Errorf("%w: it does not begin with %q", rotate.ErrCorrupt, magic)
+	}
+	payload, ok := bytes.CutSuffix(rest, []byte("\n"))
+	if !ok || !bytes.Equal(header(payload), text[:len(first)+1]) {
+		return rotate.Record{}, fmt.Errorf("%w: the checksum is wrong", rotate.ErrCorrupt)
+	}
+	return rotate.DecodeRecord(payload)
+}
