@@ -58,7 +58,7 @@ func (e *envelope) parse(text []byte, maxDepth int) error {
 	if err := s.object(func(key []byte) error { return e.member(&s, key) }); err != nil {
 		return err
 	}
-	if s.space(); s.pos < len(text) {
+	if s.peek(); s.pos < len(text) {
 		return errSyntax
 	}
 	return e.check()
@@ -252,5 +252,8 @@ func integer(text []byte) (int64, bool) {
 		return int64(n), true
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
-	return n, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return n, true
 }

@@ -15,24 +15,17 @@ type scanner struct {
 	depth int // levels that may still be opened
 }
 
-func (s *scanner) space() {
+// peek is the next byte that is no space, 0 at the end.
+func (s *scanner) peek() byte {
 	for s.pos < len(s.text) {
-		switch s.text[s.pos] {
+		switch b := s.text[s.pos]; b {
 		case ' ', '\t', '\r', '\n':
 			s.pos++
 		default:
-			return
+			return b
 		}
 	}
-}
-
-// peek is the next byte that is no space, 0 at the end.
-func (s *scanner) peek() byte {
-	s.space()
-	if s.pos == len(s.text) {
-		return 0
-	}
-	return s.text[s.pos]
+	return 0
 }
 
 func (s *scanner) expect(b byte) error {

@@ -1,0 +1,314 @@
+package rpc_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+const maxDepth = 16
+
+func TestEnvelope(t *testing.T) {
+	t.Parallel()
+	raw := func(s string) []byte { return []byte(s) }
+	for name, tt := range map[string]struct {
+		text string
+		want rpc.Envelope
+	}{
+		"result": {
+			`{"jsonrpc":"2.0","id":7,"result":{"a":[1,2]},"usIn":1,"usOut":4,"usDiff":3,"testnet":true}`,
+			rpc.Envelope{ID: 7, HasID: true, Result: raw(`{"a":[1,2]}`), UsIn: 1, UsOut: 4, UsDiff: 3},
+		},
+		"any order, any space": {
+			"\t{ \"result\" :\r\n [ ] , \"id\" : 7 } ",
+			rpc.Envelope{ID: 7, HasID: true, Result: raw(`[ ]`)},
+		},
+		"null result":           {`{"id":7,"result":null}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`null`)}},
+		"null error":            {`{"id":7,"result":0,"error":null}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"id as string":          {`{"id":"7","result":0}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"id of another form":    {`{"id":"abc","result":0}`, rpc.Envelope{HasID: true, Result: raw(`0`)}},
+		"id with leading zeros": {`{"id":"007","result":0}`, rpc.Envelope{HasID: true, Result: raw(`0`)}},
+		"negative id":           {`{"id":-7,"result":0}`, rpc.Envelope{HasID: true, Result: raw(`0`)}},
+		"id beyond 64 bits":     {`{"id":18446744073709551623,"result":0}`, rpc.Envelope{HasID: true, Result: raw(`0`)}},
+		"escaped keys":          {`{"\u0069d":7,"r\u0065sult":0}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"other case is another": {`{"ID":8,"id":7,"Result":1,"result":0}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"unknown keys twice":    {`{"x":8,"id":7,"x":9,"result":0}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"timing of wrong type":  {`{"id":7,"result":0,"usIn":"x","usOut":9223372036854775808,"usDiff":1.5}`, rpc.Envelope{ID: 7, HasID: true, Result: raw(`0`)}},
+		"invalid UTF-8":         {"{\"id\":7,\"result\":\"\xff\"}", rpc.Envelope{ID: 7, HasID: true, Result: raw("\"\xff\"")}},
+		"error": {
+			`{"id":7,"error":{"code":-32602,"message":"Invalid \"params\"","data":{"param":"x"}}}`,
+			rpc.Envelope{
+				ID: 7, HasID: true, Failed: true, Code: -32602, Message: `Invalid "params"`, Data: raw(`{"param":"x"}`),
+			},
+		},
+		"error and null result": {
+			`{"id":7,"result":null,"error":{"code":1,"message":"m"}}`,
+			rpc.Envelope{ID: 7, HasID: true, Failed: true, Code: 1, Message: "m", Result: raw(`null`)},
+		},
+		"error without id": {
+			`{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051}}`,
+			rpc.Envelope{Failed: true, Code: 11051, Message: "system_maintenance"},
+		},
+		"error with null id": {`{"id":null,"error":{}}`, rpc.Envelope{Failed: true}},
+		"notification": {
+			`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"x"}}`,
+			rpc.Envelope{Method: raw(`subscription`), Params: raw(`{"channel":"x"}`)},
+		},
+		"notification with escapes": {`{"method":"\u0061b"}`, rpc.Envelope{Method: raw(`ab`)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := rpc.ParseEnvelope([]byte(tt.text), maxDepth)
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("%s\n got %+v, %v\nwant %+v", tt.text, got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoEnvelope(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		``, ` `, `x`, `1`, `null`, `"id"`, `[]`, `[{"id":7,"result":0}]`, `{`, `{}`, `{"id":7}`, `{"id":7,"error":null}`,
+		`{"result":0}`, `{"id":null,"result":0}`, `{"id":7,"result":0}x`, `{"id":7,"result":0}{}`, "{\"id\":7,\"result\":0}\x00",
+		`{"id":7,"result":0,}`, `{"id":7,,"result":0}`, `{,"id":7,"result":0}`, `{"id" 7,"result":0}`, `{id:7,"result":0}`,
+		`{"id":7,"result":}`, `{"id":7,"result":[1,]}`, `{"id":7,"result":[,1]}`, `{"id":7,"result":[1 2]}`, `{"id":7,"result":[1}}`,
+		`{"id":7,"result":tru}`, `{"id":7,"result":nul}`, `{"id":7,"result":falsey}`, `{"id":7,"result":01}`, `{"id":7,"result":-}`,
+		`{"id":7,"result":1.}`, `{"id":7,"result":.1}`, `{"id":7,"result":1e}`, `{"id":7,"result":+1}`, `{"id":7,"result":0x1}`,
+		`{"id":7,"result":"}`, `{"id":7,"result":"\x"}`, `{"id":7,"result":"\u12g4"}`, `{"id":7,"result":"\u123`, `{"id":7,"result":"\`,
+		"{\"id\":7,\"result\":\"\n\"}",
+		`{"id":{},"result":0}`, `{"id":true,"result":0}`, `{"id":7,"id":7,"result":0}`, `{"id":7,"result":0,"r\u0065sult":1}`,
+		`{"id":7,"error":"no"}`, `{"id":7,"error":[]}`, `{"id":7,"error":{"code":"1"}}`, `{"id":7,"error":{"code":1.5}}`,
+		`{"id":7,"error":{"code":9223372036854775808}}`, `{"id":7,"error":{"message":1}}`, `{"id":7,"error":{"code":1},"result":0}`,
+		`{"method":7}`, `{"method":"m","result":0}`, `{"method":"m","error":{}}`,
+		nested(maxDepth + 1), nested(10_000), strings.Repeat("[", 10_000), strings.Repeat(`{"a":`, 10_000),
+	} {
+		if got, err := rpc.ParseEnvelope([]byte(text), maxDepth); err == nil {
+			t.Errorf("%.60q was taken for %+v", text, got)
+		} else if len(text) > 3 && strings.Contains(err.Error(), text) {
+			t.Errorf("error %q quotes the frame", err)
+		}
+	}
+	if _, err := rpc.ParseEnvelope([]byte(nested(maxDepth)), maxDepth); err != nil {
+		t.Errorf("%d levels: %v", maxDepth, err)
+	}
+}
+
+// nested is an answer with so many levels of nesting.
+func nested(levels int) string {
+	return `{"id":7,"result":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`
+}
+
+// FuzzEnvelope compares the scanner with encoding/json: it must accept exactly what the oracle accepts, and find the same.
+func FuzzEnvelope(f *testing.F) {
+	for _, seed := range []string{
+		`{"jsonrpc":"2.0","id":7,"result":{"a":[1,2]},"usIn":1,"usOut":4,"usDiff":3,"testnet":true}`,
+		`{"id":"7","error":{"code":-32602,"message":"Invalid params","data":{"param":"x"}}}`,
+		`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC-PERPETUAL.raw","data":{"bids":[["new",1.5e3,-0.1E+2]]}}}`,
+		`{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051}}`,
+		`{"\u0069d":"\u0031","result":null,"error":null}`, "{\"method\":\"\xff\\ud800\"}", nested(maxDepth), nested(maxDepth + 1),
+		` { "id" : null , "error" : { "code" : 0 , "code" : 1 , "message" : "\\" } } `,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		got, err := rpc.ParseEnvelope(text, maxDepth)
+		want, wantErr := oracle(text)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: error %v, want %v", text, err, wantErr)
+		}
+		got.Method = []byte(string([]rune(string(got.Method)))) // encoding/json replaces invalid UTF-8
+		want.Method = []byte(string(want.Method))
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q:\n got %+v\nwant %+v", text, got, want)
+		}
+		if !bytes.Equal(text, before) {
+			t.Fatalf("%q was changed to %q", before, text)
+		}
+	})
+}
+
+var errOracle = errors.New("no envelope")
+
+// oracle reads an envelope with encoding/json alone.
+func oracle(text []byte) (rpc.Envelope, error) {
+	members, err := membersOf(text)
+	if err != nil || !json.Valid(text) || depthOf(text) > maxDepth {
+		return rpc.Envelope{}, errOracle
+	}
+	seen := map[string][]byte{}
+	for _, m := range members {
+		if slices.Contains([]string{"id", "method", "params", "result", "error", "usIn", "usOut", "usDiff"}, m.name) {
+			if seen[m.name] != nil {
+				return rpc.Envelope{}, errOracle
+			}
+			seen[m.name] = m.value
+		}
+	}
+	e := rpc.Envelope{
+		Params: seen["params"], Result: seen["result"],
+		UsIn: oracleInt(seen["usIn"]), UsOut: oracleInt(seen["usOut"]), UsDiff: oracleInt(seen["usDiff"]),
+	}
+	var problems [3]error
+	e.ID, e.HasID, problems[0] = oracleID(seen["id"])
+	e.Method, problems[1] = oracleMethod(seen["method"])
+	problems[2] = oracleFailure(&e, seen["error"])
+	if err := errors.Join(problems[:]...); err != nil {
+		return rpc.Envelope{}, err
+	}
+	hasResult := e.Result != nil
+	hasValue := hasResult && string(e.Result) != "null"
+	switch {
+	case e.Method != nil && !hasResult && !e.Failed,
+		e.Method == nil && e.Failed && !hasValue,
+		e.Method == nil && !e.Failed && hasResult && e.HasID:
+		return e, nil
+	}
+	return rpc.Envelope{}, errOracle
+}
+
+type namedValue struct {
+	name  string
+	value json.RawMessage
+}
+
+// membersOf lists the members of an object as they stand.
+func membersOf(text []byte) ([]namedValue, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, errOracle
+	}
+	var members []namedValue
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, ok := name.(string)
+		if !ok {
+			return nil, errOracle
+		}
+		m := namedValue{name: key}
+		if err := dec.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+func depthOf(text []byte) (deepest int) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	for depth := 0; ; deepest = max(deepest, depth) {
+		token, err := dec.Token()
+		if err != nil {
+			return deepest
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+	}
+}
+
+func oracleInt(value []byte) int64 {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+var canonical = regexp.MustCompile(`^(0|[1-9][0-9]{0,18})$`)
+
+func oracleID(value []byte) (id uint64, has bool, err error) {
+	if value == nil || string(value) == "null" {
+		return 0, false, nil
+	}
+	var text string
+	if value[0] != '"' {
+		text = string(value)
+	} else if err := json.Unmarshal(value, &text); err != nil {
+		return 0, false, err
+	}
+	if strings.ContainsAny(string(value[:1]), "{[tf") {
+		return 0, false, errOracle
+	}
+	if canonical.MatchString(text) {
+		id, err = strconv.ParseUint(text, 10, 64)
+	}
+	return id, true, err
+}
+
+func oracleMethod(value []byte) ([]byte, error) {
+	if value == nil {
+		return nil, nil
+	}
+	var method *string
+	if err := json.Unmarshal(value, &method); err != nil || method == nil {
+		return nil, errOracle
+	}
+	return append([]byte{}, *method...), nil
+}
+
+func oracleFailure(e *rpc.Envelope, value []byte) error {
+	if value == nil || string(value) == "null" {
+		return nil
+	}
+	members, err := membersOf(value)
+	if err != nil {
+		return err
+	}
+	e.Failed = true
+	for _, m := range members {
+		switch {
+		case m.name == "code" && string(m.value) != "null":
+			err = json.Unmarshal(m.value, &e.Code)
+		case m.name == "message" && string(m.value) != "null":
+			err = json.Unmarshal(m.value, &e.Message)
+		case m.name == "data":
+			e.Data = m.value
+		case m.name == "code", m.name == "message":
+			err = errOracle
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func BenchmarkEnvelope(b *testing.B) {
+	levels := strings.TrimSuffix(strings.Repeat(`["new",64123.5,1200.0],`, 190), ",")
+	for _, bm := range []struct{ name, text string }{
+		{"frame=response", `{"jsonrpc":"2.0","id":123456,"result":{"order":{"order_id":"ETH-349249","price":207.3,"label":"market0000234",` +
+			`"direction":"buy","amount":40.0,"instrument_name":"ETH-PERPETUAL","creation_timestamp":1550657341322}},` +
+			`"usIn":1700000000000001,"usOut":1700000000000043,"usDiff":42,"testnet":true}`},
+		{"frame=notification", `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC-PERPETUAL.raw","data":` +
+			`{"type":"change","timestamp":1700000000000,"prev_change_id":297217,"instrument_name":"BTC-PERPETUAL","change_id":297218,` +
+			`"bids":[["delete",5041.94,0.0],["new",5042.34,20.0],["change",5042.64,40.0]],"asks":[]}}}`},
+		{"frame=snapshot", `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC-PERPETUAL.raw","data":{"bids":[` + levels + `],"asks":[` + levels + `]}}}`},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			text := []byte(bm.text)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := rpc.ParseEnvelope(text, 64); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
