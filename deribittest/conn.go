@@ -46,8 +46,9 @@ type connState struct {
 	cod     bool // cancel on disconnect
 	gone    bool // it left the exchange
 	queue   []outgoing
-	queued  int // bytes in queue
-	held    []heldReply
+	queued  int        // bytes in queue
+	held    []outgoing // replies that others may overtake
+	heldOf  category
 	replies uint64 // replies so far, which with the seed choose those held
 	closing websocket.StatusCode
 	reason  string

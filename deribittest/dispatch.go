@@ -12,11 +12,12 @@ import (
 // request is one call under way.
 type request struct {
 	message
-	conn  *conn // nil over REST
-	ip    string
-	now   time.Time
-	grant *grant // the authority; nil for a public call of nobody
-	after func() // what has to wait until the reply is written
+	fields map[string]json.RawMessage // the parameters by name
+	conn   *conn                      // nil over REST
+	ip     string
+	now    time.Time
+	grant  *grant // the authority; nil for a public call of nobody
+	after  func() // what has to wait until the reply is written
 }
 
 func (r *request) connID() uint64 {
@@ -80,7 +81,11 @@ func marketMethod(m market.Method) method {
 
 // call serves a request: it finds the method, the authority and the second factor, and runs it.
 func (ex *exchange) call(r *request) (any, *rpcError) {
-	ex.noteParams(r.params)
+	var fault *rpcError
+	if r.fields, fault = decodeParams[map[string]json.RawMessage](r.params); fault != nil {
+		return nil, fault
+	}
+	ex.noteParams(r)
 	m, ok := ex.methods[r.method]
 	if !ok {
 		return nil, newError(codeMethodNotFound, "Method not found")
@@ -92,7 +97,7 @@ func (ex *exchange) call(r *request) (any, *rpcError) {
 	if fault := ex.authorise(m, r); fault != nil {
 		return nil, fault
 	}
-	if fault := missing(m.required, r.params); fault != nil {
+	if fault := missing(m.required, r.fields); fault != nil {
 		return nil, fault
 	}
 	if m.gated {
@@ -124,18 +129,11 @@ func (ex *exchange) authorise(m method, r *request) *rpcError {
 }
 
 // missing refuses a call without its required parameters: -32000 without any, -32602 without one.
-func missing(names []string, params json.RawMessage) *rpcError {
-	if len(names) == 0 {
-		return nil
-	}
-	given, fault := decodeParams[map[string]json.RawMessage](params)
-	if fault != nil {
-		return fault
-	}
-	if len(given) == 0 {
-		return withReason(codeMissingParams, "Missing params", reasonRequired, names[0])
-	}
+func missing(names []string, given map[string]json.RawMessage) *rpcError {
 	for _, name := range names {
+		if len(given) == 0 {
+			return withReason(codeMissingParams, "Missing params", reasonRequired, name)
+		}
 		if v, ok := given[name]; !ok || string(v) == "null" {
 			return invalidParam(name, reasonRequired)
 		}
@@ -144,14 +142,10 @@ func missing(names []string, params json.RawMessage) *rpcError {
 }
 
 // noteParams remembers the secrets that a client sent.
-func (ex *exchange) noteParams(params json.RawMessage) {
-	p, fault := decodeParams[map[string]json.RawMessage](params)
-	if fault != nil {
-		return
-	}
+func (ex *exchange) noteParams(r *request) {
 	for _, name := range [...]string{"client_secret", "signature", "access_token", "refresh_token", "authorization_data", "challenge"} {
 		var text string
-		if json.Unmarshal(p[name], &text) == nil {
+		if value, ok := r.fields[name]; ok && json.Unmarshal(value, &text) == nil {
 			ex.noteSecret(text)
 		}
 	}

@@ -1,3 +1,41 @@
-// Package deribittest is a double of the Deribit exchange for tests: a server that speaks its JSON-RPC API over WebSocket
-// and REST.
+// Package deribittest is a double of the Deribit exchange for tests, as net/http/httptest is for HTTP: a server that speaks
+// its JSON-RPC API over WebSocket and REST, on loopback or, for testing/synctest, in memory.
+//
+//	s, err := deribittest.New(deribittest.Config{})
+//	...
+//	defer s.Close()
+//	key := s.AddKey(deribittest.KeyConfig{Name: "trader"})
+//	// point a client at s.URL() with key.ClientID and key.Secret
+//
+// It plays authentication (client_credentials, client_signature, refresh_token; connections and named sessions), API keys
+// with their reset and second factor, subscriptions, heartbeats, cancel on disconnect, and a market that trades. It is
+// written from the exchange's documents alone. What the documents leave open is a field of [Config], whose zero value is the
+// likeliest reading; what a reset does to tokens and sockets is [ResetBehaviour].
+//
+// It does not play credits and rate limits, subaccounts, RSA keys, and methods that it does not know, which get -32601.
+//
+// # Where the documents contradict each other
+//
+// Published examples, schemas and texts disagree in places. The server sends the form in the last column.
+//
+//	what                           one text says                  another says                 sent
+//	max_scope of an API key        a string (examples, OpenAPI)   a list (newer schema)        a string; Config.MaxScopeList
+//	private/get_access_log         {records_total, data} (ex.)    a list (schema)              a list
+//	an entry of the access log     field result (example)         field log (schema)           log
+//	locked of public/status        a boolean (example)            a string (schema)            a string
+//	what else public/status has    locked_currencies (example)    locked_indices (schema)      locked_indices
+//	private/get_user_locks         field locked (example)         field enabled (schema)       both
+//	client_secret in lists         shown to account:read_write    never included (method page) shown; Config.ListHidesSecrets
+//	a missing second factor        a challenge, not an error      error 13668                  a challenge; Config.SecondFactorError
+//	reset_api_key's second factor  not needed (method page)       may be (security keys)       asked for when the key is set so
+//	id of a reply                  another one (examples)         the request's (overview)     the request's
+//	message of 13009               invalid_token (example)        unauthorized (table)         invalid_token for an expired token
+//	token of private calls         required in each (overview)    remembered (sessions)        remembered on the connection
+//	usIn, usOut, usDiff, testnet   absent (most examples)         present (overview)           present, but in notices of maintenance
+//	test_request                   with the heartbeat             after silence (FIX)          with each heartbeat
+//
+// What no text states, and the server decides: a request without id, a batch and other unsound envelopes get 11050; a stale
+// timestamp and a nonce used before get the error of a wrong signature; a refresh token lives as long as its access token;
+// REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
+// the close codes of the WebSocket; the notification's label is params.label.
 package deribittest

@@ -19,6 +19,8 @@ type exchange struct {
 	lastConn uint64
 	subs     map[subKey]map[*conn]*subscription
 
+	delivering bool // deliver is under way
+
 	keys     map[int64]*key
 	clients  map[string]*key // by client id
 	lastKey  int64
@@ -92,11 +94,8 @@ func (ex *exchange) leave(c *conn, now time.Time) {
 		ex.market.CancelOnDisconnect(c.id, now)
 		ex.deliver()
 	}
-	for _, m := range c.queue {
+	for _, m := range append(c.queue, c.held...) {
 		m.finish()
-	}
-	for _, h := range c.held {
-		h.reply.finish()
 	}
 	c.queue, c.held = nil, nil
 }

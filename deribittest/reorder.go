@@ -17,12 +17,6 @@ const (
 	matching
 )
 
-// heldReply is a reply that others may overtake.
-type heldReply struct {
-	category category
-	reply    outgoing
-}
-
 func categoryOf(method string) category {
 	name, isPrivate := strings.CutPrefix(method, "private/")
 	switch {
@@ -34,7 +28,8 @@ func categoryOf(method string) category {
 	return private
 }
 
-// answer queues a reply. With Config.Reorder some replies, chosen by the seed, wait a little for those of other categories.
+// answer queues a reply. With Config.Reorder some replies, chosen by the seed, wait a little for one of another category,
+// which goes out before them.
 func (ex *exchange) answer(c *conn, reply outgoing) {
 	if !ex.cfg.Reorder {
 		c.push(reply)
@@ -42,16 +37,20 @@ func (ex *exchange) answer(c *conn, reply outgoing) {
 	}
 	c.replies++
 	cat := categoryOf(reply.method)
-	hold := ex.coin(c.id, c.replies)
-	for _, h := range c.held {
-		hold = hold || h.category == cat
-	}
-	if !hold {
+	switch {
+	case len(c.held) > 0 && c.heldOf != cat:
 		c.push(reply)
 		c.release()
-		return
+	case len(c.held) > 0, ex.coin(c.id, c.replies):
+		c.hold(cat, reply)
+	default:
+		c.push(reply)
 	}
-	c.held = append(c.held, heldReply{cat, reply})
+}
+
+// hold keeps a reply back. All that are held at one time are of one category, so that it keeps its order.
+func (c *conn) hold(cat category, reply outgoing) {
+	c.held, c.heldOf = append(c.held, reply), cat
 	if c.heldDue.IsZero() {
 		c.heldDue = time.Now().Add(heldFor)
 		signal(c.mind)
@@ -62,8 +61,8 @@ func (ex *exchange) answer(c *conn, reply outgoing) {
 func (c *conn) release() {
 	held := c.held
 	c.held, c.heldDue = nil, time.Time{}
-	for _, h := range held {
-		c.push(h.reply)
+	for _, reply := range held {
+		c.push(reply)
 	}
 }
 

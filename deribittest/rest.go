@@ -147,11 +147,10 @@ func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*gr
 
 func (ex *exchange) bearer(token string) (*grant, *rpcError) {
 	ex.noteSecret(token)
-	g := ex.tokens[token]
-	if g == nil || g.access != token {
-		return nil, unauthorized()
+	if g := ex.byAccess(token); g != nil {
+		return g, nil
 	}
-	return g, nil
+	return nil, unauthorized()
 }
 
 func (ex *exchange) basic(value string, req *request) *grant {

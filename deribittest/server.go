@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -41,7 +43,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, listener: cfg.Listener, stop: make(chan struct{})}
 	s.ex = newExchange(s, time.Now())
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP}
+	s.http = &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP,
+		ErrorLog: log.New(io.Discard, "", 0), // what clients do wrong is theirs to tell
+	}
 	served := s.listener
 	if cfg.TLS != nil {
 		served = tls.NewListener(served, cfg.TLS)
@@ -171,12 +176,13 @@ func (s *Server) CutConnections() {
 	}
 }
 
-// MaintenanceNotice sends the error 11051 without an id to every WebSocket connection, as the exchange does when
-// maintenance begins. Connections stay open.
+// MaintenanceNotice sends the error 11051 without an id to every WebSocket connection, and tells the subscribers of
+// platform_state, as the exchange does when maintenance begins. Connections stay open.
 func (s *Server) MaintenanceNotice() {
 	s.locked(func(ex *exchange) {
 		for _, c := range ex.conns {
 			c.push(outgoing{data: []byte(`{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051}}`)})
 		}
+		ex.publish(subKey{channel: "platform_state"}, []byte(`{"maintenance":true}`))
 	})
 }

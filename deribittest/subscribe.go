@@ -172,8 +172,15 @@ func (ex *exchange) dropAuthorised(c *conn, of *key) {
 // deliver hands the market's events to their subscribers. It runs after everything that can cause events, so that none is
 // left over for a subscriber who comes later.
 func (ex *exchange) deliver() {
-	for _, e := range ex.market.Drain() {
-		ex.publish(subKey{e.Account, e.Channel}, e.Data)
+	if ex.delivering {
+		return // a reader was dropped on the way and its orders cancelled: the loop below finds those events in their turn
+	}
+	ex.delivering = true
+	defer func() { ex.delivering = false }()
+	for events := ex.market.Drain(); len(events) > 0; events = ex.market.Drain() {
+		for _, e := range events {
+			ex.publish(subKey{e.Account, e.Channel}, e.Data)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package deribittest
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,19 +126,14 @@ func (ex *exchange) revoke(k *key) {
 // authority returns the grant under which a request is made: the one of its access_token, else of its HTTP credentials,
 // else of its connection. The error is 13009.
 func (ex *exchange) authority(r *request) (*grant, *rpcError) {
-	p, fault := decodeParams[struct {
-		AccessToken string `json:"access_token"`
-	}](r.params)
-	if fault != nil {
-		return nil, fault
+	var token string
+	if value, ok := r.fields["access_token"]; ok && json.Unmarshal(value, &token) != nil {
+		return nil, invalidParam("access_token", "invalid type")
 	}
 	g := r.grant
 	switch {
-	case p.AccessToken != "":
-		g = ex.tokens[p.AccessToken]
-		if g != nil && p.AccessToken != g.access {
-			g = nil
-		}
+	case token != "":
+		g = ex.byAccess(token)
 	case r.conn != nil:
 		g = r.conn.grant
 	}
@@ -148,6 +144,14 @@ func (ex *exchange) authority(r *request) (*grant, *rpcError) {
 		r.conn.grant = g // "the server will remember your token", said of session tokens
 	}
 	return g, nil
+}
+
+// byAccess returns the grant of an access token, nil when there is none.
+func (ex *exchange) byAccess(token string) *grant {
+	if g := ex.tokens[token]; g != nil && g.access == token {
+		return g
+	}
+	return nil
 }
 
 // usable reports why a grant does not serve a request.
