@@ -47,8 +47,12 @@ func (c *connection) CallStart(ctx context.Context, call rpc.CallInfo) context.C
 	}
 	name, opts := c.spanOptions(call.Method)
 	opts = append(slices.Clip(opts), adopted(ctx)...)
-	ctx, span := t.tracer.Start(ctx, name, opts...)    //nolint:spancheck // ended by CallEnd
-	return context.WithValue(ctx, callSpanKey{}, span) //nolint:spancheck // ended by CallEnd
+	spanCtx, span := t.tracer.Start(ctx, name, opts...)
+	if !span.IsRecording() {
+		span.End()
+		return ctx
+	}
+	return context.WithValue(spanCtx, callSpanKey{}, span)
 }
 
 // CallEnd implements [rpc.Observer].
@@ -65,9 +69,7 @@ func (c *connection) CallEnd(ctx context.Context, call rpc.CallInfo, ended rpc.C
 		return
 	}
 	if span, ok := ctx.Value(callSpanKey{}).(trace.Span); ok {
-		if span.IsRecording() {
-			span.SetAttributes(endAttributes(call, ended)...)
-		}
+		span.SetAttributes(endAttributes(call, ended)...)
 		end(span, ended.Err)
 	}
 }

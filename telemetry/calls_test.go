@@ -159,6 +159,8 @@ func TestCallSpansOnlyWhereTheyAreWanted(t *testing.T) {
 		{"switched off", []telemetry.Option{telemetry.WithCallSpans(false)}, plain, 0},
 		{"below an unsampled span", nil, unsampled, 0},
 		{"with a provider that makes none", []telemetry.Option{telemetry.WithTracerProvider(noop.NewTracerProvider())}, plain, 0},
+		{"not sampled", []telemetry.Option{telemetry.WithTracerProvider(
+			sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))}, plain, 0},
 		{"without a provider", []telemetry.Option{telemetry.WithTracerProvider(nil)}, plain, 0},
 	}
 	for _, tt := range tests {
