@@ -73,29 +73,26 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 }
 
 // renew authenticates a live connection with credentials that are asked for from now on.
-func (a *authenticator) renew(ctx context.Context, l *link) error {
+func (a *authenticator) renew(ctx context.Context, l *link) error { return a.await(ctx, l, wanted) }
+
+// renewRefused authenticates a live connection for a call that it refused: any authentication that ends after the refusal
+// will do.
+func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
+	return a.await(ctx, l, refused)
+}
+
+// await waits for flights until one is of l and good enough.
+func (a *authenticator) await(ctx context.Context, l *link, why need) error {
 	for {
-		f, fresh := a.board(l, wanted)
+		f, fresh := a.board(l, why)
 		select {
 		case <-f.done:
-			if fresh {
+			if f.link == l && (fresh || why == refused) {
 				return f.err
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-	}
-}
-
-// renewRefused authenticates a live connection for a call that it refused: any authentication that ends after the refusal
-// will do.
-func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
-	f, _ := a.board(l, refused)
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

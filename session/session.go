@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -210,10 +211,13 @@ func (s *Session) setState(to State, why error) {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
-	if why != nil {
-		s.log(slog.LevelWarn, "session "+to.String(), slog.Any("reason", why))
-	} else {
+	switch {
+	case why == nil:
 		s.log(slog.LevelDebug, "session "+to.String())
+	case errors.Is(why, ErrClosed):
+		s.log(slog.LevelInfo, "session "+to.String())
+	default:
+		s.log(slog.LevelWarn, "session "+to.String(), slog.Any("reason", why))
 	}
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.StateChanged(s, from, to, why)

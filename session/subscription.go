@@ -78,7 +78,21 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 		sub.abandon(ctx, err)
 		return nil, err
 	}
+	if err := sub.resumedWithout(names); err != nil {
+		sub.abandon(ctx, err)
+		return nil, err
+	}
 	return sub, nil
+}
+
+// resumedWithout returns the refusal of channels that a resume, which came in between, has taken off the subscription.
+func (sub *Subscription) resumedWithout(names []string) error {
+	kept := sub.Channels()
+	lacks := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(kept, n) })
+	if len(lacks) == 0 {
+		return nil
+	}
+	return &SubscribeError{Refused: lacks}
 }
 
 func (s *Session) checkChannels(names []string) error {

@@ -165,7 +165,9 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 			err = refusal
 		}
 	}
-	s.lost(l)
+	if !s.isFinal(err) {
+		s.lost(l)
+	}
 	return err
 }
 
@@ -214,6 +216,7 @@ type tending struct {
 	renewal     <-chan time.Time // when to renew the token
 	received    uint64           // frames at the last look
 	silence     time.Time        // since when nothing has come
+	answered    chan struct{}    // closed when the answer to a test_request is done, nil while there is none
 }
 
 // tend serves a connection until it ends, and says why.
@@ -234,8 +237,10 @@ func (s *Session) tend(t *tending) error {
 			s.live.Store(t.link)
 			s.setState(Ready, nil)
 			t.ready()
-		case <-t.link.tests:
-			s.answerTest(t.link)
+		case <-t.tests():
+			s.answerTest(t)
+		case <-t.answered:
+			t.answered = nil
 		case now := <-watch.C:
 			if s.isSilent(t, now) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
@@ -273,15 +278,29 @@ func (s *Session) isSilent(t *tending, now time.Time) bool {
 		t.received, t.silence = received, now
 	}
 	limit := time.Duration(silentIntervals * float64(s.cfg.Heartbeat))
-	return s.cfg.Heartbeat > 0 && now.Sub(t.silence) > limit
+	// A connection that is not established yet has no heartbeat, and may be waiting for its credentials.
+	return s.cfg.Heartbeat > 0 && t.established == nil && now.Sub(t.silence) > limit
 }
 
 // answerTest answers a test_request. Without an answer the exchange closes the connection, and cancels orders if it was
 // asked to: it must not wait behind anything, so its frame is in the control lane.
-func (s *Session) answerTest(l *link) {
-	if err := l.call(s.ctx, methodTest, nil, nil); err != nil {
-		s.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
+func (s *Session) answerTest(t *tending) {
+	answered := make(chan struct{})
+	t.answered = answered
+	s.work.Go(func() {
+		defer close(answered)
+		if err := t.link.call(t.link.ctx, methodTest, nil, nil); err != nil {
+			s.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
+		}
+	})
+}
+
+// tests are the requests to answer, one at a time.
+func (t *tending) tests() <-chan struct{} {
+	if t.answered != nil {
+		return nil
 	}
+	return t.link.tests
 }
 
 // renewalTimer fires when the token should be renewed: at a random point between 85 and 95 % of what is left of its
