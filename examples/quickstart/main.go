@@ -8,51 +8,44 @@ import (
 	"log"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
-	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
 func main() {
+	ctx := context.Background()
 	exchange, err := deribittest.New(deribittest.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer exchange.Close()
 	key := exchange.AddKey(deribittest.KeyConfig{Name: "quickstart"})
 
-	ctx := context.Background()
 	s, err := session.Dial(ctx, session.Config{
-		URL:         exchange.URL(), // session.TestURL for the exchange's test environment
+		URL:         exchange.URL(), // session.TestURL is the exchange's test environment
 		Credentials: session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))},
 	})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer s.Close(ctx)
 
-	type ticker struct {
-		BestBid float64 `json:"best_bid_price"`
-		BestAsk float64 `json:"best_ask_price"`
+	var ticker struct {
+		Bid float64 `json:"best_bid_price"`
+		Ask float64 `json:"best_ask_price"`
 	}
-	t, err := rpc.Call[ticker](ctx, s, "public/ticker", map[string]any{"instrument_name": "BTC-PERPETUAL"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("BTC-PERPETUAL %.1f / %.1f\n", t.BestBid, t.BestAsk)
+	check(s.Call(ctx, "public/ticker", map[string]any{"instrument_name": "BTC-PERPETUAL"}, &ticker))
+	fmt.Printf("BTC-PERPETUAL %.1f / %.1f\n", ticker.Bid, ticker.Ask)
 
 	book, err := s.Subscribe(ctx, session.SubscribeConfig{}, "book.BTC-PERPETUAL.raw", "trades.BTC-PERPETUAL.raw")
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	seen := 0
 	for n, err := range book.Notifications(ctx) {
-		if err != nil {
-			log.Println(err) // a gap, say: the stream goes on
-			continue
-		}
+		check(err) // a *session.GapError is no end: a program that runs on would note it and go on
 		fmt.Printf("%s: %d bytes\n", n.Channel, len(n.Data))
 		if seen++; seen == 5 {
 			break
 		}
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
 	}
 }

@@ -150,12 +150,8 @@ func (s *stage) newRotator(store rotate.Store) error {
 	if err != nil {
 		return err
 	}
-	sessions := make([]rotate.Session, len(s.fleet))
-	for i, one := range s.fleet {
-		sessions[i] = one
-	}
 	s.rotator, err = rotate.New(rotate.Config{
-		Keyring: s.keyring, Store: store, Sessions: sessions, Authority: s.admin, KeyID: s.key.ID,
+		Keyring: s.keyring, Store: store, Sessions: rotate.Fleet(s.fleet...), Authority: s.admin, KeyID: s.key.ID,
 		Throwaway: session.Config{URL: s.exchange.URL(), Dialer: s.dialer(), Logger: s.evidence.logger},
 		Observer:  observer, Logger: s.evidence.logger,
 	})

@@ -1,0 +1,50 @@
+package benchmarks
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// BenchmarkRotation asks how long a rotation takes, from Rotate to a Report in which every session has authenticated anew:
+// with a file that is synced to disk, a throwaway connection, and the waves of the fleet.
+func BenchmarkRotation(b *testing.B) {
+	for _, sessions := range []int{1, 8} {
+		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
+			exchange, key := newExchange(b)
+			store, err := filestore.Open(filepath.Join(b.TempDir(), "key"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			keyring := rotate.NewKeyring(key)
+			fleet := make([]*session.Session, sessions)
+			for i := range fleet {
+				fleet[i] = dial(b, session.Config{URL: exchange.URL(), Credentials: keyring})
+			}
+			rotator, err := rotate.New(rotate.Config{
+				Keyring: keyring, Store: store, Sessions: rotate.Fleet(fleet...),
+				Throwaway: session.Config{URL: exchange.URL()},
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			generation := keyring.Current().Generation
+			for b.Loop() {
+				if _, err := rotator.Rotate(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				generation++
+			}
+			if got := keyring.Current().Generation; got != generation {
+				b.Errorf("generation %d after rotations to %d", got, generation)
+			}
+			if err := rotator.Close(b.Context()); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}

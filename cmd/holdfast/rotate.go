@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// rotation is what the flags of rotate say.
+type rotation struct {
+	url             string
+	clientID        string
+	secretFile      string
+	journal         string
+	keyID           int64
+	adminID         string
+	adminSecretFile string
+	plaintext       bool
+	verbose         bool
+}
+
+// rotateKey rotates the secret of a key. The file's new content is the new secret.
+func rotateKey(ctx context.Context, io streams, args []string) error {
+	var r rotation
+	flags := flag.NewFlagSet("rotate", flag.ContinueOnError)
+	flags.StringVar(&r.url, "url", session.TestURL, "WebSocket endpoint of the exchange")
+	flags.StringVar(&r.clientID, "client-id", "", "client id of the key (needed)")
+	flags.StringVar(&r.secretFile, "secret-file", "", "file that holds the key's secret, mode 0600; it is replaced (needed)")
+	flags.StringVar(&r.journal, "journal", "", "file that keeps the rotation's state, for a crash; empty is the secret file's name and .journal")
+	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up")
+	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; with one, a lost reply cannot lock you out")
+	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
+	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
+	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
+	if err := parse(flags, io, args); err != nil {
+		return err
+	}
+	if r.clientID == "" || r.secretFile == "" {
+		return fmt.Errorf("%w: holdfast rotate: -client-id and -secret-file are needed; a secret itself is never an argument", errUsage)
+	}
+	if (r.adminID == "") != (r.adminSecretFile == "") {
+		return fmt.Errorf("%w: holdfast rotate: -admin-client-id and -admin-secret-file go together", errUsage)
+	}
+	if r.journal == "" {
+		r.journal = r.secretFile + ".journal"
+	}
+	report, err := r.run(ctx, io)
+	if report.ID != "" {
+		_, _ = fmt.Fprintln(io.out, report)
+	}
+	return err
+}
+
+func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, err error) {
+	store, keyring, err := r.open(ctx, io)
+	if err != nil {
+		return report, err
+	}
+	var unwritten error // of the secret file, which follows what is published
+	unsubscribe := keyring.Subscribe(func(c session.Credentials) {
+		secret := c.Secret.Reveal()
+		defer clear(secret)
+		unwritten = writeSecretFile(r.secretFile, secret)
+	})
+	defer unsubscribe()
+	f := &fleet{}
+	rotator, err := rotate.New(rotate.Config{
+		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(io),
+		SecondFactor: askFactor(io), Logger: r.logger(io),
+	})
+	if err != nil {
+		return report, err
+	}
+	defer func() {
+		// The signal that ended ctx must not keep a received secret from being stored.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, rotator.Close(last), f.close(last), unwritten)
+	}()
+	// What a crash left is finished before the key is used.
+	if report, err = rotator.Recover(ctx); err != nil {
+		return report, err
+	}
+	if err := f.dial(ctx, r, io, keyring); err != nil {
+		return report, err
+	}
+	return rotator.Rotate(ctx)
+}
+
+// closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long.
+const closeTimeout = 30 * time.Second
+
+// fleet is the session of the key, and before it that of the second key, if there is one: the first sends the reset.
+type fleet struct{ open []*session.Session }
+
+func (f *fleet) sessions() []rotate.Session { return rotate.Fleet(f.open...)() }
+
+func (f *fleet) dial(ctx context.Context, r *rotation, io streams, keyring *rotate.Keyring) error {
+	sources := []session.CredentialSource{keyring}
+	if r.adminID != "" {
+		secret, err := readSecretFile(r.adminSecretFile)
+		if err != nil {
+			return err
+		}
+		sources = []session.CredentialSource{session.Credentials{ClientID: r.adminID, Secret: secret}, keyring}
+	}
+	for _, source := range sources {
+		cfg := r.config(io)
+		cfg.Credentials = source
+		s, err := session.Dial(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		f.open = append(f.open, s)
+	}
+	return nil
+}
+
+func (f *fleet) close(ctx context.Context) error {
+	var errs []error
+	for _, s := range f.open {
+		errs = append(errs, s.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// config is how sessions are opened.
+func (r *rotation) config(io streams) session.Config {
+	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.logger(io)}
+}
+
+func (r *rotation) logger(io streams) *slog.Logger {
+	if !r.verbose {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// askFactor asks the person at the terminal for a code.
+func askFactor(io streams) func(context.Context, rotate.Challenge) (string, error) {
+	lines := bufio.NewScanner(io.in)
+	return func(context.Context, rotate.Challenge) (string, error) {
+		_, _ = fmt.Fprint(io.err, "The exchange asks for the second factor. Six-digit code: ")
+		if !lines.Scan() {
+			return "", errors.Join(errors.New("no code was given"), lines.Err())
+		}
+		return strings.TrimSpace(lines.Text()), nil
+	}
+}
