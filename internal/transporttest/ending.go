@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,15 +14,20 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
-// url is dialed where NetDial leads elsewhere anyway.
-const url = "ws://exchange.invalid/ws/api/v2"
+// url and secureURL are dialed where NetDial leads elsewhere anyway.
+const (
+	url       = "ws://exchange.invalid/ws/api/v2"
+	secureURL = "wss://exchange.invalid/ws/api/v2"
+)
 
 // closePatience is how long Close may take.
 const closePatience = time.Second
 
-func closeFrames(t *testing.T, d rpc.Dialer) {
+func (s suite) closeFrames() {
+	t, d := s.T, s.dialer
 	for _, code := range []uint16{1000, 1001, 1011, 1012, 3000, 4000} {
-		t.Run(fmt.Sprint(code), func(t *testing.T) {
+		name := strconv.Itoa(int(code))
+		t.Run(name, func(t *testing.T) {
 			tr := connect(t, d, func(p *peer) error {
 				if err := p.send(text("last words"), closing(code, "maintenance")); err != nil {
 					return err
@@ -32,7 +38,7 @@ func closeFrames(t *testing.T, d rpc.Dialer) {
 				t.Fatalf("got %q, %v", msg, err)
 			}
 			_, err := tr.ReadMessage()
-			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(code)) || !strings.Contains(err.Error(), "maintenance") {
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "maintenance") {
 				t.Errorf("got %v, want an error with the code and the reason", err)
 			}
 			typed, ok := errors.AsType[interface {
@@ -48,7 +54,8 @@ func closeFrames(t *testing.T, d rpc.Dialer) {
 
 // cutAnywhere ends the connection after each number of bytes of a fragmented message: no part of it may pass for the
 // whole.
-func cutAnywhere(t *testing.T, d rpc.Dialer) {
+func (s suite) cutAnywhere() {
+	t, d := s.T, s.dialer
 	first := frame{op: opText, more: true, payload: []byte("one")}
 	last := frame{op: opContinuation, payload: []byte("two")}
 	wire := append(first.bytes(), last.bytes()...)
@@ -65,7 +72,8 @@ func cutAnywhere(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func endWithoutCloseFrame(t *testing.T, d rpc.Dialer) {
+func (s suite) endWithoutCloseFrame() {
+	t, d := s.T, s.dialer
 	tr := connect(t, d, func(p *peer) error { return p.send(text("last words")) })
 	if msg, err := tr.ReadMessage(); err != nil || string(msg) != "last words" {
 		t.Fatalf("got %q, %v", msg, err)
@@ -86,62 +94,67 @@ func silent(until <-chan struct{}) script {
 	})
 }
 
-// inBubble runs test in a bubble with the NetDial of a server that says nothing after the handshake.
-func inBubble(t *testing.T, test func(t *testing.T, cfg rpc.DialConfig)) {
+// toSilence leads to in-memory servers that say nothing after the handshake, without TLS and with it.
+func toSilence(t *testing.T) map[string]rpc.DialConfig {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		over := make(chan struct{})
-		cfg := rpc.DialConfig{URL: url, NetDial: inMemory(t, nil, silent(over))}
-		t.Cleanup(func() { close(over) }) // before the wait for the server
-		test(t, cfg)
-	})
+	over := make(chan struct{})
+	id := newIdentity(t, "exchange.invalid", time.Now().Add(time.Hour))
+	configs := map[string]rpc.DialConfig{
+		"ws":  {URL: url, NetDial: inMemory(t, nil, silent(over))},
+		"wss": {URL: secureURL, NetDial: inMemory(t, id.server, silent(over)), TLS: id.client()},
+	}
+	t.Cleanup(func() { close(over) }) // before the wait for the servers
+	return configs
 }
 
-// closeIsPrompt closes tr and checks that this takes no longer than it may.
+// closeIsPrompt closes tr and checks that this takes no longer than it may. It needs the exact clock of a bubble.
 func closeIsPrompt(t *testing.T, tr rpc.Transport) {
 	t.Helper()
 	start := time.Now()
 	closeTransport(t, tr)
-	if took := time.Since(start); took > closePatience+500*time.Millisecond {
-		t.Errorf("close took %v", took)
+	if took := time.Since(start); took > closePatience {
+		t.Errorf("close took %v, want %v at most", took, closePatience)
 	}
 }
 
-func closeUnblocksRead(t *testing.T, d rpc.Dialer) {
-	inBubble(t, func(t *testing.T, cfg rpc.DialConfig) {
-		tr := dial(t, d, cfg)
-		read := make(chan error, 1)
-		joined(t, func() {
-			_, err := tr.ReadMessage()
-			read <- err
-		})
-		synctest.Wait()
-		closeIsPrompt(t, tr)
-		if err := <-read; err == nil {
-			t.Error("read returned a message after close")
+func (s suite) closeUnblocksRead() {
+	synctest.Test(s.T, func(t *testing.T) {
+		for name, cfg := range toSilence(t) {
+			tr := dial(t, s.dialer, cfg)
+			read := make(chan error, 1)
+			joined(t, func() {
+				_, err := tr.ReadMessage()
+				read <- err
+			})
+			synctest.Wait()
+			closeIsPrompt(t, tr)
+			if err := <-read; err == nil {
+				t.Errorf("%s: read returned a message after close", name)
+			}
 		}
 	})
 }
 
-func closeUnblocksWrite(t *testing.T, d rpc.Dialer) {
-	for name, msgs := range map[string][][]byte{"one": numbered(1, 100), "batch": numbered(10, 100)} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, cfg rpc.DialConfig) {
-				tr := dial(t, d, cfg)
+func (s suite) closeUnblocksWrite() {
+	synctest.Test(s.T, func(t *testing.T) {
+		for name, cfg := range toSilence(t) {
+			for _, msgs := range [][][]byte{numbered(1, 100), numbered(10, 100)} {
+				tr := dial(t, s.dialer, cfg)
 				written := make(chan error, 1)
 				joined(t, func() { written <- tr.WriteMessages(msgs...) })
 				synctest.Wait()
 				closeIsPrompt(t, tr)
 				if err := <-written; err == nil {
-					t.Error("write succeeded though nobody read")
+					t.Errorf("%s: write of %d messages succeeded though nobody read", name, len(msgs))
 				}
-			})
-		})
-	}
+			}
+		}
+	})
 }
 
 // closeUnblocksWriteOverTCP fills the peer's receive window first, with and without TLS.
-func closeUnblocksWriteOverTCP(t *testing.T, d rpc.Dialer) {
+func (s suite) closeUnblocksWriteOverTCP() {
+	t := s.T
 	id := newIdentity(t, "127.0.0.1", time.Now().Add(time.Hour))
 	over := make(chan struct{})
 	_, plain := listen(t, nil, silent(over))
@@ -149,7 +162,7 @@ func closeUnblocksWriteOverTCP(t *testing.T, d rpc.Dialer) {
 	t.Cleanup(func() { close(over) })
 
 	for _, cfg := range []rpc.DialConfig{{URL: "ws://" + plain}, {URL: "wss://" + secure, TLS: id.client()}} {
-		tr := dial(t, d, cfg)
+		tr := dial(t, s.dialer, cfg)
 		written := make(chan error, 1)
 		joined(t, func() {
 			msgs := numbered(64, 10_000)
@@ -164,12 +177,15 @@ func closeUnblocksWriteOverTCP(t *testing.T, d rpc.Dialer) {
 			t.Fatalf("write ended before close: %v", err)
 		case <-time.After(100 * time.Millisecond): // either way the test holds; this makes it hard
 		}
-		closeIsPrompt(t, tr)
-		<-written
+		closeTransport(t, tr)
+		if err := <-written; err == nil {
+			t.Error("write succeeded though nobody read")
+		}
 	}
 }
 
-func closeTwice(t *testing.T, d rpc.Dialer) {
+func (s suite) closeTwice() {
+	t, d := s.T, s.dialer
 	tr := connect(t, d, echo)
 	for range 4 {
 		joined(t, func() { closeTransport(t, tr) })
@@ -184,7 +200,8 @@ func closeTwice(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func contextEndedAfterDial(t *testing.T, d rpc.Dialer) {
+func (s suite) contextEndedAfterDial() {
+	t, d := s.T, s.dialer
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		tr, err := d.Dial(ctx, rpc.DialConfig{URL: url, NetDial: inMemory(t, nil, afterAccept(echo))})
@@ -199,12 +216,13 @@ func contextEndedAfterDial(t *testing.T, d rpc.Dialer) {
 	})
 }
 
-func idleForADay(t *testing.T, d rpc.Dialer) {
+func (s suite) idleForADay() {
+	t, d := s.T, s.dialer
 	synctest.Test(t, func(t *testing.T) {
 		id := newIdentity(t, "exchange.invalid", time.Now().AddDate(0, 1, 0))
 		for _, cfg := range []rpc.DialConfig{
 			{URL: url, NetDial: inMemory(t, nil, afterAccept(echo))},
-			{URL: "wss://exchange.invalid", NetDial: inMemory(t, id.server, afterAccept(echo)), TLS: id.client()},
+			{URL: secureURL, NetDial: inMemory(t, id.server, afterAccept(echo)), TLS: id.client()},
 		} {
 			tr := dial(t, d, cfg)
 			<-time.After(24 * time.Hour)

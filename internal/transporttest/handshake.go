@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,22 +24,32 @@ func answer(status int, lines ...string) script {
 		if _, err := p.request(); err != nil {
 			return err
 		}
-		head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Length: 2\r\n", status, http.StatusText(status))
-		for _, line := range lines {
-			head += line + "\r\n"
-		}
-		return p.write([]byte(head + "\r\nno"))
+		first := fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status))
+		head := slices.Concat([]string{first, "Content-Length: 2"}, lines)
+		return p.write([]byte(strings.Join(head, "\r\n") + "\r\n\r\nno"))
 	}
 }
 
 // refused dials and expects a handshake error with status.
-func refused(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig, status int) error {
+func refused(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig, status int) {
+	t.Helper()
+	isRefusal(t, refusal(t, d, cfg), status)
+}
+
+// refusal dials and returns the error.
+func refusal(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig) error {
 	t.Helper()
 	tr, err := d.Dial(t.Context(), cfg)
 	if err == nil {
 		closeTransport(t, tr)
 		t.Fatalf("dial of %s succeeded", cfg.URL)
 	}
+	return err
+}
+
+// isRefusal checks that err is a handshake error with status, and shows no secret.
+func isRefusal(t *testing.T, err error, status int) {
+	t.Helper()
 	he, ok := errors.AsType[*rpc.HandshakeError](err)
 	if !ok {
 		t.Fatalf("got %T %v, want a *rpc.HandshakeError", err, err)
@@ -49,13 +60,13 @@ func refused(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig, status int) error {
 	if strings.Contains(fmt.Sprintf("%v %+v %s", err, he, he.URL), secret) {
 		t.Errorf("error shows a secret: %v", err)
 	}
-	return err
 }
 
 // secret stands in URLs in places that errors must not show.
 const secret = "hunter2"
 
-func redirects(t *testing.T, d rpc.Dialer) {
+func (s suite) redirects() {
+	t, d := s.T, s.dialer
 	other, elsewhere := listen(t, nil, afterAccept(echo))
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for _, location := range []string{"ws://" + elsewhere, "http://" + elsewhere, "/loop", "//" + elsewhere + "/" + secret} {
@@ -71,7 +82,8 @@ func redirects(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func refusals(t *testing.T, d rpc.Dialer) {
+func (s suite) refusals() {
+	t, d := s.T, s.dialer
 	hangUp := func(p *peer) error {
 		_, err := p.request()
 		return err
@@ -114,10 +126,12 @@ func refusals(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func nobodyListens(t *testing.T, d rpc.Dialer) {
+func (s suite) nobodyListens() {
+	t, d := s.T, s.dialer
 	errDown := errors.New("network is down")
 	down := func(context.Context, string, string) (net.Conn, error) { return nil, errDown }
-	err := refused(t, d, rpc.DialConfig{URL: url + "?token=" + secret, NetDial: down}, 0)
+	err := refusal(t, d, rpc.DialConfig{URL: url + "?token=" + secret, NetDial: down})
+	isRefusal(t, err, 0)
 	if !errors.Is(err, errDown) {
 		t.Errorf("got %v, want the network's error in it", err)
 	}
@@ -129,13 +143,15 @@ func nobodyListens(t *testing.T, d rpc.Dialer) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err = refused(t, d, rpc.DialConfig{URL: "ws://" + l.Addr().String()}, 0)
+	err = refusal(t, d, rpc.DialConfig{URL: "ws://" + l.Addr().String()})
+	isRefusal(t, err, 0)
 	if _, ok := errors.AsType[*net.OpError](err); !ok {
 		t.Errorf("got %v, want a *net.OpError in it", err)
 	}
 }
 
-func certificates(t *testing.T, d rpc.Dialer) {
+func (s suite) certificates() {
+	t, d := s.T, s.dialer
 	now := time.Now()
 	good := newIdentity(t, "127.0.0.1", now.Add(time.Hour))
 	expired := newIdentity(t, "127.0.0.1", now.Add(-time.Hour))
@@ -148,7 +164,9 @@ func certificates(t *testing.T, d rpc.Dialer) {
 			}
 			return errors.New("client sent its request")
 		})
-		return refused(t, d, rpc.DialConfig{URL: "wss://" + addr, TLS: client}, 0)
+		err := refusal(t, d, rpc.DialConfig{URL: "wss://" + addr, TLS: client})
+		isRefusal(t, err, 0)
+		return err
 	}
 
 	err := try(good, nil)
@@ -172,7 +190,8 @@ func certificates(t *testing.T, d rpc.Dialer) {
 }
 
 // oldTLS dials a server that speaks TLS 1.1 at most, with a client that would have agreed.
-func oldTLS(t *testing.T, d rpc.Dialer) {
+func (s suite) oldTLS() {
+	t, d := s.T, s.dialer
 	id := newIdentity(t, "127.0.0.1", time.Now().Add(time.Hour))
 	id.server.MinVersion, id.server.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	_, addr := listen(t, id.server, func(p *peer) error {
@@ -190,7 +209,8 @@ func oldTLS(t *testing.T, d rpc.Dialer) {
 }
 
 // endlessAnswer answers with header lines for ever: the client must stop reading by itself.
-func endlessAnswer(t *testing.T, d rpc.Dialer) {
+func (s suite) endlessAnswer() {
+	t, d := s.T, s.dialer
 	_, addr := listen(t, nil, func(p *peer) error {
 		if _, err := p.request(); err != nil {
 			return err
@@ -207,7 +227,8 @@ func endlessAnswer(t *testing.T, d rpc.Dialer) {
 }
 
 // contextEndedDuringDial has each step of the opening hang.
-func contextEndedDuringDial(t *testing.T, d rpc.Dialer) {
+func (s suite) contextEndedDuringDial() {
+	t, d := s.T, s.dialer
 	hang := func(p *peer) error {
 		_, err := io.Copy(io.Discard, p.br)
 		return err
@@ -222,7 +243,7 @@ func contextEndedDuringDial(t *testing.T, d rpc.Dialer) {
 				return nil, ctx.Err()
 			}
 		}},
-		{"TLS", "wss://exchange.invalid", func(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
+		{"TLS", secureURL, func(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
 			t.Helper()
 			return inMemory(t, nil, hang)
 		}},
@@ -249,7 +270,8 @@ func contextEndedDuringDial(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func header(t *testing.T, d rpc.Dialer) {
+func (s suite) header() {
+	t, d := s.T, s.dialer
 	_, addr := listen(t, nil, func(p *peer) error {
 		req, err := p.request()
 		if err != nil {
@@ -274,7 +296,8 @@ func header(t *testing.T, d rpc.Dialer) {
 }
 
 // manyDials opens, refuses and closes many connections; the package's TestMain finds what they leave behind.
-func manyDials(t *testing.T, d rpc.Dialer) {
+func (s suite) manyDials() {
+	t, d := s.T, s.dialer
 	_, good := listen(t, nil, afterAccept(echo))
 	_, bad := listen(t, nil, answer(http.StatusServiceUnavailable))
 	for range 50 {

@@ -30,7 +30,8 @@ func sendAndDrain(frames ...frame) script {
 	}
 }
 
-func readLimit(t *testing.T, d rpc.Dialer) {
+func (s suite) readLimit() {
+	t, d := s.T, s.dialer
 	const limit = 1000
 	long := strings.Repeat("x", limit)
 	half := func(op byte, more bool) frame { return frame{op: op, more: more, payload: []byte(long[:limit/2])} }
@@ -66,7 +67,8 @@ func readLimit(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func defaultReadLimit(t *testing.T, d rpc.Dialer) {
+func (s suite) defaultReadLimit() {
+	t, d := s.T, s.dialer
 	long := strings.Repeat("x", rpc.DefaultReadLimit)
 	tr := connect(t, d, tooBig(text(long), text(long+"x")))
 	if msg, err := tr.ReadMessage(); err != nil || string(msg) != long {
@@ -78,7 +80,8 @@ func defaultReadLimit(t *testing.T, d rpc.Dialer) {
 }
 
 // manyFragments splits a message into single bytes: the limit is on the whole, however small the parts.
-func manyFragments(t *testing.T, d rpc.Dialer) {
+func (s suite) manyFragments() {
+	t, d := s.T, s.dialer
 	const parts = 100_000
 	frames := make([]frame, parts)
 	for i := range frames {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,7 +31,8 @@ func echo(p *peer) error {
 	}
 }
 
-func roundTrip(t *testing.T, d rpc.Dialer) {
+func (s suite) roundTrip() {
+	t, d := s.T, s.dialer
 	tr := connect(t, d, echo)
 	for _, size := range []int{0, 1, 125, 126, 4081, 4082, 4083, 4096, 65535, 65536, 1 << 20} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
@@ -78,7 +80,8 @@ func counting(writes *atomic.Int64) func(context.Context, string, string) (net.C
 	}
 }
 
-func batchIsOneWrite(t *testing.T, d rpc.Dialer) {
+func (s suite) batchIsOneWrite() {
+	t, d := s.T, s.dialer
 	id := newIdentity(t, "127.0.0.1", time.Now().Add(time.Hour))
 	batches := []struct {
 		name          string
@@ -139,7 +142,8 @@ func numbered(n, size int) [][]byte {
 	return msgs
 }
 
-func fragments(t *testing.T, d rpc.Dialer) {
+func (s suite) fragments() {
+	t, d := s.T, s.dialer
 	tr := connect(t, d, func(p *peer) error {
 		err := p.send(
 			frame{op: opText, more: true, payload: []byte("frag")},
@@ -169,7 +173,8 @@ func fragments(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func singleBytes(t *testing.T, d rpc.Dialer) {
+func (s suite) singleBytes() {
+	t, d := s.T, s.dialer
 	msg := strings.Repeat("slowly ", 100)
 	tr := connect(t, d, func(p *peer) error {
 		for _, b := range append(text(msg).bytes(), text("end").bytes()...) {
@@ -188,7 +193,8 @@ func singleBytes(t *testing.T, d rpc.Dialer) {
 }
 
 // pingsDuringBatches has the peer ping while batches leave: answers and messages must not damage each other.
-func pingsDuringBatches(t *testing.T, d rpc.Dialer) {
+func (s suite) pingsDuringBatches() {
+	t, d := s.T, s.dialer
 	const rounds = 200
 	batch := numbered(8, 50)
 	tr := connect(t, d, func(p *peer) error {
@@ -202,7 +208,7 @@ func pingsDuringBatches(t *testing.T, d rpc.Dialer) {
 				switch {
 				case err != nil:
 					return err
-				case f.op == opPong && string(f.payload) == fmt.Sprint(pongs):
+				case f.op == opPong && string(f.payload) == strconv.Itoa(pongs):
 					pongs++
 				case f.op == opText && string(f.payload) == string(batch[texts%len(batch)]):
 					texts++
@@ -228,7 +234,8 @@ func pingsDuringBatches(t *testing.T, d rpc.Dialer) {
 	}
 }
 
-func binaryRefused(t *testing.T, d rpc.Dialer) {
+func (s suite) binaryRefused() {
+	t, d := s.T, s.dialer
 	tr := connect(t, d, func(p *peer) error {
 		if err := p.send(frame{op: opBinary, payload: []byte("{}")}); err != nil {
 			return err

@@ -10,45 +10,51 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
+// A suite is one test of a dialer.
+type suite struct {
+	*testing.T
+	dialer rpc.Dialer
+}
+
 // Run runs the suite against d.
 func Run(t *testing.T, d rpc.Dialer) {
 	t.Helper()
 	tests := []struct {
 		name string
-		run  func(*testing.T, rpc.Dialer)
+		run  func(suite)
 	}{
-		{"round trip", roundTrip},
-		{"batch is one write", batchIsOneWrite},
-		{"fragments with control frames between them", fragments},
-		{"single bytes", singleBytes},
-		{"pings during batches", pingsDuringBatches},
-		{"binary message", binaryRefused},
-		{"read limit", readLimit},
-		{"default read limit", defaultReadLimit},
-		{"many fragments", manyFragments},
-		{"close frames", closeFrames},
-		{"cut anywhere", cutAnywhere},
-		{"end without close frame", endWithoutCloseFrame},
-		{"close unblocks read", closeUnblocksRead},
-		{"close unblocks write", closeUnblocksWrite},
-		{"close unblocks write over TCP", closeUnblocksWriteOverTCP},
-		{"close twice", closeTwice},
-		{"context ended after dial", contextEndedAfterDial},
-		{"context ended during dial", contextEndedDuringDial},
-		{"idle for a day", idleForADay},
-		{"redirects", redirects},
-		{"refusals", refusals},
-		{"nobody listens", nobodyListens},
-		{"certificates", certificates},
-		{"old TLS", oldTLS},
-		{"endless answer", endlessAnswer},
-		{"header", header},
-		{"many dials", manyDials},
+		{"round trip", suite.roundTrip},
+		{"batch is one write", suite.batchIsOneWrite},
+		{"fragments with control frames between them", suite.fragments},
+		{"single bytes", suite.singleBytes},
+		{"pings during batches", suite.pingsDuringBatches},
+		{"binary message", suite.binaryRefused},
+		{"read limit", suite.readLimit},
+		{"default read limit", suite.defaultReadLimit},
+		{"many fragments", suite.manyFragments},
+		{"close frames", suite.closeFrames},
+		{"cut anywhere", suite.cutAnywhere},
+		{"end without close frame", suite.endWithoutCloseFrame},
+		{"close unblocks read", suite.closeUnblocksRead},
+		{"close unblocks write", suite.closeUnblocksWrite},
+		{"close unblocks write over TCP", suite.closeUnblocksWriteOverTCP},
+		{"close twice", suite.closeTwice},
+		{"context ended after dial", suite.contextEndedAfterDial},
+		{"context ended during dial", suite.contextEndedDuringDial},
+		{"idle for a day", suite.idleForADay},
+		{"redirects", suite.redirects},
+		{"refusals", suite.refusals},
+		{"nobody listens", suite.nobodyListens},
+		{"certificates", suite.certificates},
+		{"old TLS", suite.oldTLS},
+		{"endless answer", suite.endlessAnswer},
+		{"header", suite.header},
+		{"many dials", suite.manyDials},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(t, d)
+			test.run(suite{t, d})
 		})
 	}
 }

@@ -25,6 +25,10 @@ const libraryBuffer = 4096
 // maxFrameHeader is the size of the longest header of a client's frame.
 const maxFrameHeader = 14
 
+// endless is the only context that reaches a library after the handshake: both libraries close the connection when the
+// context of one Reader or Write ends.
+var endless = context.Background() //nolint:forbidigo // a caller's context would end the connection of all others
+
 // Library is the part of a WebSocket library's connection that a Transport drives. M is its message type, S its status
 // code.
 type Library[M, S ~int] interface {
@@ -38,9 +42,6 @@ type Library[M, S ~int] interface {
 type CloseStatus[S ~int] func(err error) S
 
 // Transport is an [rpc.Transport] over a library's connection.
-//
-// No context with an end ever reaches the library: both libraries close the connection when the context of one Read or
-// Write ends.
 type Transport[C Library[M, S], M, S ~int] struct {
 	lib    C
 	status CloseStatus[S]
@@ -54,7 +55,7 @@ type Transport[C Library[M, S], M, S ~int] struct {
 // ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed]; a
 // connection cut inside a message is one that matches [io.ErrUnexpectedEOF], and one cut between messages [io.EOF].
 func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
-	typ, r, err := t.lib.Reader(context.Background())
+	typ, r, err := t.lib.Reader(endless)
 	if err != nil {
 		return nil, t.readError(err)
 	}
@@ -110,7 +111,7 @@ func (t *Transport[C, M, S]) writeSome(msgs [][]byte) (n int, err error) {
 }
 
 func (t *Transport[C, M, S]) write(msg []byte) error {
-	if err := t.lib.Write(context.Background(), opText, msg); err != nil {
+	if err := t.lib.Write(endless, opText, msg); err != nil {
 		return fmt.Errorf("websocket: write: %w", err)
 	}
 	return nil
