@@ -35,3 +35,9 @@ const (
 	MaxRounds     = maxRounds
 	IDBlock       = idBlock
 )
+
+// IDs hands out ids as a Conn does.
+type IDs struct{ ids }
+
+// Take returns the next id.
+func (s *IDs) Take() uint64 { return s.take() }

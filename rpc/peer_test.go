@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -31,7 +30,11 @@ type peer struct {
 	lost     chan error // the next ReadMessage's error
 	closed   chan struct{}
 	close    sync.Once
+	passed   chan struct{}
 	onWrite  func(msgs [][]byte) error // instead of requests
+
+	held    chan []request // see hold
+	proceed chan struct{}
 }
 
 func newPeer() *peer {
@@ -40,6 +43,7 @@ func newPeer() *peer {
 		incoming: make(chan []byte, 4096),
 		lost:     make(chan error, 1),
 		closed:   make(chan struct{}),
+		passed:   make(chan struct{}),
 	}
 }
 
@@ -100,15 +104,34 @@ func (p *peer) refuse(id uint64, code int, message string) {
 	p.send(`{"jsonrpc":"2.0","id":%d,"error":{"code":%d,"message":%q,"data":{"reason":"why"}}}`, id, code, message)
 }
 
-// next is the next request.
-func (p *peer) next(tb testing.TB) request {
-	tb.Helper()
-	select {
-	case r := <-p.requests:
-		return r
-	case <-time.After(10 * time.Second):
-		tb.Fatal("no request came")
-		return request{}
+// barrier returns when the Conn has dealt with all frames that were sent before. The Conn must have p.handle as Handler.
+func (p *peer) barrier() {
+	p.send(`{"method":"barrier"}`)
+	<-p.passed
+}
+
+// handle is a Handler that lets barrier pass.
+func (p *peer) handle(n rpc.Notification) {
+	if string(n.Method) == "barrier" {
+		p.passed <- struct{}{}
+	}
+}
+
+// hold makes each WriteMessages wait for a token in proceed, or for the Conn's end, once its requests are in held.
+func (p *peer) hold() {
+	p.held, p.proceed = make(chan []request, 64), make(chan struct{})
+	p.onWrite = func(msgs [][]byte) error {
+		var batch []request
+		for _, msg := range msgs {
+			batch = append(batch, parseRequest(msg))
+		}
+		p.held <- batch
+		select {
+		case <-p.proceed:
+			return nil
+		case <-p.closed:
+			return errPeerGone
+		}
 	}
 }
 

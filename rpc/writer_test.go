@@ -1,0 +1,254 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+)
+
+func methods(batch []request) []string {
+	var names []string
+	for _, r := range batch {
+		names = append(names, r.Method)
+	}
+	return names
+}
+
+// TestRegisteredBeforeWritten has a peer whose answer has been dealt with before WriteMessages returns.
+func TestRegisteredBeforeWritten(t *testing.T) {
+	t.Parallel()
+	p := newPeer()
+	p.onWrite = func(msgs [][]byte) error {
+		p.answer(parseRequest(msgs[0]).ID, `"quick"`)
+		p.barrier()
+		return nil
+	}
+	c := newConn(t, p, rpc.Config{Handler: p.handle})
+	for range 100 {
+		if got, err := rpc.Call[string](t.Context(), c, "public/test", nil); err != nil || got != "quick" {
+			t.Fatalf("Call = %q, %v", got, err)
+		}
+	}
+	if s := c.Stats(); s.Strays != (rpc.Stats{}).Strays {
+		t.Errorf("strays: %v", s.Strays)
+	}
+}
+
+func TestWritesCombine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		callAsync(t.Context(), c, "public/first", nil)
+		for range 10 {
+			callAsync(t.Context(), c, "public/queued", nil)
+		}
+		p.proceed <- struct{}{}
+		p.proceed <- struct{}{}
+		if n := len(<-p.held); n != 1 {
+			t.Errorf("first write has %d requests; want 1", n)
+		}
+		if n := len(<-p.held); n != 10 {
+			t.Errorf("second write has %d requests; want 10", n)
+		}
+		synctest.Wait()
+		if s := c.Stats(); s.Writes != 2 || s.Sent != 11 {
+			t.Errorf("Stats: %d writes, %d sent", s.Writes, s.Sent)
+		}
+	})
+}
+
+// laneByName puts the method "lane/3" into the lane 3.
+func laneByName(method string) rpc.Lane {
+	lane, _ := strings.CutPrefix(method, "lane/")
+	return rpc.Lane(lane[0] - '0')
+}
+
+func TestLanesLeaveInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{Lane: laneByName})
+		callAsync(t.Context(), c, "lane/3", nil)
+		for _, lane := range []int{4, 3, 9, 2, 1, 0} { // there is no 9
+			callAsync(t.Context(), c, fmt.Sprintf("lane/%d", lane), nil)
+		}
+		p.proceed <- struct{}{}
+		<-p.held
+		want := []string{"lane/0", "lane/1", "lane/2", "lane/3", "lane/9", "lane/4"}
+		if got := methods(<-p.held); !slices.Equal(got, want) {
+			t.Errorf("requests left as %v; want %v", got, want)
+		}
+	})
+}
+
+func TestNoLaneStarves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{Lane: laneByName})
+		big := []string{strings.Repeat("x", 40<<10)}
+		callAsync(t.Context(), c, "lane/0", nil)
+		callAsync(t.Context(), c, "lane/4", nil)
+		for range 3 {
+			callAsync(t.Context(), c, "lane/0", big)
+		}
+		p.proceed <- struct{}{}
+		<-p.held
+		if got := methods(<-p.held); !slices.Equal(got, []string{"lane/0", "lane/0", "lane/4"}) {
+			t.Errorf("second write has %v; want two big frames and the one of the last lane", got)
+		}
+	})
+}
+
+// TestRoleIsHandedOn answers a caller that writes, and keeps giving it frames of others to write.
+func TestRoleIsHandedOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		first := callAsync(t.Context(), c, "public/first", nil)
+		for round := range rpc.MaxRounds {
+			batch := <-p.held
+			if round == 0 {
+				p.answer(batch[0].ID, "1")
+			}
+			callAsync(t.Context(), c, "public/later", nil)
+			p.proceed <- struct{}{}
+			synctest.Wait()
+		}
+		select {
+		case err := <-first:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Errorf("the first caller still writes after %d rounds", rpc.MaxRounds)
+		}
+		if batch := <-p.held; batch[0].Method != "public/later" {
+			t.Errorf("nobody took the role up: %v", batch)
+		}
+	})
+}
+
+// TestHeirLeaves has the context of a caller end at the moment in which it is given the writer's role.
+func TestHeirLeaves(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPeer()
+			p.hold()
+			c := newConn(t, p, rpc.Config{})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			callAsync(t.Context(), c, "public/first", nil)
+			for range rpc.MaxRounds - 1 {
+				callAsync(t.Context(), c, "public/more", nil)
+				p.proceed <- struct{}{}
+				<-p.held
+				synctest.Wait()
+			}
+			heir := callAsync(ctx, c, "public/heir", nil)
+			last := callAsync(t.Context(), c, "public/last", nil)
+			go cancel()
+			close(p.proceed) // the first caller has written for long enough
+			<-heir
+			synctest.Wait()
+			for len(p.held) > 0 {
+				for _, r := range <-p.held {
+					if r.Method == "public/last" {
+						p.answer(r.ID, "1")
+					}
+				}
+			}
+			if err := <-last; err != nil {
+				t.Errorf("the call behind the heir: %v", err)
+			}
+		})
+	}
+}
+
+func TestWithdrawnFrameIsNeverWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		callAsync(t.Context(), c, "public/first", nil)
+		before := callAsync(second(t), c, "public/before", nil)
+		middle := callAsync(t.Context(), c, "public/middle", nil)
+		after := callAsync(second(t), c, "public/after", nil)
+		_, err := c.Send(second(t), "public/send", nil)
+		for _, err := range []error{<-before, <-after, err} {
+			if !rpc.SafeToRetry(err) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("withdrawn call: %v; want not sent", err)
+			}
+		}
+		p.proceed <- struct{}{}
+		<-p.held
+		batch := <-p.held
+		if got := methods(batch); !slices.Equal(got, []string{"public/middle"}) {
+			t.Errorf("second write has %v; want the call in the middle alone", got)
+		}
+		p.answer(batch[0].ID, "1")
+		if err := <-middle; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStalledWrite shows who waits for how long behind a peer that does not read.
+func TestStalledWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{WriteTimeout: 3 * time.Second})
+		start := time.Now()
+		writer := callAsync(second(t), c, "public/writer", nil)
+		patient := callAsync(t.Context(), c, "public/patient", nil)
+		if err := c.Call(second(t), "public/hasty", nil, nil); time.Since(start) != time.Second || !rpc.SafeToRetry(err) {
+			t.Errorf("behind the writer: %v after %v; want not sent after its second", err, time.Since(start))
+		}
+		<-c.Done()
+		if waited := time.Since(start); waited != 3*time.Second || !errors.Is(c.Err(), rpc.ErrWriteStalled) {
+			t.Errorf("connection ended with %v after %v", c.Err(), waited)
+		}
+		if err := <-writer; !errors.Is(err, rpc.ErrWriteStalled) || rpc.SafeToRetry(err) {
+			t.Errorf("writer: %v; want unknown", err)
+		}
+		if err := <-patient; !errors.Is(err, rpc.ErrWriteStalled) || !rpc.SafeToRetry(err) {
+			t.Errorf("patient caller: %v; want not sent", err)
+		}
+	})
+}
+
+// TestSlowWriteIsNoStall has writes that take almost as long as they may.
+func TestSlowWriteIsNoStall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.onWrite = func(msgs [][]byte) error {
+			<-time.After(4999 * time.Millisecond)
+			p.answer(parseRequest(msgs[0]).ID, "1")
+			return nil
+		}
+		c := newConn(t, p, rpc.Config{})
+		for range 5 {
+			if err := c.Call(t.Context(), "public/test", nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
