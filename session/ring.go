@@ -116,6 +116,13 @@ func (r *ring) close(err error) {
 	r.wake()
 }
 
+// ended is why the stream will end, nil while it goes on.
+func (r *ring) ended() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.end
+}
+
 func (r *ring) wake() {
 	select {
 	case r.arrived <- struct{}{}:

@@ -147,11 +147,15 @@ func (sub *Subscription) Notifications(ctx context.Context) iter.Seq2[Notificati
 }
 
 // Err is nil while the subscription lives, and then why it ended: [ErrUnsubscribed] after Close, a [*SubscribeError] if
-// the exchange refused its last channel, or why the session is closed.
+// the exchange refused its last channel, a Fail policy's [*GapError], or why the session is closed.
 func (sub *Subscription) Err() error {
 	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	return sub.err
+	err := sub.err
+	sub.mu.Unlock()
+	if err == nil && sub.ring != nil {
+		err = sub.ring.ended()
+	}
+	return err
 }
 
 // Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
