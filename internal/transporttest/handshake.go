@@ -270,6 +270,20 @@ func (s suite) contextEndedDuringDial() {
 	}
 }
 
+// environmentProxy is not parallel: it changes the environment.
+func (s suite) environmentProxy() {
+	t, d := s.T, s.dialer
+	t.Setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+	t.Setenv("ALL_PROXY", "http://proxy.invalid:3128")
+	memory := inMemory(t, nil, afterAccept(echo))
+	dial(t, d, rpc.DialConfig{URL: url, NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr != "exchange.invalid:80" {
+			t.Errorf("dialed %s", addr)
+		}
+		return memory(ctx, network, addr)
+	}})
+}
+
 func (s suite) header() {
 	t, d := s.T, s.dialer
 	_, addr := listen(t, nil, func(p *peer) error {

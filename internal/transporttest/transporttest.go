@@ -51,6 +51,7 @@ func Run(t *testing.T, d rpc.Dialer) {
 		{"header", suite.header},
 		{"many dials", suite.manyDials},
 	}
+	t.Run("proxy of the environment", func(t *testing.T) { suite{t, d}.environmentProxy() })
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

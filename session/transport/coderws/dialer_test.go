@@ -13,3 +13,5 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 func TestConformance(t *testing.T) { transporttest.Run(t, coderws.Dialer{}) }
 
 func TestBadInput(t *testing.T) { transporttest.BadInput(t, coderws.Dialer{}) }
+
+func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, coderws.Dialer{}) }

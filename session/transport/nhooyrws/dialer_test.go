@@ -13,3 +13,5 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 func TestConformance(t *testing.T) { transporttest.Run(t, nhooyrws.Dialer{}) }
 
 func TestBadInput(t *testing.T) { transporttest.BadInput(t, nhooyrws.Dialer{}) }
+
+func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, nhooyrws.Dialer{}) }
