@@ -11,8 +11,8 @@ import (
 // Call makes a call over the present connection; see [rpc.Caller]. If the session is not ready it returns an
 // [*rpc.CallError] that matches [ErrNotReady], at once and before a byte left: WaitReady waits.
 //
-// A private call that the exchange refuses for want of authority was not executed. It waits until the session has
-// authenticated again, which it starts if need be, and is sent once more; ctx bounds that too. Nothing else is ever sent twice.
+// A call that the exchange refuses for want of authority was not executed. It waits until the session has authenticated
+// again, which it starts if need be, and is sent once more; ctx bounds that too. Nothing else is ever sent twice.
 func (s *Session) Call(ctx context.Context, method string, params, result any) error {
 	l, sent, err := s.writable(method)
 	if err != nil {
@@ -110,9 +110,10 @@ type fenced struct {
 	refusal error
 }
 
-// isFenced reports whether a call met the fence that a re-authentication is.
+// isFenced reports whether a call met the fence that a re-authentication is. A public method can meet it too: a raw
+// channel needs authority.
 func (s *Session) isFenced(method string, err error) bool {
-	if err == nil || s.cfg.Credentials == nil || !isPrivate(method) {
+	if err == nil || s.cfg.Credentials == nil || method == methodAuth {
 		return false
 	}
 	refusal, ok := errors.AsType[*rpc.Error](err)

@@ -60,5 +60,3 @@ func sensitive(method string) bool {
 	}
 	return strings.Contains(method, "api_key")
 }
-
-func isPrivate(method string) bool { return strings.HasPrefix(method, "private/") }
