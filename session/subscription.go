@@ -167,11 +167,17 @@ func (sub *Subscription) Close(ctx context.Context) error {
 	return sub.session.unsubscribe(ctx, sub)
 }
 
-// abandon undoes a Subscribe that failed.
+// abandon undoes a Subscribe that failed. A caller whose ctx has ended does not wait for that.
 func (sub *Subscription) abandon(ctx context.Context, err error) {
 	sub.finish(err)
-	if err := sub.session.unsubscribe(context.WithoutCancel(ctx), sub); err != nil {
-		sub.session.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+	s := sub.session
+	undo := func(ctx context.Context) {
+		if err := s.unsubscribe(ctx, sub); err != nil {
+			s.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+		}
+	}
+	if ctx.Err() == nil || !s.spawn(func() { undo(s.ctx) }) {
+		undo(ctx)
 	}
 }
 
