@@ -1,22 +1,63 @@
 // Package market is the market of the exchange's double: instruments, order books, orders, trades, accounts, and the streams
 // that follow them. It has no goroutine, no clock and no lock: time comes in as an argument, randomness from a seed, and the
 // caller serialises every call.
+//
+// The house, a synthetic participant, keeps every book filled around a fair price that follows an index, and trades now and
+// then. Orders of accounts rest in the same books and match with the house and with each other.
 package market
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 )
 
 // Market is the whole market. One goroutine at a time may use it.
 type Market struct {
-	events   []Event
-	executed map[string]int
+	rng         *rand.Rand
+	indexes     map[string]*index
+	indexList   []*index
+	instruments []*instrument
+	byName      map[string]*instrument
+	accounts    map[int64]*account
+	owners      map[string]*account // of each order, by its id
+
+	orderNumber, tradeNumber, changeID int64
+	executed                           map[string]int
+
+	streams map[streamKey]*stream
+	waiting []*stream // those with something to say when they are due, in the order in which they got it
+	events  []Event
 }
 
+const warmUp = 30 // minutes of trading before a market opens, so that there is a last price and a chart
+
 // New returns a market whose every movement follows from seed, as it stands at now.
-func New(_ uint64, _ time.Time) *Market {
-	return &Market{executed: make(map[string]int)}
+func New(seed uint64, now time.Time) *Market {
+	m := &Market{
+		rng:       rand.New(rand.NewPCG(seed, 0x6d61726b6574)),
+		indexes:   make(map[string]*index),
+		indexList: newIndexes(),
+		byName:    make(map[string]*instrument),
+		accounts:  make(map[int64]*account),
+		owners:    make(map[string]*account),
+		executed:  make(map[string]int),
+		streams:   make(map[streamKey]*stream),
+
+		orderNumber: 4_000_000, tradeNumber: 40_000_000, changeID: 1_000_000,
+	}
+	for _, ix := range m.indexList {
+		m.indexes[ix.name] = ix
+	}
+	m.list(now)
+	for _, in := range m.instruments {
+		in.book.bids.side, in.book.asks.side = buy, sell
+		m.print(in, buy, in.tick.near(in.mark), 10, now.Add(-warmUp*time.Minute))
+	}
+	for i := range warmUp {
+		m.Tick(now.Add(time.Duration(i-warmUp) * time.Minute))
+	}
+	return m
 }
 
 // Caller is who calls a method. Account 0 is not authenticated; Conn 0 is not a connection.
@@ -39,48 +80,26 @@ type Method struct {
 	Call  func(m *Market, c Caller, params json.RawMessage, now time.Time) (result any, fault *Error)
 }
 
-// Methods returns the market's methods by name.
-func (m *Market) Methods() map[string]Method { return map[string]Method{} }
-
-// Event is one message of a stream: the data of a notification. Account 0 is a public stream.
-type Event struct {
-	Account int64
-	Channel string
-	Data    json.RawMessage
+// Tick moves the market to now: indexes walk, the house acts on the instruments, and streams with an interval send what is
+// due.
+func (m *Market) Tick(now time.Time) {
+	for _, ix := range m.indexList {
+		ix.walk(m.rng)
+		for _, s := range ix.feeds {
+			m.tell(s, s.source.note(nil, nil), now)
+		}
+	}
+	for _, in := range m.instruments {
+		in.reprice(now)
+		if in.perpetual() || m.rng.IntN(quiet) == 0 {
+			m.move(in, now)
+		}
+	}
+	m.flush(now)
 }
 
-// Drain returns the events since the last call, in order. They become the caller's.
-func (m *Market) Drain() []Event {
-	events := m.events
-	m.events = nil
-	return events
-}
-
-// Tick moves the market to now.
-func (m *Market) Tick(_ time.Time) {}
+// quiet is how many ticks pass, on average, between two moves of an instrument that is no perpetual.
+const quiet = 4
 
 // Executed returns how many orders with this label the matching engine has accepted.
 func (m *Market) Executed(label string) int { return m.executed[label] }
-
-// ChannelInfo says what a channel is.
-type ChannelInfo struct {
-	Private, Raw bool
-	Kind         string
-}
-
-// Channel tells what a channel name stands for. It is not ok for a name that the exchange refuses.
-func (m *Market) Channel(_ string) (info ChannelInfo, ok bool) { return ChannelInfo{}, false }
-
-// Subscribe adds a subscriber to an account's stream; public streams belong to account 0.
-func (m *Market) Subscribe(_ int64, _ string) {}
-
-// Unsubscribe takes a subscriber from a stream.
-func (m *Market) Unsubscribe(_ int64, _ string) {}
-
-// Snapshot returns the first message of a stream for a new subscriber; not ok where the stream has none.
-func (m *Market) Snapshot(_ int64, _ string, _ time.Time) (data json.RawMessage, ok bool) {
-	return nil, false
-}
-
-// CancelOnDisconnect cancels the open orders that came over a connection.
-func (m *Market) CancelOnDisconnect(_ uint64, _ time.Time) {}
