@@ -176,8 +176,8 @@ func (r *Registry) Unconfirmed(epoch uint64) []string { return r.r.unconfirmed(e
 // Refuse takes channels off every sink.
 func (r *Registry) Refuse(names ...string) { r.r.refuse(names, nil) }
 
-// Lost marks a gap in every sink that epoch fed, and returns how many that were.
-func (r *Registry) Lost(epoch uint64) int { return len(r.r.lost(epoch)) }
+// Lost marks a gap in every sink that epoch fed.
+func (r *Registry) Lost(epoch uint64) { r.r.lost(epoch) }
 
 // End ends every sink.
 func (r *Registry) End(err error) { r.r.end(err) }

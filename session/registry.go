@@ -176,18 +176,13 @@ func (r *registry) refuse(names []string, err error) {
 	}
 }
 
-// lost marks a gap in every subscription that the connection of epoch may have fed, and returns the markers.
-func (r *registry) lost(epoch uint64) []*GapError {
-	var gaps []*GapError
+// lost marks a gap in every subscription that the connection of epoch may have fed.
+func (r *registry) lost(epoch uint64) {
 	for _, sub := range r.subscriptions() {
-		if !r.wasFed(sub, epoch) {
-			continue
+		if r.wasFed(sub, epoch) {
+			sub.gap(&GapError{Reason: GapReconnect, Epoch: epoch})
 		}
-		gap := &GapError{Reason: GapReconnect, Epoch: epoch}
-		sub.gap(gap)
-		gaps = append(gaps, gap)
 	}
-	return gaps
 }
 
 func (r *registry) wasFed(sub *Subscription, epoch uint64) bool {

@@ -128,12 +128,8 @@ func TestRegistryLostMarksWhatWasFed(t *testing.T) {
 	r := session.NewRegistry()
 	fed, unfed := add(t, r, "a"), add(t, r, "b")
 	r.Confirm(1, "a")
-	if n := r.Lost(1); n != 1 {
-		t.Errorf("%d subscriptions have a gap, want 1", n)
-	}
-	if n := r.Lost(2); n != 0 {
-		t.Errorf("%d subscriptions have a gap of a connection that never fed them", n)
-	}
+	r.Lost(1)
+	r.Lost(2)                                // it never fed anybody
 	r.Deliver(3, `{"channel":"b","data":1}`) // before its reply
 	r.Lost(3)
 	wantEntries(t, buffered(t, fed), "reconnect/0")

@@ -66,14 +66,14 @@ func newRing(policy Policy, size, maxBytes int) *ring {
 	}
 }
 
-// push adds a notification, of which it copies the data.
-func (r *ring) push(ch *channel, n Notification) {
+// push adds a notification, of which it copies the data. It returns a copy of the overflow marker that this began.
+func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 	r.mu.Lock()
 	if r.end != nil {
 		r.mu.Unlock()
-		return
+		return nil
 	}
-	r.makeRoomLocked(len(n.Data))
+	began = r.makeRoomLocked(len(n.Data))
 	if r.end == nil {
 		e := r.addLocked()
 		e.channel, e.epoch, e.err = ch, n.Epoch, nil
@@ -82,20 +82,24 @@ func (r *ring) push(ch *channel, n Notification) {
 	}
 	r.mu.Unlock()
 	r.wake()
+	return began
 }
 
-// gap adds a gap marker.
-func (r *ring) gap(gap *GapError) {
+// gap adds a gap marker. It returns a copy of the overflow marker that this began.
+func (r *ring) gap(gap *GapError) (began *GapError) {
 	r.mu.Lock()
-	if r.end == nil {
-		r.makeRoomLocked(0)
+	if r.end != nil {
+		r.mu.Unlock()
+		return nil
 	}
+	began = r.makeRoomLocked(0)
 	if r.end == nil {
 		e := r.addLocked()
 		e.err, e.data = gap, e.data[:0]
 	}
 	r.mu.Unlock()
 	r.wake()
+	return began
 }
 
 // notice adds an error that the consumer is told of next.
@@ -136,15 +140,22 @@ func (r *ring) addLocked() *entry {
 	return e
 }
 
-// makeRoomLocked applies the policy until there is room for one more entry of size bytes.
-func (r *ring) makeRoomLocked(size int) {
+// makeRoomLocked applies the policy until there is room for one more entry of size bytes. It returns a copy of the
+// overflow marker that this began.
+func (r *ring) makeRoomLocked(size int) (began *GapError) {
 	for r.n == len(r.entries) || r.n > 0 && r.bytes+size > r.maxBytes {
 		if r.policy == Fail {
-			r.end = &GapError{Reason: GapOverflow, Missed: 1}
-			return
+			gap := &GapError{Reason: GapOverflow, Missed: 1}
+			r.end = gap
+			return gap
 		}
-		r.dropLocked()
+		isFirst := r.lost == nil
+		if r.dropLocked(); isFirst && r.lost.Reason == GapOverflow {
+			gap := *r.lost
+			began = &gap
+		}
 	}
+	return began
 }
 
 // dropLocked drops the oldest entry. What is lost in one place is announced by one marker.

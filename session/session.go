@@ -235,6 +235,12 @@ func (s *Session) observeOpened() {
 	}
 }
 
+func (s *Session) observeGap(gap *GapError) {
+	if gap != nil && s.cfg.Observer != nil {
+		s.cfg.Observer.Gap(s, gap)
+	}
+}
+
 // step tells the observer of a step; the function that it returns is called at the step's end.
 func (s *Session) step(ctx context.Context, step Step) (context.Context, func(StepEnd)) {
 	if s.cfg.Observer == nil {

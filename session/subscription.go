@@ -187,14 +187,15 @@ func (sub *Subscription) push(ch *channel, n Notification) {
 		sub.handler(n)
 		return
 	}
-	sub.ring.push(ch, n)
+	sub.session.observeGap(sub.ring.push(ch, n))
 }
 
 // gap marks a possible loss.
 func (sub *Subscription) gap(gap *GapError) {
+	sub.session.observeGap(gap)
 	switch {
 	case sub.ring != nil:
-		sub.ring.gap(gap)
+		sub.session.observeGap(sub.ring.gap(gap))
 	case sub.onGap != nil:
 		sub.onGap(gap)
 	}

@@ -166,7 +166,7 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 		}
 	}
 	if !s.isFinal(err) {
-		s.lost(l)
+		s.subs.lost(l.epoch)
 	}
 	return err
 }
@@ -187,15 +187,6 @@ func (s *Session) open(life, ctx context.Context, epoch uint64) (*link, error) {
 		<-dialed
 	}
 	return l, err
-}
-
-// lost tells every subscription that the connection was its last source for now.
-func (s *Session) lost(l *link) {
-	for _, gap := range s.subs.lost(l.epoch) {
-		if s.cfg.Observer != nil {
-			s.cfg.Observer.Gap(s, gap)
-		}
-	}
 }
 
 // establish makes a fresh connection what the session promises.
