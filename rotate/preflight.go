@@ -120,7 +120,7 @@ func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
 	var given answer
 	for round := 1; ; round++ {
 		keys, demand, err := r.callList(ctx, given)
-		if refusal := secondFactorRefusal(err); refusal != nil {
+		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
 			if round > maxRounds || !refusal.worthAnotherRound() {
 				return nil, refusal
 			}
@@ -153,7 +153,8 @@ func (r *rotation) callList(ctx context.Context, given answer) ([]APIKey, *chall
 func (r *rotation) call(ctx context.Context, method string, params keyParams) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
 	defer cancel()
-	return r.authority.CallRaw(ctx, method, params, make([]byte, 0, 4096))
+	raw, err := r.authority.CallRaw(ctx, method, params, make([]byte, 0, 4096))
+	return raw, scrub(err)
 }
 
 // checkStore proves that the store takes and keeps what it is given: a reset would be the wrong moment to find out.

@@ -62,7 +62,7 @@ func (r *rotation) checkReply(key APIKey) error {
 
 // judge tells a reset that was surely not executed from one of which nothing is known.
 func (r *rotation) judge(err error) (state, error) {
-	if refusal := secondFactorRefusal(err); refusal != nil {
+	if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
 		if r.rounds < maxRounds && refusal.worthAnotherRound() {
 			r.demand = nil // the next one comes with the next reset
 			return challenged, refusal

@@ -109,19 +109,24 @@ func (r *Rotator) ask(ctx context.Context, c *challenge) (answer, error) {
 	return answer{code: session.NewSecret([]byte(code)), token: c.token}, nil
 }
 
-// secondFactorRefusal is err as a refused second factor, nil if it is something else.
-func secondFactorRefusal(err error) *SecondFactorError {
+// scrub takes from an error of a call on keys what the exchange may have echoed, and says what a refused second factor means.
+func scrub(err error) error {
 	refusal, ok := errors.AsType[*rpc.Error](err)
-	if !ok || refusal.Code != session.CodeSecurityKey {
-		return nil
+	if !ok {
+		return err
+	}
+	bare := *refusal
+	bare.Data = nil
+	if refusal.Code != session.CodeSecurityKey {
+		return &bare
 	}
 	var data struct {
 		Reason string `json:"reason"`
 	}
 	if json.Unmarshal(refusal.Data, &data) != nil || !isReason(data.Reason) {
-		data.Reason = "unknown" // data may echo what was sent
+		data.Reason = "unknown"
 	}
-	return &SecondFactorError{Reason: data.Reason, Err: err}
+	return &SecondFactorError{Reason: data.Reason, Err: &bare}
 }
 
 func isReason(s string) bool {
