@@ -1,0 +1,430 @@
+package filestore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/internal/leaktest"
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+func record(generation uint64) rotate.Record {
+	return rotate.Record{
+		KeyID: 3, ClientID: "IY2D68DS",
+		Current: rotate.Candidate{Secret: session.NewSecret(fmt.Appendf(nil, "CANARY-%d", generation)), Generation: generation},
+	}
+}
+
+// safePath is a file that is not there yet, in a directory of one's own whatever the umask.
+func safePath(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "key")
+}
+
+func create(t *testing.T, path string) *filestore.Store {
+	t.Helper()
+	s, err := filestore.Create(t.Context(), path, record(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func open(t *testing.T, path string) *filestore.Store {
+	t.Helper()
+	s, err := filestore.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// generation loads the record and returns its generation, after a look at its secret.
+func generation(t *testing.T, s *filestore.Store) uint64 {
+	t.Helper()
+	r, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Current.Secret.Equal(record(r.Current.Generation).Current.Secret) {
+		t.Fatalf("generation %d has another secret", r.Current.Generation)
+	}
+	return r.Current.Generation
+}
+
+func TestLoadAndSave(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	s := open(t, path)
+	if _, err := s.Load(t.Context()); !errors.Is(err, rotate.ErrNotFound) {
+		t.Errorf("an empty store: %v", err)
+	}
+	for i := range uint64(3) {
+		version, err := s.Save(t.Context(), record(i+1), i)
+		if err != nil || version != i+1 {
+			t.Fatalf("version %d, %v", version, err)
+		}
+		if got := generation(t, open(t, path)); got != i+1 {
+			t.Errorf("generation %d after %d", got, i+1)
+		}
+	}
+	for _, version := range []uint64{0, 2, 4} {
+		if _, err := s.Save(t.Context(), record(9), version); !errors.Is(err, rotate.ErrConflict) {
+			t.Errorf("if version %d: %v", version, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := filestore.Create(t.Context(), path, record(9)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Create over a file: %v", err)
+	}
+	if got := generation(t, s); got != 3 {
+		t.Errorf("generation %d", got)
+	}
+}
+
+// TestCompareAndSwap has many goroutines, each with a Store of its own, count the generation up.
+func TestCompareAndSwap(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	create(t, path)
+	const workers, rounds = 4, 10
+	var group sync.WaitGroup
+	for range workers {
+		s := open(t, path)
+		group.Go(func() {
+			for done := 0; done < rounds; {
+				r, err := s.Load(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = s.Save(t.Context(), record(r.Current.Generation+1), r.Version)
+				switch {
+				case err == nil:
+					done++
+				case !errors.Is(err, rotate.ErrConflict):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got := generation(t, open(t, path)); got != workers*rounds+1 {
+		t.Errorf("generation %d: an update was lost", got)
+	}
+}
+
+// TestPermissions: what others could read or replace is refused, with what to do, and left alone.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, text string
+		spoil      func(path string) error
+	}{
+		{"group may read", "chmod 600", func(p string) error { return os.Chmod(p, 0o640) }},
+		{"all may read", "chmod 600", func(p string) error { return os.Chmod(p, 0o604) }},
+		{"group may write", "chmod 600", func(p string) error { return os.Chmod(p, 0o620) }},
+		{"hard link", "second name", func(p string) error { return os.Link(p, p+"2") }},
+		{"symbolic link", "symbolic link", func(p string) error {
+			return errors.Join(os.Rename(p, p+"2"), os.Symlink(p+"2", p))
+		}},
+		{"link within", "symbolic link", func(p string) error {
+			return errors.Join(os.Rename(p, p+"2"), os.Symlink(filepath.Base(p)+"2", p))
+		}},
+		{"directory", "no regular file", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o700)) }},
+		{"directory that all may write to", "chmod 700", func(p string) error { return os.Chmod(filepath.Dir(p), 0o707) }},
+		{"directory that the group may write to", "chmod 700", func(p string) error { return os.Chmod(filepath.Dir(p), 0o770) }},
+		{"link where the new file goes", "symbolic link", func(p string) error {
+			return os.Symlink("/etc/passwd", filepath.Join(filepath.Dir(p), "."+filepath.Base(p)+".new"))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := safePath(t)
+			s := create(t, path)
+			if err := test.spoil(path); err != nil {
+				t.Fatal(err)
+			}
+			_, loaded := s.Load(t.Context())
+			_, saved := s.Save(t.Context(), record(2), 1)
+			for _, err := range []error{loaded, saved} {
+				if !errors.Is(err, filestore.ErrPermissions) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "CANARY") {
+					t.Errorf("error: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestOpenRefuses: a directory that is not there is told at once.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := filestore.Open(filepath.Join(safePath(t), "none", "key")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// TestDamage cuts the file at every byte, and flips every bit of it: a damaged file is an error that says what to do, never another
+// secret.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	create(t, path)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, text []byte) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := open(t, path).Load(t.Context())
+		if !errors.Is(err, rotate.ErrCorrupt) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for n := range whole {
+		refused(fmt.Sprintf("cut at %d", n), whole[:n])
+	}
+	for i := range whole {
+		flipped := append([]byte(nil), whole...)
+		flipped[i] ^= 1 << (i % 8)
+		refused(fmt.Sprintf("flipped at %d", i), flipped)
+	}
+	refused("doubled", append(append([]byte(nil), whole...), whole...))
+	refused("huge", make([]byte, 2<<20))
+	if _, err := open(t, path).Save(t.Context(), record(2), 0); !errors.Is(err, rotate.ErrCorrupt) {
+		t.Errorf("Save over a damaged file: %v", err)
+	}
+}
+
+// TestG4Faults fails each step of a Save: the file is the old or the new one, and the next Save works.
+func TestG4Faults(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"create", "write", "sync", "rename", "syncdir"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			path := safePath(t)
+			s := create(t, path)
+			broken := errors.New("input/output error")
+			filestore.SetFault(s, func(at string) error {
+				if at == point {
+					return broken
+				}
+				return nil
+			})
+			if _, err := s.Save(t.Context(), record(2), 1); !errors.Is(err, broken) {
+				t.Errorf("error: %v", err)
+			}
+			filestore.SetFault(s, nil)
+			if got := generation(t, s); got != 1 && got != 2 {
+				t.Errorf("generation %d", got)
+			}
+			r, err := s.Load(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Save(t.Context(), record(3), r.Version); err != nil {
+				t.Error(err)
+			}
+			if got := generation(t, open(t, path)); got != 3 {
+				t.Errorf("generation %d", got)
+			}
+		})
+	}
+}
+
+// TestCrash leaves behind what a process leaves that dies while it writes: each length of the new file. What is whole is taken
+// into use, for it may be the only copy of a secret; what is torn is not.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	left := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	next := record(2)
+	next.Version = 2
+	text, err := filestore.Encode(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(text) + 1 {
+		create(t, path)
+		if err := os.WriteFile(left, text[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := uint64(1)
+		if n == len(text) {
+			want = 2
+		}
+		if got := generation(t, open(t, path)); got != want {
+			t.Errorf("%d bytes left: generation %d", n, got)
+		}
+		if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes left: still there (%v)", n, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCrashOfCreate: a first file that is whole is taken into use, and one that is older than the file is not.
+func TestCrashOfCreate(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	left := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	first := record(1)
+	first.Version = 1
+	text, err := filestore.Encode(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path)
+	if got := generation(t, s); got != 1 {
+		t.Errorf("generation %d", got)
+	}
+	if _, err := s.Save(t.Context(), record(2), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := generation(t, s); got != 2 {
+		t.Errorf("generation %d", got)
+	}
+}
+
+// TestRollback: a Store does not go back to an older file.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	s := create(t, path)
+	backup, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Save(t.Context(), record(2), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(t.Context()); !errors.Is(err, filestore.ErrRollback) {
+		t.Errorf("Load: %v", err)
+	}
+	if _, err := s.Save(t.Context(), record(3), 1); !errors.Is(err, filestore.ErrRollback) {
+		t.Errorf("Save: %v", err)
+	}
+}
+
+// TestWaitForTheLock: who does not get it leaves with its ctx.
+func TestWaitForTheLock(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	s, other := create(t, path), open(t, path)
+	filestore.SetFault(s, func(point string) error {
+		if point != "create" {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := other.Load(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "lock") {
+			t.Errorf("while the lock is held: %v", err)
+		}
+		return nil
+	})
+	if _, err := s.Save(t.Context(), record(2), 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := generation(t, other); got != 2 {
+		t.Errorf("generation %d", got)
+	}
+}
+
+// TestWatch: each newer record is seen, and a damaged file is told once.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, testWatch)
+}
+
+func testWatch(t *testing.T) {
+	t.Helper()
+	path := safePath(t)
+	s := create(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen []string
+	for r, err := range open(t, path).Watch(ctx) {
+		switch {
+		case err != nil:
+			seen = append(seen, "error")
+			if !errors.Is(err, rotate.ErrCorrupt) {
+				t.Errorf("error: %v", err)
+			}
+			cancel()
+		case r.Current.Generation == 1:
+			seen = append(seen, "1")
+			if _, err := s.Save(t.Context(), record(2), r.Version); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			seen = append(seen, fmt.Sprint(r.Current.Generation))
+			if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := strings.Join(seen, " "); got != "1 2 error" {
+		t.Errorf("seen: %s", got)
+	}
+}
+
+// FuzzFile: whatever is in the file, it is refused with a typed error or is exactly what would be written for its record.
+func FuzzFile(f *testing.F) {
+	text, err := filestore.Encode(record(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("holdfast-secret-v1 00000000 0\n\n"))
+	f.Add([]byte("holdfast-secret-v1 6f8d6c5a 2\n{}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := filestore.Decode(text)
+		if err != nil {
+			if !errors.Is(err, rotate.ErrCorrupt) {
+				t.Fatalf("untyped: %v", err)
+			}
+			return
+		}
+		again, err := filestore.Encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		twice, err := filestore.Decode(again)
+		if err != nil || !twice.Current.Secret.Equal(r.Current.Secret) || twice.Version != r.Version {
+			t.Fatalf("not the same after another round: %v", err)
+		}
+	})
+}
