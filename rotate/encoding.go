@@ -69,7 +69,7 @@ func DecodeRecord(text []byte) (Record, error) {
 	if err := d.Decode(&j); err != nil {
 		return Record{}, ErrCorrupt // the decoder's own error could quote a secret
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // a Decoder returns io.EOF itself
+	if _, err := d.Token(); err != io.EOF {
 		return Record{}, ErrCorrupt
 	}
 	if j.ClientID == "" || len(j.Current.Secret) == 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -213,7 +214,6 @@ type fakeSession struct {
 	generation uint64
 	closed     bool // it has lost its connection, and waits for the keyring
 	broken     error
-	together   int // re-authentications under way at once, at most
 	channels   []session.ChannelStats
 }
 
@@ -329,4 +329,14 @@ func (s *fakeSession) keys(ctx context.Context, method string, params map[string
 func keyJSON(client string, id int64, secret string) string {
 	return fmt.Sprintf(`{"timestamp":1560242482758,"max_scope":"account:read_write trade:read","id":%d,"enabled":true,`+
 		`"default":false,"client_secret":%q,"client_id":%q,"name":"NewKeyName"}`, id, secret, client)
+}
+
+// privateDir is a directory of one's own, whatever the umask.
+func privateDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

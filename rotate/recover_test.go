@@ -278,7 +278,7 @@ func TestForeignReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(newWorld())
 		p.try = func() error {
-			p.secret = "CANARY-foreign" //nolint:gosec // no credential
+			p.secret = "CANARY-foreign"
 			return nil
 		}
 		report, err := p.rotator(t, nil).Rotate(t.Context())

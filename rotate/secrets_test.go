@@ -94,7 +94,7 @@ func TestI10LogsErrorsAndReports(t *testing.T) {
 		},
 		"unstored": func(p *process) { p.save = failOnce() },
 		"broken":   func(p *process) { p.sessions[2].broken = errDown },
-		"foreign":  func(p *process) { p.try = func() error { p.secret = "CANARY-foreign"; return nil } }, //nolint:gosec // no credential
+		"foreign":  func(p *process) { p.try = func() error { p.secret = "CANARY-foreign"; return nil } },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -45,14 +45,14 @@ func (r *rotation) tryUntilKnown(ctx context.Context, creds session.Credentials)
 	}
 }
 
-// isRefused reports whether the exchange has said that a secret is wrong. A network that is down, a clock that is off or too
-// many logins say nothing about it.
+// isRefused reports whether the exchange has said that a secret is wrong: which of two codes says so is not documented. A network
+// that is down, a clock that is off or too many logins say nothing about it.
 func isRefused(err error) bool {
-	if _, skewed := errors.AsType[*session.ClockSkewError](err); skewed {
+	if _, refused := errors.AsType[*session.AuthError](err); !refused {
 		return false
 	}
 	refusal, ok := errors.AsType[*rpc.Error](err)
-	return ok && refusal.Code == session.CodeInvalidCredentials
+	return ok && (refusal.Code == session.CodeInvalidCredentials || refusal.Code == session.CodeUnauthorized)
 }
 
 // publish makes the verified secret the current one, in the store and then in the keyring, and opens the gate.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,7 @@ func record(generation uint64) rotate.Record {
 func safePath(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "key")
@@ -390,7 +391,7 @@ func testWatch(t *testing.T) {
 				t.Fatal(err)
 			}
 		default:
-			seen = append(seen, fmt.Sprint(r.Current.Generation))
+			seen = append(seen, strconv.FormatUint(r.Current.Generation, 10))
 			if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
 				t.Fatal(err)
 			}
