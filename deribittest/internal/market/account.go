@@ -117,9 +117,17 @@ func (p *position) trade(lots int64, price float64) float64 {
 	case held*p.lots <= 0: // opened or turned
 		p.cost = price
 	default:
-		p.cost = (p.cost*float64(abs(held)) + price*float64(abs(lots))) / float64(abs(p.lots))
+		p.cost = p.in.average(float64(abs(held)), p.cost, float64(abs(lots)), price)
 	}
 	return earned
+}
+
+// average is the price of two amounts together. Amounts in money add up in the base currency, hence the harmonic mean.
+func (in *instrument) average(a, priceA, b, priceB float64) float64 {
+	if in.linear() || in.Kind == kindOption {
+		return (a*priceA + b*priceB) / (a + b)
+	}
+	return (a + b) / (a/priceA + b/priceB)
 }
 
 func abs(n int64) int64 { return max(n, -n) }
@@ -134,13 +142,16 @@ func (p *position) floating() float64 {
 
 // margin is what a position binds.
 func (p *position) margin() float64 {
-	if p.in.Kind == kindOption {
+	switch {
+	case p.in.Kind == kindOption && p.lots > 0:
+		return p.in.lot.value(p.lots) * p.cost
+	case p.in.Kind == kindOption:
 		return p.in.optionMargin(p.lots)
 	}
 	return p.in.notional(p.in.lot.value(abs(p.lots)), p.in.mark) / float64(p.in.MaxLeverage)
 }
 
-// optionMargin is what a short option binds: 15 percent of the underlying. A long one is paid for.
+// optionMargin is what a short option binds: 15 percent of the underlying.
 func (in *instrument) optionMargin(lots int64) float64 {
 	return 0.15 * in.lot.value(max(-lots, 0))
 }

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -147,6 +148,6 @@ func (m *Market) CancelOnDisconnect(conn uint64, now time.Time) {
 			}
 		}
 	}
-	slices.SortFunc(orders, func(a, b *order) int { return a.created.Compare(b.created) })
+	slices.SortFunc(orders, func(a, b *order) int { return cmp.Compare(a.number, b.number) })
 	m.cancelOrders(orders, reasonDisconnect, now)
 }

@@ -133,9 +133,10 @@ func dated(t time.Time) string { return strings.ToUpper(t.Format("2Jan06")) }
 // shorter than a week.
 func expiries(now time.Time) []time.Time {
 	day := now.UTC().Truncate(24 * time.Hour)
-	var out []time.Time
-	for _, days := range []int{7, 35, 98} {
-		e := day.AddDate(0, 0, days)
+	days := []int{7, 35, 98}
+	out := make([]time.Time, 0, len(days))
+	for _, n := range days {
+		e := day.AddDate(0, 0, n)
 		e = e.AddDate(0, 0, (int(time.Friday)-int(e.Weekday())+7)%7)
 		out = append(out, e.Add(8*time.Hour))
 	}

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -248,7 +249,7 @@ func (m *Market) getLastTradesByCurrency(_ Caller, raw json.RawMessage, _ time.T
 	for _, in := range m.instruments {
 		out = append(out, m.wanted(s, in.history.trades)...)
 	}
-	slices.SortFunc(out, func(a, b publicTrade) int { return int(a.number - b.number) })
+	slices.SortFunc(out, func(a, b publicTrade) int { return cmp.Compare(a.number, b.number) })
 	return page(s, out), nil
 }
 

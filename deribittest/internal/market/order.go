@@ -26,11 +26,12 @@ const (
 
 // order is one order of an account, or of the house when it has no owner.
 type order struct {
-	id    string
-	owner *account
-	conn  uint64
-	in    *instrument
-	side  side
+	id     string
+	number int64
+	owner  *account
+	conn   uint64
+	in     *instrument
+	side   side
 
 	ticks   int64 // the limit
 	lots    int64

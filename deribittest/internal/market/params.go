@@ -3,6 +3,7 @@ package market
 import (
 	"encoding/json"
 	"math"
+	"slices"
 )
 
 // Codes of errors, from the exchange's complete table.
@@ -112,12 +113,9 @@ func (p *params) choice(name string, words ...string) string {
 	if v == "" {
 		return words[0]
 	}
-	for _, w := range words {
-		if v == w {
-			return v
-		}
+	if !slices.Contains(words, v) {
+		p.refuse(name, "unexpected value")
 	}
-	p.refuse(name, "unexpected value")
 	return v
 }
 

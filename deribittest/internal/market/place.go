@@ -33,6 +33,7 @@ func (m *Market) place(c Caller, s side, raw json.RawMessage, now time.Time) (an
 		return nil, fault
 	}
 	m.orderNumber++
+	o.number = m.orderNumber
 	o.id = o.in.numbered(strconv.FormatInt(m.orderNumber, 10))
 	m.owners[o.id] = o.owner
 	o.owner.admit(o)

@@ -54,11 +54,10 @@ func (a *account) view(p *position) heldPosition {
 	if p.lots != 0 {
 		v.Direction = side(p.lots / abs(p.lots)).String()
 	}
-	switch {
-	case in.Kind == kindOption:
+	if in.Kind == kindOption {
 		v.SettlementPrice = v.MarkPrice
 		v.Gamma, v.Vega, v.Theta = scaled(in.value.gamma, v.Size), scaled(in.value.vega, v.Size), scaled(in.value.theta, v.Size)
-	default:
+	} else {
 		v.SizeCurrency = scaled(p.delta(), 1)
 	}
 	if in.perpetual() {

@@ -35,7 +35,7 @@ func (m *Market) source(account int64, c channel) source {
 	case familyChanges:
 		return &changesSource{}
 	case familyPortfolio:
-		return silentAtFirst{latest(func(time.Time) any { return m.portfolio(account, c.currency) })}
+		return &portfolioSource{market: m, account: account, only: c.currency}
 	}
 	return silent{}
 }
@@ -159,3 +159,31 @@ type barSource struct {
 func (s *barSource) note(r *report, _ *accountReport) bool { return len(r.trades) > 0 }
 func (s *barSource) messages(time.Time) []any              { return []any{s.in.history.bar(s.length)} }
 func (s *barSource) first(time.Time) any                   { return nil }
+
+// portfolioSource sends an account's figures in the currencies that something happened in.
+type portfolioSource struct {
+	market  *Market
+	account int64
+	only    string // a currency or any
+	touched []string
+}
+
+func (s *portfolioSource) note(r *report, _ *accountReport) bool {
+	for _, c := range currencies {
+		if (s.only == anyValue || s.only == c) && r.in.is(anyValue, c) && !slices.Contains(s.touched, c) {
+			s.touched = append(s.touched, c)
+		}
+	}
+	return len(s.touched) > 0
+}
+
+func (s *portfolioSource) messages(time.Time) []any {
+	out := make([]any, len(s.touched))
+	for i, c := range s.touched {
+		out[i] = s.market.portfolio(s.account, c)
+	}
+	s.touched = nil
+	return out
+}
+
+func (s *portfolioSource) first(time.Time) any { return nil }

@@ -133,7 +133,7 @@ func (m *Market) publish(r *report, now time.Time) {
 }
 
 // tell sends what a stream has to say, or lets it wait until it is due.
-func (m *Market) tell(s *stream, news bool, now time.Time) { //nolint:revive // news is what note said, not a mode
+func (m *Market) tell(s *stream, news bool, now time.Time) {
 	switch {
 	case !news || s.waiting:
 	case s.interval == 0:

@@ -54,11 +54,8 @@ func perIndex(currency string, v float64) map[string]float64 {
 	return map[string]float64{"btc_usd": 0, strings.ToLower(currency) + "_usd": v}
 }
 
-// portfolio adds up an account. The currency any stands for the first one.
+// portfolio adds up an account in one currency.
 func (m *Market) portfolio(id int64, currency string) portfolio {
-	if currency == anyValue {
-		currency = currencies[0]
-	}
 	a := m.account(id)
 	f := a.funds(currency)
 	g := a.gains(currency)

@@ -3,6 +3,7 @@ package market
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -166,9 +167,7 @@ func (s *incrementalSource) messages(now time.Time) []any {
 // typed copies fields and says what they are.
 func (s *incrementalSource) typed(kind string, from map[string]json.RawMessage) map[string]json.RawMessage {
 	out := make(map[string]json.RawMessage, len(from)+1)
-	for name, value := range from {
-		out[name] = value
-	}
+	maps.Copy(out, from)
 	out["type"] = encode(kind)
 	return out
 }
