@@ -1,0 +1,107 @@
+package telemetry_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// A rotation over two live sessions is one trace, and none of the secrets and tokens that it saw is in it.
+func TestI10RotationIsOneTrace(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	exchange, err := deribittest.New(deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exchange.Close()
+	rotateKey(t, h, exchange)
+
+	var names []string
+	spans := h.spans.Ended()
+	root := slices.IndexFunc(spans, func(s sdktrace.ReadOnlySpan) bool { return s.Name() == "credentials.rotate" })
+	if root < 0 {
+		t.Fatal("no span credentials.rotate")
+	}
+	for _, span := range spans {
+		if span.SpanContext().TraceID() == spans[root].SpanContext().TraceID() {
+			names = append(names, span.Name())
+		}
+	}
+	for _, want := range []string{
+		"lease", "preflight", "intent", "reset", "store", "verify", "publish", "reauthenticate", "reauthenticate",
+	} {
+		at := slices.Index(names, "credentials.rotate."+want)
+		if at < 0 {
+			t.Fatalf("no span of the step %s among %q", want, names)
+		}
+		names = slices.Delete(names, at, at+1)
+	}
+	// The call that resets the key, and the connection on which its new secret was tried.
+	for _, want := range []string{"private/reset_api_key", "session.connect", "session.authenticate", "public/auth"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no span %s in the trace of the rotation, but %q", want, names)
+		}
+	}
+	wantKeys(t, "rotations", histograms(t, h.metrics(t)["holdfast.credentials.rotation.duration"]),
+		"holdfast.rotation.trigger=rotate")
+	secrets := exchange.Secrets()
+	if len(secrets) < 4 {
+		t.Errorf("only %d secrets to search for", len(secrets))
+	}
+	for _, secret := range secrets {
+		wantNone(t, h, secret)
+	}
+}
+
+// rotateKey dials two sessions, rotates their key, and closes them.
+func rotateKey(t *testing.T, h *harness, exchange *deribittest.Server) {
+	t.Helper()
+	key, admin := exchange.AddKey(deribittest.KeyConfig{Name: "engine"}), exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
+	record := rotate.Record{
+		KeyID: key.ID, ClientID: key.ClientID,
+		Current: rotate.Candidate{Secret: session.NewSecret([]byte(key.Secret)), Generation: 1},
+	}
+	store, err := filestore.Create(t.Context(), filepath.Join(t.TempDir(), "secret"), record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyring := rotate.NewKeyring(record.Credentials())
+	sources := map[string]session.CredentialSource{
+		"admin":  session.Credentials{ClientID: admin.ClientID, Secret: session.NewSecret([]byte(admin.Secret))},
+		"market": keyring,
+		"orders": keyring,
+	}
+	open := map[string]*session.Session{}
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		s, err := session.Dial(t.Context(), session.Config{
+			URL: exchange.URL(), Credentials: sources[name], Name: name, Observer: h,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeSession(t, s)
+		open[name] = s
+	}
+	rotator, err := rotate.New(rotate.Config{
+		Keyring: keyring, Store: store, Sessions: rotate.Fleet(open["market"], open["orders"]), Authority: open["admin"],
+		KeyID: key.ID, Throwaway: session.Config{URL: exchange.URL(), Observer: h}, Observer: h.Rotations(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rotator.Rotate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := rotator.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
