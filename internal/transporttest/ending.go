@@ -3,7 +3,6 @@ package transporttest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -25,7 +24,9 @@ const closePatience = time.Second
 
 func (s suite) closeFrames() {
 	t, d := s.T, s.dialer
-	for _, code := range []uint16{1000, 1001, 1011, 1012, 3000, 4000} {
+	for code, errorType := range map[uint16]string{
+		1000: "close_1000", 1001: "close_1001", 1011: "close_1011", 1012: "close_1012", 3999: "close_3xxx", 4000: "close_4xxx",
+	} {
 		name := strconv.Itoa(int(code))
 		t.Run(name, func(t *testing.T) {
 			tr := connect(t, d, func(p *peer) error {
@@ -45,8 +46,8 @@ func (s suite) closeFrames() {
 				error
 				ErrorType() string
 			}](err)
-			if !ok || !strings.HasPrefix(typed.ErrorType(), fmt.Sprintf("close_%d", code/1000)) {
-				t.Errorf("got %v, want an error with a type for telemetry", err)
+			if !ok || typed.ErrorType() != errorType {
+				t.Errorf("got %v, want an error of type %s", err, errorType)
 			}
 		})
 	}
@@ -69,6 +70,24 @@ func (s suite) cutAnywhere() {
 			t.Errorf("cut after %d of %d bytes: got %q, %v, want %v", cut, len(wire), msg, err, want)
 		}
 		closeTransport(t, tr)
+	}
+}
+
+// lastBytesWithTheEnd has the last bytes of a whole message come together with the end of the connection, as they may
+// over TLS: the message counts.
+func (s suite) lastBytesWithTheEnd() {
+	t, d := s.T, s.dialer
+	for _, size := range []int{10, 100_000} { // within the libraries' buffers, and beyond
+		last := strings.Repeat("x", size)
+		conn := newScripted(text(last).bytes())
+		conn.endWithData = true
+		tr := dial(t, d, rpc.DialConfig{URL: url, NetDial: conn.dial})
+		if msg, err := tr.ReadMessage(); err != nil || string(msg) != last {
+			t.Errorf("got %d bytes, %v, want %d", len(msg), err, size)
+		}
+		if msg, err := tr.ReadMessage(); !errors.Is(err, io.EOF) {
+			t.Errorf("got %d bytes, %v, want io.EOF", len(msg), err)
+		}
 	}
 }
 

@@ -1,16 +1,11 @@
 package transporttest
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"io"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -39,7 +34,7 @@ func FuzzRead(f *testing.F, d rpc.Dialer) {
 		f.Add(wire[:len(wire)/2])
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		conn := &scripted{wire: wire, answered: make(chan struct{})}
+		conn := newScripted(wire)
 		tr, err := d.Dial(t.Context(), rpc.DialConfig{URL: url, ReadLimit: fuzzLimit, NetDial: conn.dial})
 		if err != nil {
 			t.Fatal(err)
@@ -58,42 +53,6 @@ func FuzzRead(f *testing.F, d rpc.Dialer) {
 		}
 	})
 }
-
-// scripted is a connection whose other end answers the handshake, sends wire and is gone; it ignores the rest that it is
-// sent.
-type scripted struct {
-	net.Conn
-	wire     []byte
-	once     sync.Once
-	answered chan struct{}
-	in       bytes.Buffer // what there is to read once answered is closed
-}
-
-func (c *scripted) dial(context.Context, string, string) (net.Conn, error) { return c, nil }
-
-func (c *scripted) Write(p []byte) (int, error) {
-	var err error
-	c.once.Do(func() {
-		var req *http.Request
-		if req, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(p))); err != nil {
-			return
-		}
-		c.in.WriteString(acceptance(req))
-		c.in.Write(c.wire)
-		close(c.answered)
-	})
-	if err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-func (c *scripted) Read(p []byte) (int, error) {
-	<-c.answered
-	return c.in.Read(p)
-}
-
-func (*scripted) Close() error { return nil }
 
 // messages reads wire as RFC 6455 says, up to the first violation, and returns the text messages. It forgives one thing
 // that the libraries forgive too: a mask, which it does not take off.

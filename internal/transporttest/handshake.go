@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,22 +209,71 @@ func (s suite) oldTLS() {
 	}
 }
 
-// endlessAnswer answers with header lines for ever: the client must stop reading by itself.
+// endlessAnswer answers with header lines for ever: the client must stop reading by itself, and soon.
 func (s suite) endlessAnswer() {
 	t, d := s.T, s.dialer
-	_, addr := listen(t, nil, func(p *peer) error {
+	const bound = 128 << 10
+	written := 0
+	netDial := inMemory(t, nil, func(p *peer) error {
 		if _, err := p.request(); err != nil {
 			return err
 		}
 		line := "HTTP/1.1 101 Switching Protocols\r\n"
-		for {
-			if _, err := p.conn.Write([]byte(line)); err != nil {
+		for written <= bound {
+			n, err := p.conn.Write([]byte(line))
+			if err != nil {
 				return nil //nolint:nilerr // the client left, as it should
 			}
+			written += n
 			line = "X-Padding: " + strings.Repeat("x", 1000) + "\r\n"
 		}
+		return fmt.Errorf("client has read %d bytes of header", written)
 	})
-	refused(t, d, rpc.DialConfig{URL: "ws://" + addr}, 0)
+	refused(t, d, rpc.DialConfig{URL: url, NetDial: netDial}, 0)
+}
+
+// closeCounter counts the times that a connection is closed.
+type closeCounter struct {
+	net.Conn
+	closed *atomic.Int64
+}
+
+func (c closeCounter) Close() error {
+	c.closed.Add(1)
+	return c.Conn.Close()
+}
+
+// failedDialsClose has the opening fail after the network connection stood: it must not stay.
+func (s suite) failedDialsClose() {
+	t, d := s.T, s.dialer
+	id := newIdentity(t, "www.deribit.com", time.Now().Add(time.Hour))
+	dropped := func(p *peer) error {
+		if _, err := p.request(); err != nil {
+			return nil //nolint:nilerr // the client broke the handshake off, as it should
+		}
+		return errors.New("client sent its request")
+	}
+	keepAlive := func(p *peer) error {
+		if err := answer(http.StatusServiceUnavailable)(p); err != nil {
+			return err
+		}
+		return p.drain() // ends when the client does
+	}
+	for _, failing := range []rpc.DialConfig{
+		{URL: secureURL, TLS: id.client(), NetDial: inMemory(t, id.server, dropped)},
+		{URL: url, NetDial: inMemory(t, nil, keepAlive)},
+		{URL: url, NetDial: inMemory(t, nil, answer(101, "Connection: Upgrade", "Upgrade: h2c"))},
+	} {
+		var closed atomic.Int64
+		memory := failing.NetDial
+		failing.NetDial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := memory(ctx, network, addr)
+			return closeCounter{conn, &closed}, err
+		}
+		if err := refusal(t, d, failing); closed.Load() == 0 {
+			t.Errorf("%v: the connection below was not closed", err)
+		}
+	}
 }
 
 // contextEndedDuringDial has each step of the opening hang.

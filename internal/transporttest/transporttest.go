@@ -34,6 +34,7 @@ func Run(t *testing.T, d rpc.Dialer) {
 		{"many fragments", suite.manyFragments},
 		{"close frames", suite.closeFrames},
 		{"cut anywhere", suite.cutAnywhere},
+		{"last bytes with the end", suite.lastBytesWithTheEnd},
 		{"end without close frame", suite.endWithoutCloseFrame},
 		{"close unblocks read", suite.closeUnblocksRead},
 		{"close unblocks write", suite.closeUnblocksWrite},
@@ -48,6 +49,7 @@ func Run(t *testing.T, d rpc.Dialer) {
 		{"certificates", suite.certificates},
 		{"old TLS", suite.oldTLS},
 		{"endless answer", suite.endlessAnswer},
+		{"failed dials close", suite.failedDialsClose},
 		{"header", suite.header},
 		{"many dials", suite.manyDials},
 	}

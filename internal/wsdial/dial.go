@@ -36,10 +36,8 @@ func Dial[C Library[M, S], M, S ~int](
 	if err != nil {
 		return nil, &rpc.HandshakeError{URL: display(u), Err: err}
 	}
-	client, idle := clientOver(conn)
-	lib, resp, err := upgrade(ctx, client)
+	lib, resp, err := upgrade(ctx, clientOver(conn))
 	if err != nil {
-		idle()
 		conn.Close()
 		return nil, &rpc.HandshakeError{URL: display(u), Status: httpStatus(resp), Err: withoutURL(err)}
 	}
@@ -88,9 +86,9 @@ func tlsConfig(base *tls.Config, host string) *tls.Config {
 	return cfg
 }
 
-// clientOver returns a client for one request over conn, which is already past the TLS handshake, and a function that
-// closes what the client keeps.
-func clientOver(conn net.Conn) (client *http.Client, idle func()) {
+// clientOver returns a client for one request over conn, which is already past the TLS handshake. The client holds
+// nothing that does not end with conn.
+func clientOver(conn net.Conn) *http.Client {
 	once := make(chan net.Conn, 1)
 	once <- conn
 	dial := func(context.Context, string, string) (net.Conn, error) {
@@ -101,16 +99,14 @@ func clientOver(conn net.Conn) (client *http.Client, idle func()) {
 			return nil, errOneConn
 		}
 	}
-	transport := &http.Transport{
-		DialContext:            dial,
-		DialTLSContext:         dial,
-		MaxResponseHeaderBytes: maxResponseHeader,
-	}
-	client = &http.Client{
-		Transport:     transport,
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dial,
+			DialTLSContext:         dial,
+			MaxResponseHeaderBytes: maxResponseHeader,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return client, transport.CloseIdleConnections
 }
 
 func httpStatus(resp *http.Response) int {
