@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -52,12 +53,12 @@ func (j *judge) report(client string) error {
 	j.found.mu.Lock()
 	defer j.found.mu.Unlock()
 	for _, violation := range j.found.list {
-		fmt.Printf("FAIL  %s: schema: %s\n", client, violation)
+		fmt.Fprintf(os.Stdout, "FAIL  %s: schema: %s\n", client, violation)
 	}
 	if len(j.found.list) > 0 {
 		return fmt.Errorf("%d frames broke a schema", len(j.found.list))
 	}
 	seen := slices.Sorted(maps.Keys(j.validator.Seen()))
-	fmt.Printf("ok    %s: schemas of %d methods and channels: %s\n", client, len(seen), strings.Join(seen, " "))
+	fmt.Fprintf(os.Stdout, "ok    %s: schemas of %d methods and channels: %s\n", client, len(seen), strings.Join(seen, " "))
 	return nil
 }

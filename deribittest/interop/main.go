@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -18,12 +18,9 @@ import (
 // clientTimeout bounds the run of one client.
 const clientTimeout = 2 * time.Minute
 
-// clients are the programs in this directory that drive a foreign client. Each prints a line per check, and exits with 1 if
-// one fails.
-var clients = [][]string{
-	{"node", "ccxt-rest.mjs"},
-	{"node", "ccxt-ws.mjs"},
-}
+// clients are the scripts in this directory, each of which drives a foreign client. They print a line per check, and exit
+// with 1 if one fails.
+var clients = []string{"ccxt-rest.mjs", "ccxt-ws.mjs"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -35,15 +32,15 @@ func main() {
 	}
 }
 
-// run runs the clients whose program is named, or all, each on an exchange of its own.
+// run runs the clients that are named, or all, each on an exchange of its own.
 func run(ctx context.Context, names []string) error {
 	failed := 0
-	for _, argv := range clients {
-		if !chosen(names, argv[1]) {
+	for _, script := range clients {
+		if len(names) > 0 && !slices.Contains(names, script) {
 			continue
 		}
-		if err := serve(ctx, argv); err != nil {
-			fmt.Printf("FAIL  %s: %v\n", argv[1], err)
+		if err := serve(ctx, script); err != nil {
+			fmt.Fprintf(os.Stdout, "FAIL  %s: %v\n", script, err)
 			failed++
 		}
 	}
@@ -53,17 +50,8 @@ func run(ctx context.Context, names []string) error {
 	return nil
 }
 
-func chosen(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return len(names) == 0
-}
-
 // serve runs one client to its end.
-func serve(ctx context.Context, argv []string) error {
+func serve(ctx context.Context, script string) error {
 	judge := newJudge()
 	exchange, err := deribittest.New(deribittest.Config{OnFrame: judge.frame})
 	if err != nil {
@@ -72,7 +60,7 @@ func serve(ctx context.Context, argv []string) error {
 	key := exchange.AddKey(deribittest.KeyConfig{Name: "interop"})
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	client := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	client := exec.CommandContext(ctx, "node", script) //nolint:gosec // one of clients
 	client.Env = append(os.Environ(),
 		"DERIBIT_WS="+exchange.URL(),
 		"DERIBIT_REST="+exchange.RESTURL(),
@@ -87,5 +75,5 @@ func serve(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	return judge.report(filepath.Base(argv[1]))
+	return judge.report(script)
 }
