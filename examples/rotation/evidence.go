@@ -20,24 +20,21 @@ import (
 
 // evidence keeps every byte that a run logs, traces and measures, to be searched for secrets.
 type evidence struct {
-	log     lockedBuffer
-	logger  *slog.Logger
-	spans   *tracetest.InMemoryExporter
-	tracing *sdktrace.TracerProvider
-	reader  *sdkmetric.ManualReader
-	meters  *sdkmetric.MeterProvider
+	log      lockedBuffer
+	logger   *slog.Logger
+	spans    *tracetest.InMemoryExporter
+	reader   *sdkmetric.ManualReader
+	observer *telemetry.Telemetry
 }
 
-func newEvidence(also io.Writer) *evidence {
-	e := &evidence{spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
+func newEvidence(also io.Writer) (e *evidence, err error) {
+	e = &evidence{spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	e.logger = slog.New(slog.NewTextHandler(io.MultiWriter(&e.log, also), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	e.tracing = sdktrace.NewTracerProvider(sdktrace.WithSyncer(e.spans), sdktrace.WithSampler(stepsAndSomeCalls{}))
-	e.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader))
-	return e
-}
-
-func (e *evidence) observer() (*telemetry.Telemetry, error) {
-	return telemetry.New(telemetry.WithTracerProvider(e.tracing), telemetry.WithMeterProvider(e.meters))
+	e.observer, err = telemetry.New(
+		telemetry.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(e.spans), sdktrace.WithSampler(stepsAndSomeCalls{}))),
+		telemetry.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader))),
+	)
+	return e, err
 }
 
 // spanCounts counts the spans by name.

@@ -49,7 +49,11 @@ func run(ctx context.Context, opts options, account io.Writer) (*result, error) 
 		Behaviour: opts.behaviour.String(), Transport: opts.transport, Sessions: opts.sessions, Callers: opts.callers,
 		Rotations: opts.rotations, Goroutines: goroutines{Before: runtime.NumGoroutine()},
 	}
-	s := &stage{opts: opts, account: account, evidence: newEvidence(also)}
+	evidence, err := newEvidence(also)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{opts: opts, account: account, evidence: evidence}
 	dir, err := os.MkdirTemp("", "holdfast-rotation-")
 	if err != nil {
 		return nil, err
@@ -89,7 +93,7 @@ func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
 	s.key = s.exchange.AddKey(deribittest.KeyConfig{Name: "engine"})
 	adminKey := s.exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
 	secret := session.NewSecret([]byte(s.key.Secret))
-	store, err := filestore.Create(storePath, rotate.Record{
+	store, err := filestore.Create(ctx, storePath, rotate.Record{
 		KeyID: s.key.ID, ClientID: s.key.ClientID, Current: rotate.Candidate{Secret: secret, Generation: 1},
 	})
 	if err != nil {
@@ -145,15 +149,11 @@ func (s *stage) channels() int {
 	return n
 }
 
-func (s *stage) newRotator(store rotate.Store) error {
-	observer, err := s.evidence.observer()
-	if err != nil {
-		return err
-	}
+func (s *stage) newRotator(store rotate.Store) (err error) {
 	s.rotator, err = rotate.New(rotate.Config{
 		Keyring: s.keyring, Store: store, Sessions: rotate.Fleet(s.fleet...), Authority: s.admin, KeyID: s.key.ID,
 		Throwaway: session.Config{URL: s.exchange.URL(), Dialer: s.dialer(), Logger: s.evidence.logger},
-		Observer:  observer, Logger: s.evidence.logger,
+		Observer:  s.evidence.observer.Rotations(), Logger: s.evidence.logger,
 	})
 	return err
 }
@@ -166,13 +166,9 @@ func (s *stage) dialer() rpc.Dialer {
 }
 
 func (s *stage) dial(ctx context.Context, name string, source session.CredentialSource) (*session.Session, error) {
-	observer, err := s.evidence.observer()
-	if err != nil {
-		return nil, err
-	}
 	return session.Dial(ctx, session.Config{
 		URL: s.exchange.URL(), Credentials: source, Name: name, Dialer: s.dialer(),
-		Observer: observer, Logger: s.evidence.logger,
+		Observer: s.evidence.observer, Logger: s.evidence.logger,
 	})
 }
 

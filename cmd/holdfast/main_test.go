@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/leaktest"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// invoke runs a command line and returns what it printed.
+func invoke(t *testing.T, stdin string, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), streams{strings.NewReader(stdin), &stdout, &stderr}, args)
+	return code, stdout.String(), stderr.String()
+}
+
+// exchange is a simulated exchange with a key whose secret is in a file.
+func exchange(t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig) (*deribittest.Server, deribittest.Key, string) {
+	t.Helper()
+	server, err := deribittest.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	k := server.AddKey(key)
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(k.Secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server, k, path
+}
+
+// accepts reports whether the exchange takes what is in a secret file.
+func accepts(t *testing.T, server *deribittest.Server, clientID, path string) bool {
+	t.Helper()
+	secret, err := readSecretFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = session.TryCredentials(t.Context(), session.Config{URL: server.URL()}, session.Credentials{ClientID: clientID, Secret: secret})
+	if refused, ok := errors.AsType[*session.AuthError](err); !ok && err != nil {
+		t.Fatal(err, refused)
+	}
+	return err == nil
+}
+
+func TestSimServesUntilInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	reader, writer := io.Pipe()
+	var stderr bytes.Buffer
+	exited := make(chan int, 1)
+	go func() {
+		exited <- run(ctx, streams{strings.NewReader(""), writer, &stderr}, []string{"sim", "-addr", "127.0.0.1:0", "-json"})
+		writer.Close()
+	}()
+	var told simulated
+	if err := json.NewDecoder(reader).Decode(&told); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := readSecretFile(told.SecretFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds := session.Credentials{ClientID: told.ClientID, Secret: secret}
+	if err := session.TryCredentials(t.Context(), session.Config{URL: told.WS}, creds); err != nil {
+		t.Errorf("the key that sim told of: %v", err)
+	}
+	if told.KeyID == 0 || !strings.HasPrefix(told.REST, "http://127.0.0.1:") {
+		t.Errorf("told %+v", told)
+	}
+	interrupt()
+	if code := <-exited; code != 0 || stderr.Len() > 0 {
+		t.Errorf("exit code %d, standard error %q", code, stderr.String())
+	}
+	if _, err := os.Stat(told.SecretFile); !os.IsNotExist(err) {
+		t.Errorf("the secret's file is still there: %v", err)
+	}
+}
+
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
+		t.Run(behaviour.String(), func(t *testing.T) {
+			t.Parallel()
+			server, key, path := exchange(t, deribittest.Config{Reset: behaviour}, deribittest.KeyConfig{})
+			for range 2 { // the second goes on from the first one's journal
+				before, err := readSecretFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				code, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-v")
+				if code != 0 {
+					t.Fatalf("exit code %d\n%s%s", code, out, errOut)
+				}
+				after, err := readSecretFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after.Equal(before) || !accepts(t, server, key.ClientID, path) {
+					t.Error("the file does not hold a new secret that the exchange accepts")
+				}
+				assertNoSecret(t, server, out+errOut)
+			}
+		})
+	}
+}
+
+func assertNoSecret(t *testing.T, server *deribittest.Server, text string) {
+	t.Helper()
+	for _, secret := range server.Secrets() {
+		if strings.Contains(text, secret) {
+			t.Errorf("a secret was printed: %d bytes long", len(secret))
+		}
+	}
+}
+
+func TestRotateAsksForTheSecondFactor(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{SecondFactor: true})
+	code := server.SecondFactorCode(key.ID)
+	exit, out, errOut := invoke(t, code+"\n", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
+		"-key-id", "1")
+	if exit != 0 || !strings.Contains(errOut, "code:") {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	if !accepts(t, server, key.ClientID, path) {
+		t.Error("the file does not hold the new secret")
+	}
+}
+
+func TestRotateWithASecondKey(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
+	admin := server.AddKey(deribittest.KeyConfig{Name: "admin"})
+	adminPath := filepath.Join(t.TempDir(), "admin")
+	if err := writeSecretFile(adminPath, []byte(admin.Secret)); err != nil {
+		t.Fatal(err)
+	}
+	exit, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
+		"-admin-client-id", admin.ClientID, "-admin-secret-file", adminPath)
+	if exit != 0 || !accepts(t, server, key.ClientID, path) || !accepts(t, server, admin.ClientID, adminPath) {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+}
+
+// TestRotateFollowsWhatAPersonDid: the secret file was replaced after a reset on the web site.
+func TestRotateFollowsWhatAPersonDid(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
+	args := []string{"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
+	if exit, out, errOut := invoke(t, "", args...); exit != 0 {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	// Elsewhere the key is rotated with another journal; the first journal knows nothing of it.
+	elsewhere := append(args, "-journal", filepath.Join(t.TempDir(), "journal"))
+	if exit, out, errOut := invoke(t, "", elsewhere...); exit != 0 {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	exit, out, errOut := invoke(t, "", args...)
+	if exit != 0 || !accepts(t, server, key.ClientID, path) {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
+	file := func(content string, mode os.FileMode) string {
+		name := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(name, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	truncated := file("cut short", 0o600)
+	if err := os.WriteFile(truncated+".journal", []byte("{\"versi"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const canary = "CANARY-secret"
+	rotate := func(args ...string) []string { return append([]string{"rotate", "-url", server.URL()}, args...) }
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no command":              {nil, 2, "usage: holdfast COMMAND"},
+		"an unknown command":      {[]string{"turn"}, 2, "usage: holdfast COMMAND"},
+		"an unknown flag":         {[]string{"sim", "-port", "1"}, 2, "-port"},
+		"an argument":             {rotate("-client-id", "x", "-secret-file", path, canary), 2, "unexpected argument"},
+		"no secret file":          {rotate("-client-id", "x"), 2, "-secret-file"},
+		"half a second key":       {rotate("-client-id", "x", "-secret-file", path, "-admin-client-id", "y"), 2, "go together"},
+		"an address in use":       {[]string{"sim", "-addr", strings.TrimSuffix(strings.TrimPrefix(server.URL(), "ws://"), "/ws/api/v2")}, 1, "in use"},
+		"a file that is not":      {rotate("-client-id", "x", "-secret-file", path+"-"), 1, "no such file"},
+		"a file that others read": {rotate("-client-id", "x", "-secret-file", file(canary, 0o644)), 1, "chmod 600"},
+		"an empty file":           {rotate("-client-id", "x", "-secret-file", file("\n", 0o600)), 1, "is empty"},
+		"a long file":             {rotate("-client-id", "x", "-secret-file", file(strings.Repeat(canary, 1000), 0o600)), 1, "bytes long"},
+		"a directory":             {rotate("-client-id", "x", "-secret-file", t.TempDir()), 1, "not a regular file"},
+		"a wrong secret":          {rotate("-client-id", key.ClientID, "-secret-file", file(canary, 0o600)), 1, "invalid_credentials"},
+		"a wrong client id":       {rotate("-client-id", "nobody", "-secret-file", file(canary, 0o600)), 1, "nobody"},
+		"a truncated journal":     {rotate("-client-id", key.ClientID, "-secret-file", truncated), 1, "journal"},
+		"a wrong URL":             {[]string{"rotate", "-url", "http://127.0.0.1/", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "wss"},
+		"a URL nobody serves":     {[]string{"rotate", "-url", "ws://127.0.0.1:1/ws/api/v2", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			started := time.Now()
+			code, out, errOut := invoke(t, "", c.args...)
+			if code != c.code || !strings.Contains(errOut, c.says) {
+				t.Errorf("exit code %d, not %d, and standard error should say %q:\n%s", code, c.code, c.says, errOut)
+			}
+			if strings.Contains(out+errOut, canary) {
+				t.Error("the secret was printed")
+			}
+			if took := time.Since(started); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
