@@ -116,10 +116,13 @@ func (l *link) goodbye(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
-	pending, err := l.conn.Send(ctx, methodLogout, nil)
-	if err != nil {
-		return
+	said := make(chan struct{})
+	l.session.work.Go(func() {
+		defer close(said)
+		_ = l.conn.Call(ctx, methodLogout, nil, nil) // no reply ever comes: the connection's end is the answer
+	})
+	select {
+	case <-said:
+	case <-ctx.Done(): // a peer that has stopped reading holds the frame until the connection is closed
 	}
-	// No reply ever comes: the connection's end is the answer.
-	_ = pending.Wait(ctx, nil)
 }
