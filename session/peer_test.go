@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -21,6 +22,7 @@ type far struct {
 	t      *testing.T
 	script script
 	refuse func(attempt int) error // says whether a dial fails; nil for never
+	hang   atomic.Bool             // no dial succeeds
 
 	playing sync.WaitGroup
 
@@ -47,6 +49,7 @@ type peer struct {
 	toServer chan []byte
 	closed   chan struct{}
 	once     sync.Once
+	stalled  atomic.Bool // it does not read any more
 }
 
 func newFar(t *testing.T, s script) *far {
@@ -72,7 +75,8 @@ func (f *far) Dial(ctx context.Context, _ rpc.DialConfig) (rpc.Transport, error)
 			return nil, err
 		}
 	}
-	if ctx.Err() != nil {
+	if f.hang.Load() {
+		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
 	p := &peer{far: f, toClient: make(chan []byte, 4096), toServer: make(chan []byte, 4096), closed: make(chan struct{})}
@@ -235,6 +239,9 @@ func (p *peer) ReadMessage() ([]byte, error) {
 // WriteMessages implements rpc.Transport.
 func (p *peer) WriteMessages(msgs ...[]byte) error {
 	for _, msg := range msgs {
+		if p.stalled.Load() {
+			<-p.closed
+		}
 		select {
 		case <-p.closed:
 			return io.ErrClosedPipe
