@@ -35,9 +35,9 @@ type Plan struct {
 // guard runs user code on its own goroutine, bounded and recovered.
 func (r *Rotator) guard(ctx context.Context, name string, limit time.Duration, fn func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	done := make(chan error, 1)
 	r.spawn(func() {
-		defer cancel()
 		defer func() {
 			if v := recover(); v != nil {
 				done <- fmt.Errorf("panicked with a %T", v) // its text could hold anything
