@@ -102,14 +102,23 @@ func result[T any](t *testing.T, a answer) T {
 	return v
 }
 
+// decode reads the data of a notification.
+func decode(t *testing.T, a answer, into any) {
+	t.Helper()
+	if err := json.Unmarshal(a.Params.Data, into); err != nil {
+		t.Fatalf("data %s: %v", a.Params.Data, err)
+	}
+}
+
 type params = map[string]any
 
 // client is a plain WebSocket client that knows nothing of the exchange. It reads one message at a time.
 type client struct {
-	t    *testing.T
-	ws   *websocket.Conn
-	next int
-	seen []answer // messages read while waiting for another
+	t        *testing.T
+	ws       *websocket.Conn
+	patience time.Duration // for one message
+	next     int
+	seen     []answer // messages read while waiting for another
 }
 
 // dial connects to a server on loopback.
@@ -121,7 +130,9 @@ func dial(t *testing.T, s *deribittest.Server) *client {
 // dialMemory connects to a server over its memory listener.
 func dialMemory(t *testing.T, s *deribittest.Server, l *deribittest.MemoryListener) *client {
 	t.Helper()
-	return connect(t, s, memoryHTTP(l))
+	c := connect(t, s, memoryHTTP(l))
+	c.patience = time.Hour // of the bubble
+	return c
 }
 
 func memoryHTTP(l *deribittest.MemoryListener) *http.Client {
@@ -141,7 +152,7 @@ func connect(t *testing.T, s *deribittest.Server, h *http.Client) *client {
 	}
 	ws.SetReadLimit(-1)
 	t.Cleanup(func() { ws.CloseNow() })
-	return &client{t: t, ws: ws}
+	return &client{t: t, ws: ws, patience: 20 * time.Second}
 }
 
 // send writes a text.
@@ -167,7 +178,7 @@ func (c *client) start(method string, p params) string {
 
 // read returns the next message from the wire.
 func (c *client) read() (answer, error) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Hour)
+	ctx, cancel := context.WithTimeout(c.t.Context(), c.patience)
 	defer cancel()
 	_, data, err := c.ws.Read(ctx)
 	if err != nil {

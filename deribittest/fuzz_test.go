@@ -29,14 +29,15 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add(text)
 	}
-	s, err := deribittest.New(deribittest.Config{Tick: -1, ConnectionsPerIP: -1})
+	l := deribittest.NewMemoryListener()
+	s, err := deribittest.New(deribittest.Config{Listener: l, Tick: -1, ConnectionsPerIP: -1})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { s.Close() })
 	k := s.AddKey(deribittest.KeyConfig{ClientID: "AMANDA", Secret: "AMANDASECRECT"})
 	f.Fuzz(func(t *testing.T, text string) {
-		c := dial(t, s)
+		c := dialMemory(t, s, l)
 		if now, ok := s.Key(k.ID); ok && now.Enabled {
 			c.start("public/auth", params{"grant_type": "client_credentials", "client_id": now.ClientID, "client_secret": now.Secret})
 		}

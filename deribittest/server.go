@@ -61,6 +61,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(websocketPath, s.serveWebSocket)
+	mux.HandleFunc(websocketPath+"/{$}", s.serveWebSocket) // as in the default address of clients in use
 	mux.HandleFunc(restPath, s.serveREST)
 	mux.HandleFunc(restPath+"/", s.serveREST)
 	return mux

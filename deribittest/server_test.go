@@ -24,13 +24,18 @@ func TestURLs(t *testing.T) {
 	if !strings.HasPrefix(s.RESTURL(), "http://127.0.0.1:") || !strings.HasSuffix(s.RESTURL(), "/api/v2") {
 		t.Errorf("RESTURL %s", s.RESTURL())
 	}
+	ws, resp, err := websocket.Dial(t.Context(), s.URL()+"/", nil)
+	if err != nil {
+		t.Fatalf("with a slash at the end: %v, %v", resp, err)
+	}
+	ws.CloseNow()
 }
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	trusted := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	defer trusted.Close()
-	s := newServer(t, deribittest.Config{TLS: &tls.Config{Certificates: trusted.TLS.Certificates}}) //nolint:gosec // the default versions
+	s := newServer(t, deribittest.Config{TLS: &tls.Config{Certificates: trusted.TLS.Certificates}})
 	if !strings.HasPrefix(s.URL(), "wss://") || !strings.HasPrefix(s.RESTURL(), "https://") {
 		t.Errorf("URLs %s, %s", s.URL(), s.RESTURL())
 	}

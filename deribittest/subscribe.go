@@ -89,7 +89,10 @@ func (ex *exchange) subscribe(r *request, name, label string) bool {
 	c := r.conn
 	_, again := c.subs[k]
 	if !again {
-		sub := &subscription{label: label, raw: info.Raw}
+		sub := &subscription{raw: info.Raw}
+		if info.Private { // labels show on private channels only
+			sub.label = label
+		}
 		c.subs[k] = sub
 		if ex.subs[k] == nil {
 			ex.subs[k] = make(map[*conn]*subscription)
@@ -190,7 +193,7 @@ func (ex *exchange) publish(k subKey, data json.RawMessage) {
 	for c, sub := range ex.subs[k] {
 		frame := plain
 		switch {
-		case k.account != 0 && sub.label != "": // labels show on private channels only
+		case sub.label != "":
 			frame = encodeNotification(k.channel, sub.label, data)
 		case plain == nil:
 			plain = encodeNotification(k.channel, "", data)
