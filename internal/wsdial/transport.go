@@ -52,8 +52,8 @@ type Transport[C Library[M, S], M, S ~int] struct {
 	closeOnce sync.Once
 }
 
-// ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed]; a
-// connection cut inside a message is one that matches [io.ErrUnexpectedEOF], and one cut between messages [io.EOF].
+// ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed]; a connection
+// cut inside a message is one that matches [io.ErrUnexpectedEOF], and one cut between messages [io.EOF].
 func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
 	typ, r, err := t.lib.Reader(endless)
 	if err != nil {
@@ -82,7 +82,8 @@ func (t *Transport[C, M, S]) readError(err error) error {
 	return fmt.Errorf("websocket: read: %w", err)
 }
 
-// WriteMessages implements [rpc.Transport]: each message is one frame, and up to 64 KiB of them leave in one write.
+// WriteMessages implements [rpc.Transport]: each message is one frame, and a batch leaves in one write per 64 KiB, over
+// TLS per record of 16 KiB.
 func (t *Transport[C, M, S]) WriteMessages(msgs ...[]byte) error {
 	if len(msgs) == 1 && len(msgs[0]) <= libraryBuffer-maxFrameHeader {
 		return t.write(msgs[0]) // the library itself makes one write of it

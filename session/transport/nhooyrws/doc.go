@@ -14,6 +14,10 @@
 //   - It does not check that text is UTF-8: ReadMessage returns the bytes as they came.
 //   - It keeps one goroutine per connection until Close.
 //
+// A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. ReadMessage returns an error
+// that matches rpc.ErrMalformed for a binary message, io.EOF for a connection cut between messages, and the library's
+// CloseError for one that the peer closed in order.
+//
 // Redirects are refused, proxies of the environment ignored (NetDial may dial through one), and compression is not
 // offered. TLS is 1.2 or later even if DialConfig.TLS allows less.
 package nhooyrws
