@@ -143,6 +143,8 @@ func (p *position) floating() float64 {
 // margin is what a position binds.
 func (p *position) margin() float64 {
 	switch {
+	case p.lots == 0:
+		return 0
 	case p.in.Kind == kindOption && p.lots > 0:
 		return p.in.lot.value(p.lots) * p.cost
 	case p.in.Kind == kindOption:

@@ -162,11 +162,8 @@ func (m *Market) emit(s *stream, now time.Time) {
 	}
 }
 
-// encode returns the JSON text of a value of this package. Views that several streams share come as text already.
+// encode returns the JSON text of a value of this package.
 func encode(v any) json.RawMessage {
-	if text, ok := v.(json.RawMessage); ok {
-		return text
-	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("market: encode: " + err.Error()) // a bug: every such value is plain data
