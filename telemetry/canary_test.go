@@ -35,6 +35,11 @@ func canaryErrors(canary string) []error {
 		&session.AuthError{ClientID: canary, Err: plain},
 		&session.ScopeError{Asked: canary, Granted: canary, Missing: []string{canary}},
 		&session.SubscribeError{Refused: []string{canary}, Err: plain},
+		&rotate.LockedOutError{ClientID: canary, Err: refusal},
+		&rotate.UnsavedError{Key: rotate.APIKey{ClientID: canary}, Err: plain},
+		&rotate.HookError{Hook: canary, Err: plain},
+		&rotate.SecondFactorError{Reason: canary, Err: refusal},
+		&rotate.PreflightError{Check: canary, Err: plain},
 		fmt.Errorf("%w: %s", rpc.ErrDecode, canary),
 		fmt.Errorf("%w: %s", session.ErrConfig, canary),
 	}

@@ -45,9 +45,16 @@
 //
 // # Errors
 //
-// error.type is the code of an error object, the HTTP status of a refused handshake, or one of timeout, canceled,
-// connection_lost, connection_failed, session_closed, not_ready, write_failed, too_many_pending, silent, scope, refused,
-// config, no_credentials, decode, encode, malformed, message_too_big, what an error's own ErrorType method says, and else
-// _OTHER. The text of an error is never reported, since it may quote what it met: descriptions are fixed, but for the message
-// of an error object, which is reported if it is plain words.
+// error.type is the code of an error object, the HTTP status of a refused handshake, or a name:
+//
+//	calls        timeout, canceled, connection_lost, session_closed, not_ready, write_failed, too_many_pending, encode, decode,
+//	             malformed, message_too_big
+//	sessions     those, connection_failed, silent, scope, refused, clock_skew, config, no_credentials
+//	rotations    those, locked_out, unsaved, unknown_outcome, degraded, lease_held, lease_lost, second_factor, hook, preflight,
+//	             not_executed, mismatch, unexpected_reply, store_empty, store_conflict, store_corrupt, stale_generation,
+//	             rotator_closed
+//
+// or what the ErrorType method of an error of others says, and else _OTHER. The text of an error is never reported, since it
+// may quote what it met: descriptions are fixed, but for the message of an error object, which is reported if it is plain
+// words.
 package telemetry

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"errors"
 	"net"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/holdfast-ws/holdfast/rpc"
-	"github.com/holdfast-ws/holdfast/session"
 )
 
 // failure is what may be told of an error. It is comparable: a key of the cache of measurement options.
@@ -27,24 +25,13 @@ const (
 	refused // by the server, with an error object
 )
 
-// sentinels names the errors that do not name themselves.
-var sentinels = []struct {
-	err error
-	id  string
-}{
-	{session.ErrClosed, "session_closed"},
-	{session.ErrNotReady, "not_ready"},
-	{session.ErrSilent, "silent"},
-	{session.ErrConfig, "config"},
-	{session.ErrNoCredentials, "no_credentials"},
-	{context.DeadlineExceeded, "timeout"},
-	{context.Canceled, "canceled"},
-}
-
-// classify finds the failure that err is. It allocates nothing for the errors of this module.
+// classify finds the failure that err is. It allocates nothing for the errors of calls.
 func classify(err error) failure {
 	if err == nil {
 		return failure{}
+	}
+	if id, ok := lookUp(verdicts, err); ok {
+		return failure{kind: failed, id: id}
 	}
 	if refusal, ok := errors.AsType[*rpc.Error](err); ok {
 		return failure{kind: refused, code: refusal.Code}
@@ -53,22 +40,14 @@ func classify(err error) failure {
 }
 
 func identify(err error) string {
-	for _, s := range sentinels {
-		if errors.Is(err, s.err) {
-			return s.id
-		}
+	if id, ok := lookUp(names, err); ok {
+		return id
 	}
 	if typed, ok := errors.AsType[interface {
 		error
 		ErrorType() string
 	}](err); ok && isIdentifier(typed.ErrorType()) {
 		return typed.ErrorType()
-	}
-	if _, ok := errors.AsType[*session.ScopeError](err); ok {
-		return "scope"
-	}
-	if _, ok := errors.AsType[*session.SubscribeError](err); ok {
-		return "refused"
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "timeout"
@@ -101,7 +80,7 @@ func (f failure) attributes() []attribute.KeyValue {
 
 // describe is the description of a failed span. It never holds the text of an error: that may quote what it met.
 func describe(err error, f failure) string {
-	if refusal, ok := errors.AsType[*rpc.Error](err); ok {
+	if refusal, ok := errors.AsType[*rpc.Error](err); ok && f.kind == refused {
 		if isPlain(refusal.Message) {
 			return refusal.Message
 		}

@@ -88,7 +88,7 @@ func TestRotationDuration(t *testing.T) {
 		{rotate.TriggerRotate, nil},
 		{rotate.TriggerRotate, nil},
 		{rotate.TriggerRotate, rotate.ErrConflict},
-		{rotate.TriggerRecover, &rpc.Error{Code: 13004}},
+		{rotate.TriggerRecover, &rotate.LockedOutError{Err: &rpc.Error{Code: 13004}}},
 	} {
 		_, rotated := o.RotationStart(t.Context(), rotate.Rotation{Trigger: r.trigger})
 		rotated(rotate.RotationEnd{Err: r.err})
@@ -98,8 +98,8 @@ func TestRotationDuration(t *testing.T) {
 	points := histograms(t, m)
 	wantKeys(t, "series", points,
 		"holdfast.rotation.trigger=rotate",
-		"error.type=_OTHER holdfast.rotation.trigger=rotate",
-		"error.type=13004 holdfast.rotation.trigger=recover rpc.status_code=13004",
+		"error.type=store_conflict holdfast.rotation.trigger=rotate",
+		"error.type=locked_out holdfast.rotation.trigger=recover",
 	)
 	if n := points["holdfast.rotation.trigger=rotate"].Count; n != 2 {
 		t.Errorf("%d rotations, want 2", n)
