@@ -49,7 +49,7 @@ func (r *rotation) adopt(
 	ctx context.Context, io streams, store rotate.Store, record rotate.Record, secret session.Secret,
 ) (rotate.Record, error) {
 	creds := session.Credentials{ClientID: r.clientID, Secret: secret}
-	err := session.TryCredentials(ctx, r.config(io), creds)
+	err := session.TryCredentials(ctx, r.config(), creds)
 	if _, refused := errors.AsType[*session.AuthError](err); refused {
 		_, _ = fmt.Fprintf(io.err, "The exchange refuses the secret in %s; going on with the journal's.\n", r.secretFile)
 		return record, nil

@@ -25,6 +25,8 @@ type rotation struct {
 	adminSecretFile string
 	plaintext       bool
 	verbose         bool
+
+	log *slog.Logger // nil without -v
 }
 
 // rotateKey rotates the secret of a key. The file's new content is the new secret.
@@ -52,6 +54,9 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 	if r.journal == "" {
 		r.journal = r.secretFile + ".journal"
 	}
+	if r.verbose {
+		r.log = slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	report, err := r.run(ctx, io)
 	if report.ID != "" {
 		_, _ = fmt.Fprintln(io.out, report)
@@ -71,13 +76,19 @@ func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, e
 		unwritten = writeSecretFile(r.secretFile, secret)
 	})
 	defer unsubscribe()
-	f := &fleet{}
-	rotator, err := rotate.New(rotate.Config{
-		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(io),
-		SecondFactor: askFactor(io), Logger: r.logger(io),
-	})
+	f := &fleet{rotation: r}
+	cfg := rotate.Config{
+		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
+		SecondFactor: askFactor(io), Logger: r.log,
+	}
+	if r.adminID != "" {
+		if cfg.Authority, err = f.dialAdmin(ctx); err != nil {
+			return report, err
+		}
+	}
+	rotator, err := rotate.New(cfg)
 	if err != nil {
-		return report, err
+		return report, errors.Join(err, f.close(ctx))
 	}
 	defer func() {
 		// The signal that ended ctx must not keep a received secret from being stored.
@@ -89,7 +100,7 @@ func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, e
 	if report, err = rotator.Recover(ctx); err != nil {
 		return report, err
 	}
-	if err := f.dial(ctx, r, io, keyring); err != nil {
+	if f.own, err = f.dial(ctx, keyring); err != nil {
 		return report, err
 	}
 	return rotator.Rotate(ctx)
@@ -98,50 +109,48 @@ func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, e
 // closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long.
 const closeTimeout = 30 * time.Second
 
-// fleet is the session of the key, and before it that of the second key, if there is one: the first sends the reset.
-type fleet struct{ open []*session.Session }
+// fleet is the sessions that a rotation needs: one of the key, and one of the second key, if there is one.
+type fleet struct {
+	*rotation
+	own, admin *session.Session
+}
 
-func (f *fleet) sessions() []rotate.Session { return rotate.Fleet(f.open...)() }
+// sessions are those to re-authenticate.
+func (f *fleet) sessions() []rotate.Session {
+	if f.own == nil {
+		return nil // not yet: what is recovered comes first
+	}
+	return []rotate.Session{f.own}
+}
 
-func (f *fleet) dial(ctx context.Context, r *rotation, io streams, keyring *rotate.Keyring) error {
-	sources := []session.CredentialSource{keyring}
-	if r.adminID != "" {
-		secret, err := readSecretFile(r.adminSecretFile)
-		if err != nil {
-			return err
-		}
-		sources = []session.CredentialSource{session.Credentials{ClientID: r.adminID, Secret: secret}, keyring}
+func (f *fleet) dialAdmin(ctx context.Context) (*session.Session, error) {
+	secret, err := readSecretFile(f.adminSecretFile)
+	if err != nil {
+		return nil, err
 	}
-	for _, source := range sources {
-		cfg := r.config(io)
-		cfg.Credentials = source
-		s, err := session.Dial(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		f.open = append(f.open, s)
-	}
-	return nil
+	f.admin, err = f.dial(ctx, session.Credentials{ClientID: f.adminID, Secret: secret})
+	return f.admin, err
+}
+
+func (f *fleet) dial(ctx context.Context, source session.CredentialSource) (*session.Session, error) {
+	cfg := f.config()
+	cfg.Credentials = source
+	return session.Dial(ctx, cfg)
 }
 
 func (f *fleet) close(ctx context.Context) error {
 	var errs []error
-	for _, s := range f.open {
-		errs = append(errs, s.Close(ctx))
+	for _, s := range []*session.Session{f.own, f.admin} {
+		if s != nil {
+			errs = append(errs, s.Close(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // config is how sessions are opened.
-func (r *rotation) config(io streams) session.Config {
-	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.logger(io)}
-}
-
-func (r *rotation) logger(io streams) *slog.Logger {
-	if !r.verbose {
-		return nil
-	}
-	return slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+func (r *rotation) config() session.Config {
+	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.log}
 }
 
 // askFactor asks the person at the terminal for a code.

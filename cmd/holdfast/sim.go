@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ type simulated struct {
 }
 
 // sim serves a simulated exchange until ctx ends.
-func sim(ctx context.Context, io streams, args []string) (err error) {
+func sim(ctx context.Context, std streams, args []string) (err error) {
 	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	asJSON := flags.Bool("json", false, "print the addresses and the key as one line of JSON")
@@ -33,7 +34,7 @@ func sim(ctx context.Context, io streams, args []string) (err error) {
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
 	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the market")
-	if err := parse(flags, io, args); err != nil {
+	if err := parse(flags, std, args); err != nil {
 		return err
 	}
 	listen := net.ListenConfig{}
@@ -56,19 +57,22 @@ func sim(ctx context.Context, io streams, args []string) (err error) {
 	}
 	defer remove()
 	told := simulated{exchange.URL(), exchange.RESTURL(), key.ID, key.ClientID, path}
-	if err := tell(io, told, *asJSON); err != nil {
+	tell := told.account
+	if *asJSON {
+		tell = told.line
+	}
+	if err := tell(std.out); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return nil
 }
 
-func tell(io streams, told simulated, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(io.out).Encode(told)
-	}
-	_, err := fmt.Fprintf(io.out, "simulated exchange; interrupt to stop\n  ws           %s\n  rest         %s\n  key id       %d\n"+
-		"  client id    %s\n  secret file  %s\n", told.WS, told.REST, told.KeyID, told.ClientID, told.SecretFile)
+func (s simulated) line(w io.Writer) error { return json.NewEncoder(w).Encode(s) }
+
+func (s simulated) account(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "simulated exchange; interrupt to stop\n  ws           %s\n  rest         %s\n  key id       %d\n"+
+		"  client id    %s\n  secret file  %s\n", s.WS, s.REST, s.KeyID, s.ClientID, s.SecretFile)
 	return err
 }
 

@@ -75,15 +75,16 @@ func (c *caller) run(ctx context.Context) {
 	}
 }
 
+// read makes one of three calls, whose outcome call counts.
 func (c *caller) read() {
-	q := c.market[rand.IntN(len(c.market))]
+	instrument := map[string]any{"instrument_name": c.market[rand.IntN(len(c.market))].instrument}
 	switch rand.IntN(3) {
 	case 0:
-		c.call("public/ticker", map[string]any{"instrument_name": q.instrument}, nil)
+		_ = c.call("public/ticker", instrument, nil)
 	case 1:
-		c.call("private/get_open_orders_by_instrument", map[string]any{"instrument_name": q.instrument}, nil)
+		_ = c.call("private/get_open_orders_by_instrument", instrument, nil)
 	default:
-		c.call("private/get_account_summary", map[string]any{"currency": "BTC"}, nil)
+		_ = c.call("private/get_account_summary", map[string]any{"currency": "BTC"}, nil)
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *stage) count(found *result) {
 		}
 	}
 	for _, one := range s.fleet {
-		found.Calls.Retried += int(one.Stats().Resent)
+		found.Calls.Retried += one.Stats().Resent
 	}
 	found.LatencyMicros = map[string]latency{
 		"before": percentiles(took[before]), "during": percentiles(took[during]), "after": percentiles(took[after]),

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ func parse(args []string) (options, error) {
 	case opts.sessions < 1 || opts.sessions > 14:
 		return opts, fmt.Errorf("-sessions: %d is not between 1 and 14, which is what one key can hold beside a rotation", opts.sessions)
 	case opts.channels < 1 || opts.callers < 1 || opts.rotations < 1:
-		return opts, fmt.Errorf("-channels, -callers and -rotations must be at least 1")
+		return opts, errors.New("-channels, -callers and -rotations must be at least 1")
 	}
 	return opts, nil
 }

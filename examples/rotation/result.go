@@ -31,12 +31,12 @@ type result struct {
 }
 
 type calls struct {
-	Total   int `json:"total"`
-	OK      int `json:"ok"`
-	Refused int `json:"refused"`
-	NotSent int `json:"not_sent"`
-	Unknown int `json:"unknown"`
-	Retried int `json:"retried"`
+	Total   int    `json:"total"`
+	OK      int    `json:"ok"`
+	Refused int    `json:"refused"`
+	NotSent int    `json:"not_sent"`
+	Unknown int    `json:"unknown"`
+	Retried uint64 `json:"retried"`
 }
 
 // orders tell what became of the orders that were placed.
@@ -92,7 +92,7 @@ func (r *result) account(w io.Writer) {
 		l := r.LatencyMicros[phase]
 		line("latency        %-6s rotation: p50 %.0f us, p99 %.0f us, p99.9 %.0f us", phase, l.P50, l.P99, l.P999)
 	}
-	var spans []string
+	spans := make([]string, 0, len(r.Spans))
 	for _, name := range slices.Sorted(maps.Keys(r.Spans)) {
 		spans = append(spans, fmt.Sprintf("%s %d", name, r.Spans[name]))
 	}
