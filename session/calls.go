@@ -149,6 +149,10 @@ func (s *Session) parked(ctx context.Context, call fenced, err error) error {
 	if ctx.Err() != nil {
 		return &rpc.CallError{Method: call.method, Outcome: rpc.NotSent, Err: context.Cause(ctx)}
 	}
+	if _, unanswered := errors.AsType[*rpc.CallError](err); unanswered {
+		// A call has one outcome: that of the authentication must not pass for this call's.
+		return fmt.Errorf("%w: not sent again: %s", call.refusal, err.Error())
+	}
 	return errors.Join(call.refusal, err)
 }
 
