@@ -336,3 +336,26 @@ func TestFenceSurvivesItsConnection(t *testing.T) {
 		}
 	})
 }
+
+// TestFenceRefusalIsTheOutcome loses the authentication that a refused call waits for, again and again until ctx ends or a
+// refusal stands: the call was not executed, and whatever it returns says so.
+func TestFenceRefusalIsTheOutcome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLedger(t)
+		auths := 0
+		f.script["public/auth"] = func(p *peer, r request) {
+			if auths++; auths > 1 {
+				return // unanswered: its outcome is unknown
+			}
+			l.auth(p, r)
+		}
+		s := dial(t, scripted(f))
+		l.revoke()
+		err := s.Call(t.Context(), "private/buy", labelled("a"), nil)
+		refusal, ok := errors.AsType[*rpc.Error](err)
+		if !ok || refusal.Code != session.CodeUnauthorized || isA[*rpc.CallError](err) || !rpc.SafeToRetry(err) {
+			t.Errorf("%v, want the refusal alone, safe to retry", err)
+		}
+	})
+}
