@@ -103,32 +103,38 @@ func FuzzChannel(f *testing.F) {
 
 // FuzzParams feeds parameters to every method. Whatever comes, there is one answer, JSON can carry it, and the books hold.
 func FuzzParams(f *testing.F) {
-	methods := market.New(1, time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)).Methods()
+	now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
+	m := market.New(1, now)
+	methods := m.Methods()
 	for name := range methods {
 		f.Add(name, []byte(`{"instrument_name":"BTC-PERPETUAL","amount":10,"price":65000,"currency":"BTC","label":"x"}`))
 	}
 	f.Add("private/buy", []byte(`{"instrument_name":"ETH-PERPETUAL","contracts":1e300,"type":"market","time_in_force":"fill_or_kill"}`))
 	f.Add("private/sell", []byte(`{"instrument_name":"BTC_USDC","amount":0.0001,"price":1e-300,"post_only":true,"valid_until":1.5}`))
 	f.Add("public/get_tradingview_chart_data", []byte(`{"instrument_name":"BTC-PERPETUAL","start_timestamp":-1e15,"end_timestamp":1e15,"resolution":"1D"}`))
+	var account int64
 	f.Fuzz(func(t *testing.T, name string, params []byte) {
 		method, ok := methods[name]
 		if !ok {
 			return
 		}
-		now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-		m := market.New(1, now)
-		m.Subscribe(alice, "user.changes.any.any.raw")
-		result, fault := method.Call(m, market.Caller{Account: alice, Conn: 1}, params, now)
+		account++ // each input finds an account of its own
+		caller := market.Caller{Account: account, Conn: uint64(account)}
+		m.Subscribe(account, "user.changes.any.any.raw")
+		result, fault := method.Call(m, caller, params, now)
 		if (result == nil) == (fault == nil) {
 			t.Fatalf("%s %s: result %v, error %v", name, params, result, fault)
 		}
 		encode(t, result)
 		encode(t, fault)
-		m.Tick(now)
-		m.CancelOnDisconnect(1, now)
-		if left := decode[[]order](t, encode(t, first(methods["private/get_open_orders"].Call(m, market.Caller{Account: alice}, nil, now)))); len(left) != 0 {
-			t.Errorf("%s %s: open after the disconnect: %+v", name, params, left)
+		m.CancelOnDisconnect(caller.Conn, now)
+		left := first(methods["private/get_open_orders"].Call(m, caller, nil, now))
+		if orders := decode[[]order](t, encode(t, left)); len(orders) != 0 {
+			t.Errorf("%s %s: open after the disconnect: %+v", name, params, orders)
 		}
+		m.Tick(now)
+		m.Unsubscribe(account, "user.changes.any.any.raw")
+		m.Drain()
 	})
 }
 

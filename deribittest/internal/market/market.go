@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Market is the whole market. One goroutine at a time may use it.
+// Market is the whole market. One goroutine at a time may use it. It remembers every order for as long as it lives, and the
+// last trades of each instrument.
 type Market struct {
 	rng         *rand.Rand
 	indexes     map[string]*index
@@ -64,7 +65,6 @@ func New(seed uint64, now time.Time) *Market {
 type Caller struct {
 	Account int64
 	Conn    uint64
-	Label   string
 }
 
 // Error is an error of the exchange.

@@ -77,6 +77,7 @@ func TestMarketDataRefusals(t *testing.T) {
 		{"public/get_index_price", -32602, args{"index_name": "doge_usd"}},
 		{"public/get_last_trades_by_instrument", -32602, args{"instrument_name": btc, "count": 1001}},
 		{"public/get_last_trades_by_currency", -32602, nil},
+		{"public/get_last_trades_by_instrument_and_time", -32602, args{"instrument_name": btc, "start_timestamp": 0}},
 		{"public/get_book_summary_by_currency", -32602, nil},
 		{"public/get_tradingview_chart_data", -32602, args{"instrument_name": btc, "start_timestamp": 0, "end_timestamp": 1, "resolution": "7"}},
 		{"private/get_account_summary", -32602, args{"currency": "any"}},

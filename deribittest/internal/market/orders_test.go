@@ -307,3 +307,40 @@ func TestParametersThatAreNoObject(t *testing.T) {
 		}
 	}
 }
+
+// TestMarketReachesARestingOrder shows the life of an order that the market comes to, as its account is told of it.
+func TestMarketReachesARestingOrder(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.subscribe(alice, "user.orders."+btc+".raw")
+	b.subscribe(alice, "user.trades."+btc+".raw")
+	_, ask := b.best(btc)
+	offer := must[placed](b, alice, "private/sell", args{"instrument_name": btc, "amount": 500, "price": ask + 1}).Order
+	var filled, traded float64
+	state := ""
+	for range 5000 {
+		b.tick(20 * time.Millisecond)
+		for _, e := range b.events() {
+			if strings.HasPrefix(e.Channel, "user.orders.") {
+				o := decode[order](t, e.Data)
+				if o.ID != offer.ID || o.Filled < filled {
+					t.Fatalf("order %+v, filled before %v", o, filled)
+				}
+				filled, state = o.Filled, o.State
+				continue
+			}
+			for _, got := range decode[[]trade](t, e.Data) {
+				if got.Liquidity != "M" || got.Price != ask+1 {
+					t.Errorf("trade %+v", got)
+				}
+				traded += got.Amount
+			}
+		}
+		if state == "filled" {
+			break
+		}
+	}
+	if state != "filled" || filled != 500 || traded != 500 {
+		t.Errorf("at the end %s, %v filled, %v traded", state, filled, traded)
+	}
+}
