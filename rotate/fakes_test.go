@@ -214,6 +214,7 @@ type fakeSession struct {
 	generation uint64
 	closed     bool // it has lost its connection, and waits for the keyring
 	broken     error
+	deaf       bool // it does not use the keyring
 	channels   []session.ChannelStats
 }
 
@@ -247,7 +248,7 @@ func (s *fakeSession) Reauthenticate(ctx context.Context) error {
 	}
 	s.note("authenticate %s", s.name)
 	s.use("session", creds.Secret)
-	if s.broken != nil {
+	if s.broken != nil || s.deaf {
 		return s.broken
 	}
 	if err := s.authenticate(creds); err != nil {

@@ -197,7 +197,7 @@ func (r *rotation) outcome() Outcome {
 		return LockedOut
 	case r.state == degraded:
 		return Degraded
-	case r.state != idle:
+	case r.state != idle, r.err != nil && r.trigger == TriggerRecover:
 		return Unfinished
 	case r.err != nil:
 		return Aborted
