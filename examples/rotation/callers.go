@@ -56,6 +56,10 @@ type order struct {
 
 // run calls until ctx ends. No call is cut off by that.
 func (c *caller) run(ctx context.Context) {
+	// Callers that started together should not call in step.
+	if wait(ctx, rand.N(c.pace)) != nil {
+		return
+	}
 	tick := time.NewTicker(c.pace)
 	defer tick.Stop()
 	for {

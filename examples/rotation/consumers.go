@@ -19,11 +19,13 @@ type consumer struct {
 	broken   []string
 }
 
+// accountChannels are what every session holds of its account.
+var accountChannels = []string{"user.orders.any.any.raw", "user.trades.any.any.raw", "user.access_log"}
+
 // subscribe opens a session's two subscriptions: its share of the market's channels, and those of its account.
 func subscribe(ctx context.Context, s *session.Session, market []string) ([]*consumer, error) {
-	account := []string{"user.orders.any.any.raw", "user.trades.any.any.raw", "user.access_log"}
 	var consumers []*consumer
-	for _, channels := range [][]string{market, account} {
+	for _, channels := range [][]string{market, accountChannels} {
 		sub, err := s.Subscribe(ctx, session.SubscribeConfig{Buffer: 1 << 16, BufferBytes: 64 << 20}, channels...)
 		if err != nil {
 			return nil, err

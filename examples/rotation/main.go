@@ -86,8 +86,13 @@ func parse(args []string) (options, error) {
 		return opts, fmt.Errorf("-transport: %q is neither nhooyr nor coder", opts.transport)
 	case opts.sessions < 1 || opts.sessions > 14:
 		return opts, fmt.Errorf("-sessions: %d is not between 1 and 14, which is what one key can hold beside a rotation", opts.sessions)
-	case opts.channels < 1 || opts.callers < 1 || opts.rotations < 1:
-		return opts, errors.New("-channels, -callers and -rotations must be at least 1")
+	case opts.pace <= 0:
+		return opts, errors.New("-pace must be positive")
+	case opts.channels < opts.sessions*(len(accountChannels)+1):
+		return opts, fmt.Errorf("-channels: %d is too few: each session has %d of its account and at least one of the market",
+			opts.channels, len(accountChannels))
+	case opts.callers < 1 || opts.rotations < 1:
+		return opts, errors.New("-callers and -rotations must be at least 1")
 	}
 	return opts, nil
 }

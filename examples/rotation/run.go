@@ -116,7 +116,7 @@ func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
 }
 
 func (s *stage) openFleet(ctx context.Context) error {
-	market, channels, err := lookAround(ctx, s.admin, s.opts.channels-3*s.opts.sessions)
+	market, channels, err := lookAround(ctx, s.admin, s.opts.channels-len(accountChannels)*s.opts.sessions)
 	if err != nil {
 		return err
 	}
