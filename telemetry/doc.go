@@ -16,7 +16,8 @@
 //	session.subscribe             INTERNAL
 //	session.reauthenticate        INTERNAL
 //	credentials.rotate            INTERNAL, with a child credentials.rotate.STEP per step: lease, preflight, intent, reset,
-//	                              store, verify, publish, and reauthenticate once per session
+//	                              store, verify, publish, and reauthenticate once per session,
+//	                              linked to that session's session.connect
 //
 // There is no span per notification, and none that lasts as long as a connection: a step whose parent has ended starts a
 // trace of its own, linked to that parent. Calls get spans only where [WithTracerProvider] or [WithCallSpans] asks for
@@ -41,7 +42,7 @@
 //
 // The names of the first follow the RPC conventions of OpenTelemetry 1.45, whose buckets it has too, with finer ones below
 // 5 ms. Every set of attributes is closed: methods outside the known set are _OTHER, channels are told by their kind, and
-// 256 combinations of method and outcome are told apart.
+// 256 combinations of method and outcome are told apart. Where the server refused, rpc.status_code goes with error.type.
 //
 // # Errors
 //

@@ -49,12 +49,15 @@ func reportAttributes(report rotate.Report) []attribute.KeyValue {
 	return attributes
 }
 
-// StepStart implements [rotate.Observer].
+// StepStart implements [rotate.Observer]. The re-authentication of a session is linked to the opening of its connection.
 func (r rotations) StepStart(ctx context.Context, step rotate.Step) (context.Context, func(error)) {
+	t := r.telemetry
+	kinship := adopted(ctx)
 	var attributes []attribute.KeyValue
 	if step.Session != "" {
 		attributes = append(attributes, keySessionName.String(step.Session))
+		kinship = append(kinship, t.openings.links(step.Session)...)
 	}
-	ctx, span := r.telemetry.startStep(ctx, "credentials.rotate."+string(step.Kind), attributes, adopted(ctx))
+	ctx, span := t.startStep(ctx, "credentials.rotate."+string(step.Kind), attributes, kinship)
 	return ctx, func(err error) { end(span, err) }
 }

@@ -51,6 +51,11 @@ func TestI10RotationIsOneTrace(t *testing.T) {
 			t.Errorf("no span %s in the trace of the rotation, but %q", want, names)
 		}
 	}
+	for _, span := range spans {
+		if span.Name() == "credentials.rotate.reauthenticate" && len(span.Links()) != 1 {
+			t.Errorf("a re-authentication has the links %v, want one to its session's connection", span.Links())
+		}
+	}
 	wantKeys(t, "rotations", histograms(t, h.metrics(t)["holdfast.credentials.rotation.duration"]),
 		"holdfast.rotation.trigger=rotate")
 	secrets := exchange.Secrets()

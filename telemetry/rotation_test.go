@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 func TestRotationSpans(t *testing.T) {
@@ -57,6 +58,28 @@ func TestRotationSpans(t *testing.T) {
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("spans:\n got %q\nwant %q", names, want)
+	}
+}
+
+func TestReauthenticationIsLinkedToItsConnection(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	var newest trace.SpanContext
+	for epoch := range uint64(2) {
+		ctx, connected := h.StepStart(t.Context(), connectStep(epoch+1))
+		connected(session.StepEnd{})
+		newest = trace.SpanContextFromContext(ctx)
+	}
+	for name, want := range map[string]int{"md": 1, "unknown": 0} {
+		ctx, ended := h.Rotations().StepStart(t.Context(), rotate.Step{Kind: rotate.StepReauthenticate, Session: name})
+		ended(nil)
+		span := h.spans.Ended()[len(h.spans.Ended())-1]
+		if span.SpanContext().SpanID() != trace.SpanContextFromContext(ctx).SpanID() {
+			t.Fatal("the last span is another")
+		}
+		if links := span.Links(); len(links) != want || want == 1 && !links[0].SpanContext.Equal(newest) {
+			t.Errorf("session %s: links are %v, want %d to its newest connection", name, links, want)
+		}
 	}
 }
 

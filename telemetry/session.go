@@ -14,7 +14,10 @@ import (
 func (t *Telemetry) Opened(s *session.Session) { t.sessions.add(s) }
 
 // Ended implements [session.Observer].
-func (t *Telemetry) Ended(s *session.Session) { t.sessions.remove(s) }
+func (t *Telemetry) Ended(s *session.Session) {
+	t.sessions.remove(s)
+	t.openings.forget(s.Name())
+}
 
 // Calls implements [session.Observer]: it returns what reports the calls of one connection.
 func (t *Telemetry) Calls(ctx context.Context, step session.Step) rpc.Observer {
@@ -30,6 +33,9 @@ func (t *Telemetry) StepStart(ctx context.Context, step session.Step) (context.C
 		kinship = detached(ctx)
 	}
 	ctx, span := t.startStep(ctx, "session."+string(step.Kind), stepAttributes(step), kinship)
+	if step.Kind == session.StepConnect {
+		t.openings.set(step.Session, span.SpanContext())
+	}
 	return ctx, func(ended session.StepEnd) {
 		if step.Kind == session.StepConnect {
 			t.instruments.connectDuration.Record(ctx, time.Since(begun).Seconds(), t.with(classify(ended.Err).attributes()...))

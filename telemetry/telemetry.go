@@ -29,6 +29,7 @@ type Telemetry struct {
 	outcomes     *outcomeCache
 
 	sessions                          fleet
+	openings                          openings
 	strays, disconnects, gaps, resent tally
 }
 
