@@ -69,13 +69,8 @@ func newRing(policy Policy, size, maxBytes int) *ring {
 // push adds a notification, of which it copies the data. It returns a copy of the overflow marker that this began.
 func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 	r.mu.Lock()
-	if r.end != nil {
-		r.mu.Unlock()
-		return nil
-	}
-	began = r.makeRoomLocked(len(n.Data))
-	if r.end == nil {
-		e := r.addLocked()
+	e, began := r.roomLocked(len(n.Data))
+	if e != nil {
 		e.channel, e.epoch, e.err = ch, n.Epoch, nil
 		e.data = append(e.data[:0], n.Data...)
 		r.bytes += len(n.Data)
@@ -88,18 +83,25 @@ func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 // gap adds a gap marker. It returns a copy of the overflow marker that this began.
 func (r *ring) gap(gap *GapError) (began *GapError) {
 	r.mu.Lock()
-	if r.end != nil {
-		r.mu.Unlock()
-		return nil
-	}
-	began = r.makeRoomLocked(0)
-	if r.end == nil {
-		e := r.addLocked()
+	e, began := r.roomLocked(0)
+	if e != nil {
 		e.err, e.data = gap, e.data[:0]
 	}
 	r.mu.Unlock()
 	r.wake()
 	return began
+}
+
+// roomLocked returns the entry to fill, nil if the stream has ended, and a copy of the overflow marker that this began.
+func (r *ring) roomLocked(size int) (e *entry, began *GapError) {
+	if r.end == nil {
+		began = r.makeRoomLocked(size)
+	}
+	if r.end == nil {
+		e = &r.entries[(r.head+r.n)%len(r.entries)]
+		r.n++
+	}
+	return e, began
 }
 
 // notice adds an error that the consumer is told of next.
@@ -132,12 +134,6 @@ func (r *ring) wake() {
 	case r.arrived <- struct{}{}:
 	default: // the consumer has not looked yet
 	}
-}
-
-func (r *ring) addLocked() *entry {
-	e := &r.entries[(r.head+r.n)%len(r.entries)]
-	r.n++
-	return e
 }
 
 // makeRoomLocked applies the policy until there is room for one more entry of size bytes. It returns a copy of the
