@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,7 @@ func TestI5ReaderNeverWaits(t *testing.T) {
 		reading := subscribe(t, s, session.SubscribeConfig{Buffer: flood}, "ticker.A")
 		start := time.Now()
 		for i := range flood {
-			f.last().notify("ticker.A", fmt.Sprint(i))
+			f.last().notify("ticker.A", strconv.Itoa(i))
 		}
 		f.last().testRequest()
 		if err := s.Call(t.Context(), "public/hello", nil, nil); err != nil {
@@ -104,7 +105,7 @@ func TestI5ReaderNeverWaits(t *testing.T) {
 		if took := time.Since(start); took != 0 || f.count("public/test") != 1 {
 			t.Errorf("the call waited %v, %d heartbeats answered", took, f.count("public/test"))
 		}
-		if got := waiting(t, reading); len(got) != flood || got[0] != "0" || got[flood-1] != fmt.Sprint(flood-1) {
+		if got := waiting(t, reading); len(got) != flood || got[0] != "0" || got[flood-1] != strconv.Itoa(flood-1) {
 			t.Errorf("the other subscriber has %d notifications of %d", len(got), flood)
 		}
 		wantEntries(t, waiting(t, stuck), fmt.Sprintf("overflow/%d 49996 49997 49998 49999", flood-4))

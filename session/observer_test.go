@@ -259,6 +259,7 @@ func TestLocksAreLeaves(t *testing.T) {
 		for range 3 {
 			time.Sleep(50 * time.Millisecond) //nolint:forbidigo // virtual time
 			server.CutConnections()
+			synctest.Wait() // until the session has seen it
 			if err := s.WaitReady(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,7 @@ func (f *far) requests(n int) []string {
 	var methods []string
 	for _, line := range f.log {
 		number, method, _ := strings.Cut(line, " ")
-		if n == 0 || number == fmt.Sprint(n) {
+		if n == 0 || number == strconv.Itoa(n) {
 			methods = append(methods, method)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,7 +37,7 @@ func TestI4OneGapPerLoss(t *testing.T) {
 		}
 		for loss := range losses {
 			for _, channel := range []string{"ticker.A", "ticker.C"} {
-				f.last().notify(channel, fmt.Sprint(loss))
+				f.last().notify(channel, strconv.Itoa(loss))
 			}
 			f.last().close()
 			synctest.Wait()

@@ -52,7 +52,7 @@ func shapesOf(s session.Secret) map[string]any {
 
 // sightings are the forms of the canary that text contains.
 func sightings(text, secret string) []string {
-	decimal := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
 	quoted, _ := json.Marshal(secret)
 	forms := map[string]string{
 		"plain": secret, "hex": hex.EncodeToString([]byte(secret)), "decimal": decimal,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,8 +192,8 @@ func TestHandlerRunsInWireOrder(t *testing.T) {
 			OnGap:   func(err error) { handled = append(handled, describe(session.Notification{}, err)) },
 		}, "ticker.A", "ticker.B")
 		for i := range 3 {
-			f.last().notify("ticker.A", fmt.Sprint(i))
-			f.last().notify("ticker.B", fmt.Sprint(i))
+			f.last().notify("ticker.A", strconv.Itoa(i))
+			f.last().notify("ticker.B", strconv.Itoa(i))
 		}
 		synctest.Wait()
 		remove()
@@ -261,7 +262,7 @@ func TestFailPolicyEndsTheSubscription(t *testing.T) {
 		s := dial(t, scripted(f))
 		sub := subscribe(t, s, session.SubscribeConfig{Policy: session.Fail, Buffer: 2}, "ticker.A")
 		for i := range 5 {
-			f.last().notify("ticker.A", fmt.Sprint(i))
+			f.last().notify("ticker.A", strconv.Itoa(i))
 		}
 		synctest.Wait()
 		wantEntries(t, waiting(t, sub), "0 1 overflow/1")
@@ -284,7 +285,7 @@ func TestOverflowIsToldToTheObserver(t *testing.T) {
 		s := dial(t, cfg)
 		subscribe(t, s, session.SubscribeConfig{Buffer: 2}, "ticker.A")
 		for i := range 5 {
-			f.last().notify("ticker.A", fmt.Sprint(i))
+			f.last().notify("ticker.A", strconv.Itoa(i))
 		}
 		synctest.Wait()
 		for _, kind := range s.Stats().Kinds {
