@@ -124,6 +124,7 @@ func BenchmarkCallRaw(b *testing.B) {
 }
 
 func callRaw(b *testing.B, c *rpc.Conn, dst []byte) []byte {
+	b.Helper()
 	dst, err := c.CallRaw(b.Context(), "private/buy", order{}, dst)
 	if err != nil {
 		b.Error(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestAnswersOutOfOrder(t *testing.T) {
 		pending = append(pending, one)
 	}
 	for _, n := range rand.Perm(len(pending)) {
-		p.answer(pending[n].ID(), fmt.Sprint(n))
+		p.answer(pending[n].ID(), strconv.Itoa(n))
 	}
 	for n, one := range pending {
 		dst, err := one.WaitRaw(t.Context(), []byte("n="))

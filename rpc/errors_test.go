@@ -44,7 +44,7 @@ func TestErrorTexts(t *testing.T) {
 		if got := tt.err.Error(); got != tt.text {
 			t.Errorf("text %q; want %q", got, tt.text)
 		}
-		if typed, ok := tt.err.(interface{ ErrorType() string }); !ok || typed.ErrorType() != tt.kind { //nolint:errorlint // its own method
+		if typed, ok := tt.err.(interface{ ErrorType() string }); !ok || typed.ErrorType() != tt.kind {
 			t.Errorf("%v: ErrorType is not %s", tt.err, tt.kind)
 		}
 		if inner := errors.Unwrap(tt.err); inner != nil && !errors.Is(tt.err, inner) {

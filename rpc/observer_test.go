@@ -99,7 +99,7 @@ func TestObserverIsToldOfEveryCall(t *testing.T) {
 				p, o := newPeer(), &observer{}
 				tt.cfg.Observer = o
 				c := newConn(t, p, tt.cfg)
-				err := tt.call(t, p, c)
+				err := tt.call(t.Context(), p, c)
 				c.Close()
 				synctest.Wait()
 				told := 0

@@ -11,11 +11,10 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
-// second is the context of a call that gives up after a second.
-func second(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	t.Cleanup(cancel)
+// second is ctx for a call that gives up after a second.
+func second(ctx context.Context) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	context.AfterFunc(ctx, cancel)
 	return ctx
 }
 
@@ -40,132 +39,134 @@ type outcome struct {
 var outcomes = []struct {
 	name string
 	cfg  rpc.Config
-	call func(t *testing.T, p *peer, c *rpc.Conn) error
+	call func(ctx context.Context, p *peer, c *rpc.Conn) error
 	want outcome
 }{
 	{
 		name: "context has ended before",
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
-			ctx, cancel := context.WithCancel(t.Context())
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			ctx, cancel := context.WithCancel(ctx)
 			cancel()
 			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: context.Canceled, kind: "canceled", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "params do not encode",
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
-			return c.Call(t.Context(), "private/buy", make(chan int), nil)
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			return c.Call(ctx, "private/buy", make(chan int), nil)
 		},
 		want: outcome{is: rpc.ErrEncode, kind: "encode", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "connection has ended before",
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
 			c.Close()
-			return c.Call(t.Context(), "private/buy", nil, nil)
+			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: rpc.ErrClosed, kind: "session_closed", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "too many pending",
 		cfg:  rpc.Config{MaxPending: 1},
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
-			callAsync(t.Context(), c, "private/buy", nil)
-			return c.Call(t.Context(), "private/buy", nil, nil)
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			callAsync(ctx, c, "private/buy", nil)
+			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: rpc.ErrTooManyPending, kind: "too_many_pending", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "request too big",
 		cfg:  rpc.Config{MaxRequest: 64},
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
-			return c.Call(t.Context(), "private/buy", []int{1000000, 1000000}, nil)
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			return c.Call(ctx, "private/buy", []int{1000000, 1000000}, nil)
 		},
 		want: outcome{is: rpc.ErrMessageTooBig, kind: "message_too_big", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "context ends in the queue",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.hold()
-			callAsync(t.Context(), c, "private/sell", nil)
-			return c.Call(second(t), "private/buy", nil, nil)
+			callAsync(ctx, c, "private/sell", nil)
+			return c.Call(second(ctx), "private/buy", nil, nil)
 		},
 		want: outcome{is: context.DeadlineExceeded, kind: "timeout", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "connection is lost in the queue",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.hold()
-			callAsync(t.Context(), c, "private/sell", nil)
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+			callAsync(ctx, c, "private/sell", nil)
+			ended := callAsync(ctx, c, "private/buy", nil)
 			p.lost <- io.ErrUnexpectedEOF
 			return <-ended
 		},
 		want: outcome{is: io.ErrUnexpectedEOF, kind: "connection_lost", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "write fails",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.onWrite = func([][]byte) error { return io.ErrShortWrite }
-			return c.Call(t.Context(), "private/buy", nil, nil)
+			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: io.ErrShortWrite, kind: "write_failed", sent: rpc.Unknown},
 	}, {
 		name: "write stalls",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.hold()
-			return c.Call(t.Context(), "private/buy", nil, nil)
+			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: rpc.ErrWriteStalled, kind: "write_failed", sent: rpc.Unknown},
 	}, {
 		name: "queue behind a write that stalls",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.hold()
-			callAsync(t.Context(), c, "private/sell", nil)
-			return c.Call(t.Context(), "private/buy", nil, nil)
+			callAsync(ctx, c, "private/sell", nil)
+			return c.Call(ctx, "private/buy", nil, nil)
 		},
 		want: outcome{is: rpc.ErrWriteStalled, kind: "write_failed", sent: rpc.NotSent, safe: true},
 	}, {
 		name: "context ends before the answer",
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error { return c.Call(second(t), "private/buy", nil, nil) },
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			return c.Call(second(ctx), "private/buy", nil, nil)
+		},
 		want: outcome{is: context.DeadlineExceeded, kind: "timeout", sent: rpc.Unknown},
 	}, {
 		name: "connection is lost before the answer",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
 			p.lost <- io.ErrUnexpectedEOF
 			return <-ended
 		},
 		want: outcome{is: io.ErrUnexpectedEOF, kind: "connection_lost", sent: rpc.Unknown},
 	}, {
 		name: "garbage instead of the answer",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
 			p.send("<html>")
 			return <-ended
 		},
 		want: outcome{is: rpc.ErrMalformed, kind: "malformed", sent: rpc.Unknown},
 	}, {
 		name: "close before the answer",
-		call: func(t *testing.T, _ *peer, c *rpc.Conn) error {
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
 			c.Close()
 			return <-ended
 		},
 		want: outcome{is: rpc.ErrClosed, kind: "session_closed", sent: rpc.Unknown},
 	}, {
 		name: "result does not decode",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			p.echo()
-			return c.Call(t.Context(), "private/buy", nil, new(int))
+			return c.Call(ctx, "private/buy", nil, new(int))
 		},
 		want: outcome{is: rpc.ErrDecode, kind: "decode", noCall: true},
 	}, {
 		name: "refused after it may have been executed",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
 			p.refuse((<-p.requests).ID, -32603, "internal error")
 			return <-ended
 		},
 		want: outcome{kind: "-32603", noCall: true},
 	}, {
 		name: "refused before it was executed",
-		call: func(t *testing.T, p *peer, c *rpc.Conn) error {
-			ended := callAsync(t.Context(), c, "private/buy", nil)
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
 			p.refuse((<-p.requests).ID, -32602, "Invalid params")
 			return <-ended
 		},
@@ -180,7 +181,7 @@ func TestI2HonestOutcome(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := newPeer()
-				err := tt.call(t, p, newConn(t, p, tt.cfg))
+				err := tt.call(t.Context(), p, newConn(t, p, tt.cfg))
 				checkOutcome(t, err, tt.want)
 			})
 		})

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"runtime"
 )
 
@@ -141,6 +142,9 @@ func (c *Conn) await(ctx context.Context, cl *call) error {
 func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
 	select {
 	case <-cl.done:
+		if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
+			return ce
+		}
 		cl.done <- struct{}{} // for Wait
 	case t := <-cl.turn:
 		if t == turnWrite {

@@ -142,41 +142,126 @@ func TestRoleIsHandedOn(t *testing.T) {
 	})
 }
 
-// TestHeirLeaves has the context of a caller end at the moment in which it is given the writer's role.
+// busy brings a writer so far that it will hand its role on after the write that it is in now.
+func busy(t *testing.T, p *peer, c *rpc.Conn) {
+	t.Helper()
+	callAsync(t.Context(), c, "public/busy", nil)
+	for range rpc.MaxRounds - 1 {
+		callAsync(t.Context(), c, "public/busy", nil)
+		p.proceed <- struct{}{}
+		synctest.Wait()
+	}
+}
+
+// answerAll lets all writes proceed and answers what they bring.
+func (p *peer) answerAll() {
+	close(p.proceed)
+	synctest.Wait()
+	for len(p.held) > 0 {
+		for _, r := range <-p.held {
+			p.answer(r.ID, "1")
+		}
+	}
+}
+
+// TestHeirLeaves ends the context of a caller in the moment in which it is given the writer's role.
 func TestHeirLeaves(t *testing.T) {
 	t.Parallel()
-	for range 50 {
+	for n := range 50 {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPeer()
 			p.hold()
-			c := newConn(t, p, rpc.Config{})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			callAsync(t.Context(), c, "public/first", nil)
-			for range rpc.MaxRounds - 1 {
-				callAsync(t.Context(), c, "public/more", nil)
-				p.proceed <- struct{}{}
-				<-p.held
+			writes, held := 0, p.onWrite
+			p.onWrite = func(msgs [][]byte) error {
+				err := held(msgs)
+				if writes++; writes == rpc.MaxRounds {
+					cancel()
+				}
+				return err
+			}
+			c := newConn(t, p, rpc.Config{})
+			busy(t, p, c)
+			heir := callAsync(ctx, c, "public/heir", nil)
+			others := n % 2 // with a caller behind the heir, and with none
+			ended := make(chan error, 2)
+			for range others {
+				go func() { ended <- c.Call(t.Context(), "public/last", nil, nil) }()
 				synctest.Wait()
 			}
-			heir := callAsync(ctx, c, "public/heir", nil)
-			last := callAsync(t.Context(), c, "public/last", nil)
-			go cancel()
-			close(p.proceed) // the first caller has written for long enough
-			<-heir
+			p.proceed <- struct{}{}
 			synctest.Wait()
-			for len(p.held) > 0 {
-				for _, r := range <-p.held {
-					if r.Method == "public/last" {
-						p.answer(r.ID, "1")
-					}
-				}
+			go func() { ended <- c.Call(t.Context(), "public/fresh", nil, nil) }()
+			synctest.Wait()
+			p.answerAll()
+			if err := <-heir; err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("heir: %v", err)
 			}
-			if err := <-last; err != nil {
-				t.Errorf("the call behind the heir: %v", err)
+			for range others + 1 {
+				if err := <-ended; err != nil {
+					t.Errorf("a call behind the heir: %v", err)
+				}
 			}
 		})
 	}
+}
+
+// TestSendTakesItsTurn has Send meet a writer that hands its role on, one that takes its frame along, and the end of
+// the connection.
+func TestSendTakesItsTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		busy(t, p, c)
+		sent := make(chan *rpc.Pending, 2)
+		for range 2 { // one is the heir, whose write takes the other along
+			go func() {
+				pending, err := c.Send(t.Context(), "public/sent", nil)
+				if err != nil {
+					t.Error(err)
+				}
+				sent <- pending
+			}()
+		}
+		synctest.Wait()
+		if len(sent) != 0 {
+			t.Error("Send returned before its frame was taken")
+		}
+		p.proceed <- struct{}{}
+		synctest.Wait()
+		if len(sent) != 1 {
+			t.Errorf("%d Sends have returned; want the one whose frame was taken along", len(sent))
+		}
+		p.answerAll()
+		for range 2 {
+			if err := (<-sent).Wait(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestSendMeetsTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		callAsync(t.Context(), c, "public/first", nil)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), "public/sent", nil)
+			ended <- err
+		}()
+		synctest.Wait()
+		c.Close()
+		if err := <-ended; !rpc.SafeToRetry(err) || !errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("Send = %v; want not sent", err)
+		}
+	})
 }
 
 func TestWithdrawnFrameIsNeverWritten(t *testing.T) {
@@ -186,10 +271,10 @@ func TestWithdrawnFrameIsNeverWritten(t *testing.T) {
 		p.hold()
 		c := newConn(t, p, rpc.Config{})
 		callAsync(t.Context(), c, "public/first", nil)
-		before := callAsync(second(t), c, "public/before", nil)
+		before := callAsync(second(t.Context()), c, "public/before", nil)
 		middle := callAsync(t.Context(), c, "public/middle", nil)
-		after := callAsync(second(t), c, "public/after", nil)
-		_, err := c.Send(second(t), "public/send", nil)
+		after := callAsync(second(t.Context()), c, "public/after", nil)
+		_, err := c.Send(second(t.Context()), "public/send", nil)
 		for _, err := range []error{<-before, <-after, err} {
 			if !rpc.SafeToRetry(err) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("withdrawn call: %v; want not sent", err)
@@ -216,9 +301,9 @@ func TestStalledWrite(t *testing.T) {
 		p.hold()
 		c := newConn(t, p, rpc.Config{WriteTimeout: 3 * time.Second})
 		start := time.Now()
-		writer := callAsync(second(t), c, "public/writer", nil)
+		writer := callAsync(second(t.Context()), c, "public/writer", nil)
 		patient := callAsync(t.Context(), c, "public/patient", nil)
-		if err := c.Call(second(t), "public/hasty", nil, nil); time.Since(start) != time.Second || !rpc.SafeToRetry(err) {
+		if err := c.Call(second(t.Context()), "public/hasty", nil, nil); time.Since(start) != time.Second || !rpc.SafeToRetry(err) {
 			t.Errorf("behind the writer: %v after %v; want not sent after its second", err, time.Since(start))
 		}
 		<-c.Done()
