@@ -56,6 +56,19 @@ await check('fetchTrades', async () => {
   return `${trades.length} trades`;
 });
 
+await check('fetchOHLCV', async () => {
+  const candles = await client.fetchOHLCV(perpetual, '1m');
+  assert.ok(candles.length > 0 && candles.every(([, , high, low]) => high >= low));
+  return `${candles.length} candles`;
+});
+
+await check('fetchGreeks', async () => {
+  const { symbol } = Object.values(client.markets).find((m) => m.option);
+  const { delta } = await client.fetchGreeks(symbol);
+  assert.ok(delta >= -1 && delta <= 1);
+  return `${symbol}: ${delta}`;
+});
+
 await check('fetchBalance', async () => {
   const balance = await client.fetchBalance();
   assert.ok(balance.BTC.total > 0);

@@ -36,6 +36,12 @@ await check('watchBidsAsks', async () => {
   return `${quotes[perpetual].bid} ${quotes[perpetual].ask}`;
 });
 
+await check('watchOHLCV', async () => {
+  const [[, , high, low]] = await client.watchOHLCV(perpetual, '1m');
+  assert.ok(high >= low);
+  return `${low} to ${high}`;
+});
+
 await check('watchOrders', async () => {
   const { bid } = await client.fetchTicker(perpetual);
   const place = () => client.createOrder(perpetual, 'limit', 'buy', 10, Math.round(bid * 0.9), { label: 'watched' });
