@@ -65,10 +65,7 @@ func (e *envelope) parse(text []byte, maxDepth int) error {
 }
 
 func (e *envelope) member(s *scanner, key []byte) error {
-	m, err := memberOf(key)
-	if err != nil {
-		return err
-	}
+	m := memberOf(key)
 	if e.seen&m != 0 {
 		return errTwice
 	}
@@ -83,33 +80,29 @@ func (e *envelope) member(s *scanner, key []byte) error {
 	return e.set(m, value)
 }
 
-func memberOf(key []byte) (member, error) {
-	name, err := unquote(key)
-	if err != nil {
-		return 0, err
-	}
-	switch string(name) {
+func memberOf(key []byte) member {
+	switch string(unquote(key)) {
 	case "id":
-		return memberID, nil
+		return memberID
 	case "method":
-		return memberMethod, nil
+		return memberMethod
 	case "params":
-		return memberParams, nil
+		return memberParams
 	case "result":
-		return memberResult, nil
+		return memberResult
 	case "error":
-		return memberError, nil
+		return memberError
 	case "usIn":
-		return memberUsIn, nil
+		return memberUsIn
 	case "usOut":
-		return memberUsOut, nil
+		return memberUsOut
 	case "usDiff":
-		return memberUsDiff, nil
+		return memberUsDiff
 	}
-	return 0, nil
+	return 0
 }
 
-func (e *envelope) set(m member, value []byte) (err error) {
+func (e *envelope) set(m member, value []byte) error {
 	switch m {
 	case memberID:
 		return e.setID(value)
@@ -117,7 +110,7 @@ func (e *envelope) set(m member, value []byte) (err error) {
 		if value[0] != '"' {
 			return errType
 		}
-		e.method, err = unquote(value)
+		e.method = unquote(value)
 	case memberParams:
 		e.params = value
 	case memberResult:
@@ -130,7 +123,7 @@ func (e *envelope) set(m member, value []byte) (err error) {
 		e.usDiff, _ = integer(value)
 	case memberError: // read by readFailure
 	}
-	return err
+	return nil
 }
 
 // setID takes the id, which some servers send back as a string. Null is none.
@@ -139,11 +132,7 @@ func (e *envelope) setID(value []byte) error {
 	case 'n':
 		return nil
 	case '"':
-		text, err := unquote(value)
-		if err != nil {
-			return err
-		}
-		value = text
+		value = unquote(value)
 		if len(value) > 1 && value[0] == '0' {
 			value = nil
 		}
@@ -184,15 +173,11 @@ func (e *envelope) readFailure(s *scanner) error {
 }
 
 func (f *failure) member(s *scanner, key []byte) error {
-	name, err := unquote(key)
-	if err != nil {
-		return err
-	}
 	value, err := s.value()
 	if err != nil {
 		return err
 	}
-	switch string(name) {
+	switch string(unquote(key)) {
 	case "code":
 		var ok bool
 		if f.code, ok = integer(value); !ok {
@@ -218,16 +203,14 @@ func (e *envelope) serverTime() int64 {
 	return min(max(d, 0), math.MaxInt64/1000)
 }
 
-// unquote returns the inside of a well-formed string.
-func unquote(text []byte) ([]byte, error) {
+// unquote returns the inside of a string that the scanner has passed.
+func unquote(text []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 {
-		return text[1 : len(text)-1], nil
+		return text[1 : len(text)-1]
 	}
 	var s string
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, errSyntax
-	}
-	return []byte(s), nil
+	_ = json.Unmarshal(text, &s) // does not fail: the string is well-formed
+	return []byte(s)
 }
 
 func isNull(value []byte) bool { return value[0] == 'n' }

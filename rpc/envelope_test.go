@@ -81,6 +81,8 @@ func TestNoEnvelope(t *testing.T) {
 		`{"result":0}`, `{"id":null,"result":0}`, `{"id":7,"result":0}x`, `{"id":7,"result":0}{}`, "{\"id\":7,\"result\":0}\x00",
 		`{"id":7,"result":0,}`, `{"id":7,,"result":0}`, `{,"id":7,"result":0}`, `{"id" 7,"result":0}`, `{id:7,"result":0}`,
 		`{"id":7,"result":}`, `{"id":7,"result":[1,]}`, `{"id":7,"result":[,1]}`, `{"id":7,"result":[1 2]}`, `{"id":7,"result":[1}}`,
+		`{"id":7,"result":{a:1}}`, `{"id":7,"result":{"a" 1}}`, `{"id":7,"result":{"a":1 "b":2}}`, `{"id":7,"result":{"a":}}`,
+		`{"id":7,"error":{"code":}}`, `{"id":7,"error":{"code":1`, `{"id":7,"error":{code:1}}`, `{"id":7,"error":nil}`,
 		`{"id":7,"result":tru}`, `{"id":7,"result":nul}`, `{"id":7,"result":falsey}`, `{"id":7,"result":01}`, `{"id":7,"result":-}`,
 		`{"id":7,"result":1.}`, `{"id":7,"result":.1}`, `{"id":7,"result":1e}`, `{"id":7,"result":+1}`, `{"id":7,"result":0x1}`,
 		`{"id":7,"result":"}`, `{"id":7,"result":"\x"}`, `{"id":7,"result":"\u12g4"}`, `{"id":7,"result":"\u123`, `{"id":7,"result":"\`,

@@ -114,7 +114,7 @@ func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
 		if cl.yields { // callers that are answered together call again together: let them share the write
 			runtime.Gosched()
 		}
-		c.write()
+		c.write(ctx)
 	}
 	return writes, nil
 }
@@ -127,7 +127,7 @@ func (c *Conn) await(ctx context.Context, cl *call) error {
 			return cl.err
 		case t := <-cl.turn:
 			if t == turnWrite {
-				c.write()
+				c.write(ctx)
 			}
 		case <-ctx.Done():
 			if !c.leave(cl, ctx.Err()) {
@@ -148,7 +148,7 @@ func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
 		cl.done <- struct{}{} // for Wait
 	case t := <-cl.turn:
 		if t == turnWrite {
-			c.write()
+			c.write(ctx)
 		}
 	case <-ctx.Done():
 		if c.withdraw(cl) {

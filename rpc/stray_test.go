@@ -2,9 +2,11 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -97,6 +99,32 @@ func TestStrays(t *testing.T) {
 	if err := answered.Wait(t.Context(), &result); err != nil || result != 1 {
 		t.Errorf("the answered call got %d, %v; want the first answer", result, err)
 	}
+}
+
+// TestAnswerToAFrameThatWaits answers a request that has not been sent.
+func TestAnswerToAFrameThatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{Handler: p.handle})
+		callAsync(t.Context(), c, "private/sell", nil)
+		waiting := callAsync(t.Context(), c, "private/buy", nil)
+		guessed := (<-p.held)[0].ID + 1
+		p.answer(guessed, "1")
+		p.barrier()
+		if s := c.Stats(); s.Strays[rpc.StrayUnknownID] != 1 || s.Pending != 2 {
+			t.Errorf("strays %v, %d pending; want an unknown id", s.Strays, s.Pending)
+		}
+		p.proceed <- struct{}{}
+		if batch := <-p.held; batch[0].ID != guessed {
+			t.Fatalf("id %d; want %d", batch[0].ID, guessed)
+		}
+		p.refuse(guessed, 10009, "not_enough_funds")
+		if _, refused := errors.AsType[*rpc.Error](<-waiting); !refused {
+			t.Error("the call did not get its own answer")
+		}
+	})
 }
 
 func TestNotificationWithoutHandlerIsStray(t *testing.T) {

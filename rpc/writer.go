@@ -1,6 +1,9 @@
 package rpc
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // There is no writer goroutine. A caller that finds nobody writing takes the role and writes at once; the others leave
 // their frames in the lanes, and the writer takes all of them in its next round. Every frame in a lane has a caller that
@@ -35,9 +38,13 @@ func (b *batch) release() {
 	b.frames, b.messages, b.bytes = b.frames[:0], b.messages[:0], 0
 }
 
-// write plays the writer's role until nothing waits or somebody else has it.
-func (c *Conn) write() {
-	for range maxRounds {
+// write plays the writer's role until nothing waits or somebody else has it. A caller whose context has ended writes for
+// nobody else.
+func (c *Conn) write(ctx context.Context) {
+	for round := range maxRounds {
+		if round > 0 && ctx.Err() != nil {
+			break
+		}
 		if !c.takeBatch() {
 			return
 		}

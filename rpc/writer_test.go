@@ -319,6 +319,28 @@ func TestStalledWrite(t *testing.T) {
 	})
 }
 
+// TestWriterLeavesWithItsContext has the context of a writer end in a slow write, while a frame waits behind it.
+func TestWriterLeavesWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{})
+		start := time.Now()
+		writer := callAsync(second(t.Context()), c, "public/writer", nil)
+		behind := callAsync(t.Context(), c, "public/behind", nil)
+		<-time.After(2 * time.Second)
+		p.proceed <- struct{}{}
+		if err := <-writer; !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 2*time.Second {
+			t.Errorf("writer: %v after %v; want its deadline, as soon as its write is over", err, time.Since(start))
+		}
+		p.answerAll()
+		if err := <-behind; err != nil {
+			t.Errorf("the call behind: %v", err)
+		}
+	})
+}
+
 // TestSlowWriteIsNoStall has writes that take almost as long as they may.
 func TestSlowWriteIsNoStall(t *testing.T) {
 	t.Parallel()
