@@ -39,6 +39,25 @@ func (m *Market) edit(c Caller, raw json.RawMessage, now time.Time) (any, *Error
 	if fault != nil {
 		return nil, fault
 	}
+	return m.change(o, p, now)
+}
+
+// editByLabel is private/edit_by_label. It works only when one open order of the instrument has the label.
+func (m *Market) editByLabel(c Caller, raw json.RawMessage, now time.Time) (any, *Error) {
+	p := read(raw)
+	f := orderFilter{in: p.instrument(m), label: p.need("label").label()}
+	if p.fault != nil {
+		return nil, p.fault
+	}
+	orders := f.of(m.account(c.Account).open)
+	if len(orders) != 1 {
+		return nil, reject(codeOrderNotFound, "order_not_found")
+	}
+	return m.change(orders[0], p, now)
+}
+
+// change edits an open order.
+func (m *Market) change(o *order, p *params, now time.Time) (any, *Error) {
 	changed := *o
 	p.amend(&changed)
 	if p.fault != nil {
@@ -108,17 +127,14 @@ func (m *Market) cancelOrders(orders []*order, reason string, now time.Time) {
 	}
 }
 
-// cancelled cancels the caller's open orders for which the filter holds, and answers as wanted: their number, or themselves.
+// cancelled cancels the caller's open orders for which the filter holds, and answers their number.
 func (m *Market) cancelled(c Caller, p *params, f orderFilter, now time.Time) (any, *Error) {
-	detailed := p.flag("detailed")
+	p.unsupported("detailed")
 	if p.fault != nil {
 		return nil, p.fault
 	}
 	orders := f.of(m.account(c.Account).open)
 	m.cancelOrders(orders, reasonUser, now)
-	if detailed {
-		return views(orders), nil
-	}
 	return len(orders), nil
 }
 

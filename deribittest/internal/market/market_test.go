@@ -3,6 +3,7 @@ package market_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -37,12 +38,8 @@ type args map[string]any
 
 // with returns the parameters with others beside or instead of them.
 func (a args) with(more args) args {
-	out := args{}
-	for _, from := range []args{a, more} {
-		for name, value := range from {
-			out[name] = value
-		}
-	}
+	out := maps.Clone(a)
+	maps.Copy(out, more)
 	return out
 }
 
@@ -134,20 +131,20 @@ func (b *bench) best(name string) (bid, ask float64) {
 	return t.Bid, t.Ask
 }
 
-func encode(t testing.TB, v any) json.RawMessage {
-	t.Helper()
+func encode(tb testing.TB, v any) json.RawMessage {
+	tb.Helper()
 	text, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return text
 }
 
-func decode[T any](t testing.TB, text json.RawMessage) T {
-	t.Helper()
+func decode[T any](tb testing.TB, text json.RawMessage) T {
+	tb.Helper()
 	var v T
 	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%s: %v", text, err)
+		tb.Fatalf("%s: %v", text, err)
 	}
 	return v
 }

@@ -34,6 +34,7 @@ func (m *Market) Methods() map[string]Method {
 		"private/buy":                                    {scopeTrade, (*Market).buy},
 		"private/sell":                                   {scopeTrade, (*Market).sell},
 		"private/edit":                                   {scopeTrade, (*Market).edit},
+		"private/edit_by_label":                          {scopeTrade, (*Market).editByLabel},
 		"private/cancel":                                 {scopeTrade, (*Market).cancel},
 		"private/cancel_all":                             {scopeTrade, (*Market).cancelAll},
 		"private/cancel_all_by_currency":                 {scopeTrade, needs("currency", (*Market).cancelAll)},

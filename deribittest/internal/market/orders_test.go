@@ -164,7 +164,14 @@ func TestEdit(t *testing.T) {
 	if filled.Order.State != "filled" || len(filled.Trades) == 0 {
 		t.Errorf("edited across the spread %+v", filled)
 	}
-	if n := b.market.Executed("rests"); n != 1 {
+	must[placed](b, alice, "private/buy", b.resting(btc))
+	byLabel := args{"instrument_name": btc, "label": "rests", "amount": 70}
+	if again := must[placed](b, alice, "private/edit_by_label", byLabel).Order; again.Amount != 70 {
+		t.Errorf("edited by label %+v", again)
+	}
+	must[placed](b, alice, "private/buy", b.resting(btc))
+	b.refused(10004, alice, "private/edit_by_label", byLabel)
+	if n := b.market.Executed("rests"); n != 3 {
 		t.Errorf("an edit counts as an order: %d", n)
 	}
 }
@@ -283,6 +290,8 @@ func TestRefusals(t *testing.T) {
 	b.refused(10004, alice, "private/cancel", args{"order_id": "no such"})
 	b.refused(-32602, alice, "private/cancel_all_by_currency", nil)
 	b.refused(-32602, alice, "private/cancel_by_label", nil)
+	b.refused(10033, alice, "private/cancel_all", args{"detailed": true})
+	b.refused(10033, alice, "private/get_order_history_by_currency", args{"currency": "BTC", "with_continuation": true})
 	if n := b.market.Executed("rests"); n != 0 {
 		t.Errorf("refused orders count as executed: %d", n)
 	}

@@ -91,6 +91,13 @@ func (p *params) flag(name string) bool {
 	return v
 }
 
+// unsupported refuses a flag that asks for an answer whose form is not documented.
+func (p *params) unsupported(name string) {
+	if p.flag(name) && p.fault == nil {
+		p.fault = reject(codeNotImplemented, "not_implemented")
+	}
+}
+
 func (p *params) number(name string) float64 {
 	var v float64
 	p.into(name, &v)

@@ -82,6 +82,7 @@ func (m *Market) getOrderHistoryByInstrument(c Caller, raw json.RawMessage, _ ti
 
 func (m *Market) finished(c Caller, p *params, f orderFilter) (any, *Error) {
 	count, offset, unfilled := p.count(20), p.integer("offset"), p.flag("include_unfilled")
+	p.unsupported("with_continuation")
 	if offset < 0 {
 		p.refuse("offset", "must not be negative")
 	}
