@@ -15,9 +15,16 @@ import (
 	"github.com/holdfast-ws/holdfast/internal/schematest"
 )
 
-// newServer starts a server whose replies are all held against the published schemas, and which is closed, with nothing
-// left running, when the test ends.
+// newServer starts a server whose every message is held against the published schemas, and which is closed when the test
+// ends.
 func newServer(t *testing.T, cfg deribittest.Config) *deribittest.Server {
+	t.Helper()
+	s, _ := validated(t, cfg)
+	return s
+}
+
+// validated is newServer with its validator, which counts what it judged.
+func validated(t *testing.T, cfg deribittest.Config) (*deribittest.Server, *schematest.Validator) {
 	t.Helper()
 	v := schematest.Load(t)
 	told := cfg.OnFrame
@@ -38,7 +45,7 @@ func newServer(t *testing.T, cfg deribittest.Config) *deribittest.Server {
 			t.Error(err)
 		}
 	})
-	return s
+	return s, v
 }
 
 // memoryServer is newServer on a listener of its own, for synctest bubbles. The market stands still.

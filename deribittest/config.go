@@ -18,7 +18,7 @@ type Config struct {
 	// Tick is the interval at which the market moves; 0 is 20 ms. When negative, only Server.Tick moves it.
 	Tick time.Duration
 	// OnFrame, when set, is told of every frame. It is called by many goroutines at once, outside every lock, before the
-	// frame is handled or written; it must not keep or change Frame.Data.
+	// frame is handled or written; it must not keep or change Frame.Data, nor call CutConnections or Close.
 	OnFrame func(Frame)
 
 	// Reset is what a reset of a key does to the key's tokens and sockets.

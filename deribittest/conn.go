@@ -79,11 +79,12 @@ func (m outgoing) finish() {
 	}
 }
 
-// closeLater closes the connection once everything queued is written.
+// closeLater closes the connection once everything queued is written. Nothing more is taken from it, or queued.
 func (c *conn) closeLater(code websocket.StatusCode, reason string) {
 	if c.closing != 0 || c.gone {
 		return
 	}
+	c.release()
 	c.closing, c.reason = code, reason
 	c.closeBy = time.Now().Add(closeGrace)
 	signal(c.wake)

@@ -12,13 +12,8 @@ const maxRequest = 32 << 10
 
 const reasonRequired = "value required"
 
-// envelope is a request as it came in.
-type envelope struct {
-	JSONRPC json.RawMessage `json:"jsonrpc"`
-	ID      json.RawMessage `json:"id"`
-	Method  json.RawMessage `json:"method"`
-	Params  json.RawMessage `json:"params"`
-}
+// envelope is a request as it came in. It is a map because a struct would take members whose names differ in case.
+type envelope map[string]json.RawMessage
 
 // message is a request whose envelope is sound. Params is nil or the text of an object.
 type message struct {
@@ -39,17 +34,17 @@ func parseMessage(data []byte) (message, *rpcError) {
 		return message{}, badRequest("request", "object expected")
 	}
 	var m message
-	if !validID(e.ID) {
+	if !validID(e["id"]) {
 		return m, badRequest("id", "integer or string required")
 	}
-	m.id = e.ID
-	if string(e.JSONRPC) != `"2.0"` {
+	m.id = e["id"]
+	if string(e["jsonrpc"]) != `"2.0"` {
 		return m, badRequest("jsonrpc", "2.0 expected")
 	}
-	if json.Unmarshal(e.Method, &m.method) != nil || m.method == "" {
+	if json.Unmarshal(e["method"], &m.method) != nil || m.method == "" {
 		return m, badRequest("method", reasonRequired)
 	}
-	params, err := paramsObject(e.Params)
+	params, err := paramsObject(e["params"])
 	m.params = params
 	return m, err
 }

@@ -30,6 +30,7 @@ func TestBadInput(t *testing.T) {
 		{"null", `null`, "", 11050, "request"},
 		{"no id", `{"jsonrpc":"2.0","method":"public/test"}`, "", 11050, "id"},
 		{"id null", `{"jsonrpc":"2.0","id":null,"method":"public/test"}`, "", 11050, "id"},
+		{"id in capitals", `{"jsonrpc":"2.0","ID":1,"method":"public/test"}`, "", 11050, "id"},
 		{"id a fraction", `{"jsonrpc":"2.0","id":1.5,"method":"public/test"}`, "", 11050, "id"},
 		{"id an object", `{"jsonrpc":"2.0","id":{},"method":"public/test"}`, "", 11050, "id"},
 		{"no version", `{"id":1,"method":"public/test"}`, "1", 11050, "jsonrpc"},

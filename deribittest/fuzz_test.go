@@ -66,7 +66,22 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzREST does the same over HTTP.
+// FuzzScope reads any scope: what is understood reads the same again, and narrowing never widens.
+func FuzzScope(f *testing.F) {
+	f.Add("account:read_write trade:read", "trade:read_write wallet:read account:none")
+	f.Add("", "session:x expires:60 ip:*")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		text, ok := deribittest.ScopeText(a)
+		if again, same := deribittest.ScopeText(text); ok && text != "" && (!same || again != text) {
+			t.Errorf("%q reads as %q, then as %q", a, text, again)
+		}
+		if !deribittest.NarrowsWithin(a, b) {
+			t.Errorf("%q narrowed by %q is wider", a, b)
+		}
+	})
+}
+
+// FuzzREST is FuzzRequest over HTTP.
 func FuzzREST(f *testing.F) {
 	f.Add("GET", "public/test?expected_result=exception", "", "", "")
 	f.Add("POST", "private/edit_api_key", "application/json", `{"id":1,"max_scope":"account:read"}`, "Basic QU1BTkRBOkFNQU5EQVNFQ1JFQ1Q=")

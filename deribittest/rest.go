@@ -43,6 +43,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 	_, _ = w.Write(reply) //nolint:gosec // JSON, and typed so; the client may be gone, the call has had its effect
 	if req.after != nil {
+		_ = http.NewResponseController(w).Flush() // the reply goes first
 		s.locked(func(*exchange) { req.after() })
 	}
 }
@@ -105,21 +106,21 @@ func readRESTJSON(m message, text []byte) (message, *rpcError) {
 	if text[0] != '{' || json.Unmarshal(text, &e) != nil {
 		return m, badRequest("request", "object expected")
 	}
-	if len(e.JSONRPC) == 0 && len(e.Method) == 0 && len(e.Params) == 0 {
+	if len(e["jsonrpc"]) == 0 && len(e["method"]) == 0 && len(e["params"]) == 0 {
 		m.params = text
 		return m, nil
 	}
-	if len(e.ID) > 0 && !validID(e.ID) {
+	if len(e["id"]) > 0 && !validID(e["id"]) {
 		return m, badRequest("id", "integer or string required")
 	}
-	m.id = e.ID
+	m.id = e["id"]
 	var name string
-	if len(e.Method) > 0 && json.Unmarshal(e.Method, &name) != nil {
+	if len(e["method"]) > 0 && json.Unmarshal(e["method"], &name) != nil {
 		return m, badRequest("method", "string expected")
 	}
 	m.method = cmp.Or(m.method, name)
 	var fault *rpcError
-	m.params, fault = paramsObject(e.Params)
+	m.params, fault = paramsObject(e["params"])
 	return m, fault
 }
 

@@ -43,7 +43,7 @@ func TestSubscribeAnswersWhatIsSubscribed(t *testing.T) {
 		{"private ones by the public method", c, "public/subscribe", []string{log, "user.orders.any.any.raw", index}, []string{index}},
 		{"raw with authentication", c, "public/subscribe", []string{raw}, []string{raw}},
 		{"both kinds by the private method", c, "private/subscribe", []string{log, "user.orders.BTC-PERPETUAL.raw", "user.trades.any.any.raw", book}, []string{log, "user.orders.BTC-PERPETUAL.raw", "user.trades.any.any.raw", book}},
-		{"private ones beyond the scope", reader, "private/subscribe", []string{log, "user.orders.any.any.raw", "user.portfolio.btc", index}, []string{index}},
+		{"private ones beyond the scope", reader, "private/subscribe", []string{log, "user.orders.any.any.raw", "user.portfolio.BTC", index}, []string{index}},
 		{"none", c, "private/subscribe", []string{}, []string{}},
 		{"removed", c, "private/unsubscribe", []string{log, "nothing", "user.lock", book}, []string{log, book}},
 		{"private ones by the public method", c, "public/unsubscribe", []string{"user.orders.BTC-PERPETUAL.raw", raw}, []string{raw}},
