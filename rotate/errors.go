@@ -17,8 +17,9 @@ var (
 	ErrMismatch = errors.New("rotate: the store and the keyring do not belong together")
 	// ErrLeaseLost is a lease that another rotator has taken in the meantime.
 	ErrLeaseLost = errors.New("rotate: lease lost to another rotator")
-	// ErrNotExecuted is a reset without an answer of which it turned out that the exchange did not execute it: the old secret
-	// is as good as before.
+	// ErrNotExecuted is a reset without an answer of which it turned out that the exchange did not execute it: it still took the
+	// old secret. Whether an exchange may execute a request long after its connection has ended is not documented; it would be
+	// seen at the next authentication.
 	ErrNotExecuted = errors.New("rotate: the reset was not executed: rotate again")
 	// ErrNoSecondFactor is a second factor that the exchange asks for where Config.SecondFactor is nil.
 	ErrNoSecondFactor = errors.New("rotate: the exchange asks for a second factor: set Config.SecondFactor")

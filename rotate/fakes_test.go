@@ -38,7 +38,7 @@ type world struct {
 	record  *rotate.Record // nil if there is none
 	version uint64
 	events  []string
-	used    []string // secrets that something was done with before they were stored
+	broken  []string // invariants, as they broke
 	// reply changes the answer to a reset, lost loses it; both after the key was reset. refuse comes before that.
 	reply  func(raw string) string
 	lost   bool
@@ -63,10 +63,12 @@ func (w *world) isStored(s session.Secret) bool {
 		slices.ContainsFunc(w.record.Candidates, func(c rotate.Candidate) bool { return c.Secret.Equal(s) })
 }
 
+func (w *world) broke(what string) { w.broken = append(w.broken, what) }
+
 // use notes a secret that is used before it is stored.
 func (w *world) use(what string, s session.Secret) {
 	if !w.isStored(s) && !s.Equal(session.NewSecret([]byte(firstWord))) {
-		w.used = append(w.used, what)
+		w.broke("R1: used before it was stored: " + what)
 	}
 }
 
@@ -180,10 +182,18 @@ func (s *memoryStore) Save(ctx context.Context, r rotate.Record, ifVersion uint6
 	}
 	s.note("save intent=%t candidates=%d current=%d lease=%t",
 		r.Intent != nil, len(r.Candidates), r.Current.Generation, r.Lease != nil && r.Lease.Owner != "")
+	now := session.NewSecret([]byte(s.secret))
+	had := s.isStored(now)
 	s.version++
 	r = clone(r)
 	r.Version = s.version
 	s.record = &r
+	if had && !s.isStored(now) {
+		s.broke("R10: the exchange's secret was dropped")
+	}
+	if r.Intent == nil && !r.Current.Secret.Equal(now) {
+		s.broke("R9: no intent, and the current secret is not the exchange's")
+	}
 	if err := s.step(ctx); err != nil { // saved, but nobody alive knows
 		return 0, err
 	}
@@ -213,7 +223,7 @@ type fakeSession struct {
 	name       string
 	generation uint64
 	closed     bool // it has lost its connection, and waits for the keyring
-	broken     error
+	fault      error
 	deaf       bool // it does not use the keyring
 	channels   []session.ChannelStats
 }
@@ -248,8 +258,8 @@ func (s *fakeSession) Reauthenticate(ctx context.Context) error {
 	}
 	s.note("authenticate %s", s.name)
 	s.use("session", creds.Secret)
-	if s.broken != nil || s.deaf {
-		return s.broken
+	if s.fault != nil || s.deaf {
+		return s.fault
 	}
 	if err := s.authenticate(creds); err != nil {
 		return err
@@ -310,6 +320,9 @@ func (s *fakeSession) keys(ctx context.Context, method string, params map[string
 		if reply, err := s.refuse(params); reply != "" || err != nil {
 			return reply, err
 		}
+	}
+	if s.record.Intent == nil {
+		s.broke("R9: reset without an intent")
 	}
 	s.resets++
 	s.secret = fmt.Sprintf("CANARY-secret-%d", s.resets+1)

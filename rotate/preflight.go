@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
-	"github.com/holdfast-ws/holdfast/session"
 )
 
 const (
@@ -24,7 +23,9 @@ var errAuthority = errors.New("nobody to send the reset: set Config.Authority or
 
 // prepare checks all that can be checked before the reset, and writes down that it will be sent.
 func (r *rotation) prepare(ctx context.Context) state {
-	r.fleet = r.cfg.Sessions()
+	for _, s := range r.cfg.Sessions() {
+		r.fleet = append(r.fleet, member{Session: s})
+	}
 	if r.trigger == TriggerRecover {
 		return unknown
 	}
@@ -194,11 +195,10 @@ func (r *rotation) intend(ctx context.Context) error {
 
 // arm is the last moment before the reset: the hook may veto.
 func (r *rotation) arm(ctx context.Context) state {
-	r.before = make(map[Session][]session.ChannelStats, len(r.fleet))
 	names := make([]string, len(r.fleet))
 	for i, s := range r.fleet {
 		names[i] = s.Name()
-		r.before[s] = s.Channels()
+		r.fleet[i].before = s.Channels()
 	}
 	if hook := r.cfg.Hooks.BeforeReset; hook != nil {
 		plan := Plan{ID: r.id, KeyID: r.keyID, ClientID: r.report.ClientID, Generation: r.old.Generation, Sessions: names}

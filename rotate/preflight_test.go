@@ -24,7 +24,7 @@ func TestPreflight(t *testing.T) {
 			c.Sessions = func() []rotate.Session { return nil }
 		}},
 		{"not ready", "sessions", "s4: down", func(p *process, _ *rotate.Config) {
-			p.sessions[4].closed, p.sessions[4].broken = true, errDown
+			p.sessions[4].closed, p.sessions[4].fault = true, errDown
 		}},
 		{"clock", "clock", "ahead of the exchange: set its clock", func(p *process, _ *rotate.Config) { p.skew = 6 * time.Second }},
 		{"no such key", "key", "no key with client id", func(p *process, _ *rotate.Config) {

@@ -44,7 +44,7 @@ func (r *rotation) reauthenticate(ctx context.Context) state {
 }
 
 // runWave returns the error of each session.
-func (r *rotation) runWave(ctx context.Context, wave int, sessions []Session) []error {
+func (r *rotation) runWave(ctx context.Context, wave int, sessions []member) []error {
 	errs := make([]error, len(sessions))
 	reports := make([]SessionReport, len(sessions))
 	var group errgroup.Group
@@ -61,7 +61,7 @@ func (r *rotation) runWave(ctx context.Context, wave int, sessions []Session) []
 	return errs
 }
 
-func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s Session) (SessionReport, error) {
+func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s member) (SessionReport, error) {
 	if hook := r.cfg.Hooks.BeforeReauthenticate; hook != nil {
 		r.notify(ctx, "BeforeReauthenticate", func(ctx context.Context) { hook(ctx, s.Name()) })
 	}
@@ -117,7 +117,7 @@ func (r *rotation) bringOnce(ctx context.Context, s Session) error {
 }
 
 // compare proves what became of the session's channels.
-func (r *rotation) compare(ctx context.Context, s Session) ([]ChannelReport, error) {
+func (r *rotation) compare(ctx context.Context, s member) ([]ChannelReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
 	found, err := s.VerifySubscriptions(ctx)
@@ -132,9 +132,8 @@ func (r *rotation) compare(ctx context.Context, s Session) ([]ChannelReport, err
 	for _, c := range s.Channels() {
 		after[c.Channel] = c
 	}
-	before := r.before[s]
-	reports := make([]ChannelReport, 0, len(before))
-	for _, b := range before {
+	reports := make([]ChannelReport, 0, len(s.before))
+	for _, b := range s.before {
 		reports = append(reports, compareChannel(b, after[b.Channel], status[b.Channel]))
 	}
 	return reports, nil

@@ -267,8 +267,8 @@ func TestUnsavedAtClose(t *testing.T) {
 				t.Errorf("error: %v", err)
 			}
 		}
-		if len(p.used) > 0 {
-			t.Errorf("used before it was stored: %v", p.used)
+		if len(p.world.broken) > 0 {
+			t.Errorf("broken: %v", p.world.broken)
 		}
 	})
 }

@@ -36,8 +36,8 @@ func settled(t *testing.T, p *process) {
 			t.Errorf("session %s is at generation %d", s.name, s.Generation())
 		}
 	}
-	if len(p.used) > 0 {
-		t.Errorf("used before it was stored: %v", p.used)
+	if len(p.world.broken) > 0 {
+		t.Errorf("broken: %v", p.world.broken)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestR11SessionsThatLostTheirConnection(t *testing.T) {
 func TestDegraded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(newWorld())
-		p.sessions[0].broken, p.sessions[3].broken = errDown, errDown
+		p.sessions[0].fault, p.sessions[3].fault = errDown, errDown
 		report, err := p.rotator(t, nil).Rotate(t.Context())
 		degraded, ok := errors.AsType[*rotate.DegradedError](err)
 		if !ok || !slices.Equal(degraded.Sessions, []string{"s0", "s3"}) || !errors.Is(err, errDown) {

@@ -25,8 +25,7 @@ type rotation struct {
 	old   Candidate // the current secret when the lease was taken
 
 	authority Authority
-	fleet     []Session
-	before    map[Session][]session.ChannelStats
+	fleet     []member
 	rounds    int        // of the second factor
 	demand    *challenge // of the second factor, to be answered
 	answer    answer     // to it, for the next reset
@@ -34,6 +33,12 @@ type rotation struct {
 	key    APIKey    // as received; its secret is in secret too
 	secret Candidate // received, then verified, then current
 	seen   Record    // the store's record when secret was verified
+}
+
+// member is a session to re-authenticate.
+type member struct {
+	Session
+	before []session.ChannelStats // the reset
 }
 
 func (r *Rotator) newRotation(trigger Trigger) *rotation {

@@ -17,7 +17,7 @@ const childPath = "HOLDFAST_TEST_FILESTORE"
 
 // saveForEver saves one generation after another, and prints each when the store has acknowledged it.
 func saveForEver(path string) {
-	ctx := context.Background() //nolint:forbidigo,usetesting // the root of a process of its own
+	ctx := context.Background() //nolint:forbidigo // the root of a process of its own
 	s, err := filestore.Open(path)
 	for err == nil {
 		r, loaded := s.Load(ctx)
@@ -26,7 +26,7 @@ func saveForEver(path string) {
 			_, err = s.Save(ctx, record(next), r.Version)
 		}
 		if err == nil {
-			_, err = fmt.Println(next)
+			_, err = fmt.Fprintln(os.Stdout, next)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
