@@ -15,8 +15,8 @@ import (
 const (
 	goodbyeTimeout = time.Second
 	// steadyAfter is how long a connection must have been ready before the next loss counts as a first one. Resetting the
-	// backoff at once would let a login that flaps hammer the exchange.
-	steadyAfter = 10 * time.Second
+	// backoff at once would let a login that flaps hammer the exchange; with this, it sees at most about one attempt a second.
+	steadyAfter = time.Second
 	// limitedPause is the least wait after the exchange said that there are too many connections or requests.
 	limitedPause = 5 * time.Second
 	// silentIntervals is how many heartbeat intervals may pass without a frame.
