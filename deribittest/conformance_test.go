@@ -43,6 +43,9 @@ func TestEveryMethod(t *testing.T) {
 	}](t, do("public/ticker", params{"instrument_name": "BTC-PERPETUAL"}))
 	resting := order("private/sell", "resting", params{"type": "limit", "price": prices.Max})
 	do("private/edit", params{"order_id": resting, "amount": 20, "price": prices.Max})
+	labelled := order("private/buy", "alone", params{"type": "limit", "price": prices.Min})
+	do("private/edit_by_label", params{"label": "alone", "instrument_name": "BTC-PERPETUAL", "amount": 20, "price": prices.Min})
+	do("private/cancel", params{"order_id": labelled})
 
 	instrument, currency := params{"instrument_name": "BTC-PERPETUAL"}, params{"currency": "BTC"}
 	now := time.Now().UnixMilli()
@@ -119,7 +122,6 @@ func TestEveryMethod(t *testing.T) {
 		{"private/cancel_by_label", params{"label": "nothing"}},
 		{"private/cancel_all_by_currency", params{"currency": "ETH"}},
 		{"private/cancel_all_by_instrument", params{"instrument_name": "ETH-PERPETUAL"}},
-		{"private/cancel", params{"order_id": resting}},
 		{"private/cancel_all", nil},
 	} {
 		do(step.method, step.p)

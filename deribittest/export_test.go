@@ -19,8 +19,8 @@ func ScopeText(text string) (string, bool) {
 }
 
 // NarrowsWithin reports whether a key's scope, narrowed by a request's, stays within it.
-func NarrowsWithin(max, asked string) bool {
-	s, ok := parseScope(max)
+func NarrowsWithin(limit, asked string) bool {
+	s, ok := parseScope(limit)
 	r, fault := parseScopeRequest(asked)
 	return !ok || fault != nil || s.narrow(r.levels).within(s)
 }
