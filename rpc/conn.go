@@ -37,12 +37,12 @@ const (
 // Config configures a Conn. Its zero value works.
 type Config struct {
 	// Handler is called for each notification, in wire order, on the reader's goroutine: it must not block, and must
-	// not call the Conn. Nil drops notifications and reports them as strays.
+	// not call the Conn, and a panic in it is the program's. Nil drops notifications and reports them as strays.
 	Handler func(Notification)
 	// Observer is told of calls; nil for none.
 	Observer Observer
-	// OnStray is told of frames that belong to no waiting call, on the reader's goroutine; nil for none. It is the
-	// session's share of what Observer.Stray tells telemetry.
+	// OnStray is told of frames that belong to no waiting call, under the same terms as Handler; nil for none. It is
+	// the session's share of what Observer.Stray tells telemetry.
 	OnStray func(Stray)
 	// Codec encodes params and decodes results; its zero value is encoding/json.
 	Codec Codec

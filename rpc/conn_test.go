@@ -1,12 +1,14 @@
 package rpc_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -203,12 +205,54 @@ func TestR5IDsAreNeverReused(t *testing.T) {
 	}
 }
 
-// TestR7NeverSentTwice cuts the connection under many callers and compares what they were told with what arrived.
+// TestLocksAreLeaves has everything that a Conn calls ask it something that takes its lock.
+func TestLocksAreLeaves(t *testing.T) {
+	t.Parallel()
+	p := newPeer()
+	var c *rpc.Conn
+	open := make(chan struct{}) // c is there
+	ask := func() {
+		<-open
+		if s := c.Stats(); c.Err() != nil || s.Pending > 1 {
+			t.Errorf("Err %v, Stats %+v", c.Err(), s)
+		}
+	}
+	p.onWrite = func(msgs [][]byte) error {
+		ask()
+		p.refuse(parseRequest(msgs[0]).ID, 1, "m")
+		return nil
+	}
+	c = newConn(t, p, rpc.Config{
+		Handler:   func(n rpc.Notification) { ask(); p.handle(n) },
+		Observer:  asking(ask),
+		OnStray:   func(rpc.Stray) { ask() },
+		Codec:     rpc.Codec{Marshal: func(any) ([]byte, error) { ask(); return []byte("{}"), nil }},
+		Lane:      func(string) rpc.Lane { ask(); return rpc.LaneOrder },
+		Classify:  func(rpc.Code) rpc.Verdict { ask(); return rpc.Verdict{} },
+		Sensitive: func(string) bool { ask(); return true },
+	})
+	close(open)
+	if _, refused := errors.AsType[*rpc.Error](c.Call(t.Context(), "public/test", "params", nil)); !refused {
+		t.Error("the call was not refused")
+	}
+	p.refuse(1<<52, 1, "stray")
+	p.barrier()
+}
+
+// asking is an Observer that asks whenever it is told something.
+type asking func()
+
+func (ask asking) CallStart(ctx context.Context, _ rpc.CallInfo) context.Context { ask(); return ctx }
+func (ask asking) CallEnd(context.Context, rpc.CallInfo, rpc.CallEnd)            { ask() }
+func (ask asking) Stray(rpc.Stray)                                               { ask() }
+
+// TestR7NeverSentTwice cuts the connection under many callers, of whom some leave, and compares what they were told with
+// what arrived.
 func TestR7NeverSentTwice(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		var mu sync.Mutex // protects arrived
-		arrived := map[string]int{}
+		var mu sync.Mutex // protects arrived and unsent
+		arrived, unsent := map[string]int{}, []string{}
 		cut := rand.IntN(200)
 		p := newPeer()
 		p.onWrite = func(msgs [][]byte) error {
@@ -224,15 +268,20 @@ func TestR7NeverSentTwice(t *testing.T) {
 			}
 			return nil
 		}
-		c := newConn(t, p, rpc.Config{})
+		c := rpc.NewConn(p, rpc.Config{})
 		var wg sync.WaitGroup
 		for caller := range 16 {
 			wg.Go(func() {
 				for n := range 20 {
 					label := fmt.Sprintf("[%d,%d]", caller, n)
-					err := c.Call(t.Context(), "private/buy", []int{caller, n}, nil)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(1000))*time.Microsecond)
+					err := c.Call(ctx, "private/buy", []int{caller, n}, nil)
+					cancel()
 					mu.Lock()
 					times := arrived[label]
+					if rpc.SafeToRetry(err) {
+						unsent = append(unsent, label)
+					}
 					mu.Unlock()
 					if times > 1 || err == nil && times != 1 || rpc.SafeToRetry(err) && times != 0 {
 						t.Errorf("%s arrived %d times; its caller was told %v", label, times, err)
@@ -241,5 +290,14 @@ func TestR7NeverSentTwice(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		if s := c.Stats(); s.Pending != 0 {
+			t.Errorf("%d calls are left", s.Pending)
+		}
+		c.Close()
+		for _, label := range unsent {
+			if arrived[label] != 0 {
+				t.Errorf("%s arrived after its caller was told that it was not sent", label)
+			}
+		}
 	}
 }

@@ -36,17 +36,20 @@ func (e *CallError) ErrorType() string { return errorType(e.Err) }
 
 // connError is a failure of the transport, which ends the connection.
 type connError struct {
-	op   string // read or write
+	what string
 	kind string
 	err  error
 }
 
-func (e *connError) Error() string     { return fmt.Sprintf("rpc: %s: %v", e.op, e.err) }
+func (e *connError) Error() string     { return fmt.Sprintf("rpc: %s: %v", e.what, e.err) }
 func (e *connError) Unwrap() error     { return e.err }
 func (e *connError) ErrorType() string { return e.kind }
 
-func readError(err error) error  { return &connError{op: "read", kind: "connection_lost", err: err} }
-func writeError(err error) error { return &connError{op: "write", kind: "write_failed", err: err} }
+func readError(err error) error {
+	return &connError{what: "connection lost", kind: "connection_lost", err: err}
+}
+
+func writeError(err error) error { return &connError{what: "write", kind: "write_failed", err: err} }
 
 // Error names the URL, the HTTP status and the reason.
 func (e *HandshakeError) Error() string {
