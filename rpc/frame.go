@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 )
@@ -15,7 +14,7 @@ const (
 	headroom    = len(framePrefix) + maxIDDigits
 
 	keepBuffer     = 64 << 10 // a longer buffer is not kept for the next call
-	sensitiveSpace = 4 << 10  // so that a secret's buffer does not move while it grows
+	sensitiveSpace = 4 << 10  // so that a secret's buffer need not move while it grows
 )
 
 // frame is the text of a request. It is encoded before its id is known: the head is put before the rest by seal.
@@ -27,9 +26,13 @@ type frame struct {
 
 var frames = sync.Pool{New: func() any { return &frame{buf: make([]byte, headroom, 512)} }}
 
-func newFrame(sensitive bool) *frame {
+// newFrame returns an empty frame for a call. That of a sensitive call has memory of its own.
+func newFrame(cl *call) *frame {
+	if cl.sensitive {
+		return &frame{buf: make([]byte, headroom, sensitiveSpace), sensitive: true}
+	}
 	f, _ := frames.Get().(*frame)
-	f.buf, f.start, f.sensitive = f.buf[:headroom], headroom, sensitive
+	f.buf = f.buf[:headroom]
 	return f
 }
 
@@ -37,6 +40,7 @@ func newFrame(sensitive bool) *frame {
 func (f *frame) release() {
 	if f.sensitive {
 		clear(f.buf[:cap(f.buf)])
+		return
 	}
 	if cap(f.buf) <= keepBuffer {
 		frames.Put(f)
@@ -56,10 +60,7 @@ func (f *frame) message() []byte { return f.buf[f.start:] }
 
 // encode makes the frame of a call, all but its id.
 func (c *Conn) encode(cl *call, params any) (*frame, error) {
-	f := newFrame(cl.sensitive)
-	if cl.sensitive {
-		f.buf = slices.Grow(f.buf, sensitiveSpace)
-	}
+	f := newFrame(cl)
 	f.buf = append(f.buf, `,"method":`...)
 	f.buf = appendString(f.buf, cl.method)
 	f.buf = append(f.buf, `,"params":`...)
