@@ -9,9 +9,9 @@ type Observer interface {
 	// RotationStart is called when a rotation or a recovery begins. The context that it returns is given to the steps, and
 	// the function is called once at the end.
 	RotationStart(ctx context.Context, rotation Rotation) (context.Context, func(RotationEnd))
-	// StepStart is called before a step. The context that it returns is given to the calls within the step, and the
+	// RotationStep is called before a step. The context that it returns is given to the calls within the step, and the
 	// function is called once at the step's end, with why it failed or nil.
-	StepStart(ctx context.Context, step Step) (context.Context, func(error))
+	RotationStep(ctx context.Context, step Step) (context.Context, func(error))
 }
 
 // Trigger says what began a rotation.

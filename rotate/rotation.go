@@ -179,7 +179,7 @@ func (r *rotation) observe(ctx context.Context, step Step) (context.Context, fun
 	if r.cfg.Observer == nil {
 		return ctx, func(error) {}
 	}
-	return r.cfg.Observer.StepStart(ctx, step)
+	return r.cfg.Observer.RotationStep(ctx, step)
 }
 
 // finish completes the report.

@@ -168,7 +168,7 @@ func (o *recorder) RotationStart(ctx context.Context, r rotate.Rotation) (contex
 	return ctx, func(end rotate.RotationEnd) { o.note("%s: %v", end.Report.Outcome, end.Err) }
 }
 
-func (o *recorder) StepStart(ctx context.Context, s rotate.Step) (context.Context, func(error)) {
+func (o *recorder) RotationStep(ctx context.Context, s rotate.Step) (context.Context, func(error)) {
 	name := strings.TrimSpace(string(s.Kind) + " " + s.Session)
 	o.note("%s begins", name)
 	return ctx, func(err error) { o.note("%s ends: %v", name, err) }

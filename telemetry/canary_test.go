@@ -78,8 +78,8 @@ func observeAll(t *testing.T, h *harness, err error) {
 		ended(session.StepEnd{Err: err})
 	}
 	h.StateChanged(nil, session.Ready, session.Backoff, err)
-	ctx, rotated := h.Rotations().RotationStart(t.Context(), rotate.Rotation{ID: "r1", Trigger: rotate.TriggerRotate})
-	_, stored := h.Rotations().StepStart(ctx, rotate.Step{Kind: rotate.StepStore})
+	ctx, rotated := h.RotationStart(t.Context(), rotate.Rotation{ID: "r1", Trigger: rotate.TriggerRotate})
+	_, stored := h.RotationStep(ctx, rotate.Step{Kind: rotate.StepStore})
 	stored(err)
 	rotated(rotate.RotationEnd{Err: err, Report: rotate.Report{Err: err.Error()}})
 }

@@ -3,7 +3,7 @@
 //
 //	tel, err := telemetry.New(telemetry.WithTracerProvider(tp), telemetry.WithMeterProvider(mp))
 //	s, err := session.Dial(ctx, session.Config{URL: session.TestURL, Observer: tel})
-//	r, err := rotate.New(rotate.Config{Observer: tel.Rotations()})
+//	r, err := rotate.New(rotate.Config{Observer: tel})
 //
 // A bare [rpc.Conn] takes what [Telemetry.Calls] returns.
 //

@@ -9,15 +9,8 @@ import (
 	"github.com/holdfast-ws/holdfast/rotate"
 )
 
-// Rotations returns the Observer for a [rotate.Config].
-func (t *Telemetry) Rotations() rotate.Observer { return rotations{t} }
-
-// rotations observes rotations. It is a type of its own because the steps of a session and of a rotation differ.
-type rotations struct{ telemetry *Telemetry }
-
 // RotationStart implements [rotate.Observer].
-func (r rotations) RotationStart(ctx context.Context, rotation rotate.Rotation) (context.Context, func(rotate.RotationEnd)) {
-	t := r.telemetry
+func (t *Telemetry) RotationStart(ctx context.Context, rotation rotate.Rotation) (context.Context, func(rotate.RotationEnd)) {
 	begun := time.Now()
 	trigger := keyTrigger.String(string(rotation.Trigger))
 	attributes := []attribute.KeyValue{trigger, keyRotationID.String(rotation.ID)}
@@ -49,9 +42,8 @@ func reportAttributes(report rotate.Report) []attribute.KeyValue {
 	return attributes
 }
 
-// StepStart implements [rotate.Observer]. The re-authentication of a session is linked to the opening of its connection.
-func (r rotations) StepStart(ctx context.Context, step rotate.Step) (context.Context, func(error)) {
-	t := r.telemetry
+// RotationStep implements [rotate.Observer]. The re-authentication of a session is linked to the opening of its connection.
+func (t *Telemetry) RotationStep(ctx context.Context, step rotate.Step) (context.Context, func(error)) {
 	kinship := adopted(ctx)
 	var attributes []attribute.KeyValue
 	if step.Session != "" {

@@ -98,7 +98,7 @@ func rotateKey(t *testing.T, h *harness, exchange *deribittest.Server) {
 	}
 	rotator, err := rotate.New(rotate.Config{
 		Keyring: keyring, Store: store, Sessions: rotate.Fleet(open["market"], open["orders"]), Authority: open["admin"],
-		KeyID: key.ID, Throwaway: session.Config{URL: exchange.URL(), Observer: h}, Observer: h.Rotations(),
+		KeyID: key.ID, Throwaway: session.Config{URL: exchange.URL(), Observer: h}, Observer: h,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 func TestRotationSpans(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	o := h.Rotations()
+	o := h
 	ctx, rotated := o.RotationStart(t.Context(), rotate.Rotation{
 		ID: "r1", KeyID: 3, ClientID: "hunter2", Trigger: rotate.TriggerRotate,
 	})
@@ -31,7 +31,7 @@ func TestRotationSpans(t *testing.T) {
 		{Kind: rotate.StepReauthenticate, Session: "md"},
 		{Kind: rotate.StepReauthenticate, Session: "orders"},
 	} {
-		_, ended := o.StepStart(ctx, step)
+		_, ended := o.RotationStep(ctx, step)
 		ended(nil)
 	}
 	rotated(rotate.RotationEnd{Report: rotate.Report{KeyID: 3, NewGeneration: 8, Outcome: rotate.Rotated}})
@@ -71,7 +71,7 @@ func TestReauthenticationIsLinkedToItsConnection(t *testing.T) {
 		newest = trace.SpanContextFromContext(ctx)
 	}
 	for name, want := range map[string]int{"md": 1, "unknown": 0} {
-		ctx, ended := h.Rotations().StepStart(t.Context(), rotate.Step{Kind: rotate.StepReauthenticate, Session: name})
+		ctx, ended := h.RotationStep(t.Context(), rotate.Step{Kind: rotate.StepReauthenticate, Session: name})
 		ended(nil)
 		span := h.spans.Ended()[len(h.spans.Ended())-1]
 		if span.SpanContext().SpanID() != trace.SpanContextFromContext(ctx).SpanID() {
@@ -86,10 +86,10 @@ func TestReauthenticationIsLinkedToItsConnection(t *testing.T) {
 func TestRotationThatFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	o := h.Rotations()
+	o := h
 	refusal := &rpc.Error{Code: 13668, Message: "security_key_authorization_error"}
 	ctx, rotated := o.RotationStart(t.Context(), rotate.Rotation{ID: "r1", Trigger: rotate.TriggerRecover})
-	_, reset := o.StepStart(ctx, rotate.Step{Kind: rotate.StepReset})
+	_, reset := o.RotationStep(ctx, rotate.Step{Kind: rotate.StepReset})
 	reset(refusal)
 	rotated(rotate.RotationEnd{Err: refusal})
 
@@ -103,7 +103,7 @@ func TestRotationThatFails(t *testing.T) {
 func TestRotationDuration(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	o := h.Rotations()
+	o := h
 	for _, r := range []struct {
 		trigger rotate.Trigger
 		err     error

@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -92,4 +94,7 @@ func stepEndAttributes(ended session.StepEnd) []attribute.KeyValue {
 	return attributes
 }
 
-var _ session.Observer = (*Telemetry)(nil)
+var (
+	_ session.Observer = (*Telemetry)(nil)
+	_ rotate.Observer  = (*Telemetry)(nil)
+)

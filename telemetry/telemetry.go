@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Telemetry reports to OpenTelemetry what it observes. It is the Observer of package session, and makes those of package
-// rotate and of package rpc. It is safe for concurrent use.
+// Telemetry reports to OpenTelemetry what it observes. It is the Observer of packages session and rotate, and makes that of
+// package rpc. It is safe for concurrent use.
 type Telemetry struct {
 	tracer     trace.Tracer
 	callSpans  bool

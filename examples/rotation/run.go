@@ -152,8 +152,10 @@ func (s *stage) channels() int {
 func (s *stage) newRotator(store rotate.Store) (err error) {
 	s.rotator, err = rotate.New(rotate.Config{
 		Keyring: s.keyring, Store: store, Sessions: rotate.Fleet(s.fleet...), Authority: s.admin, KeyID: s.key.ID,
-		Throwaway: session.Config{URL: s.exchange.URL(), Dialer: s.dialer(), Logger: s.evidence.logger},
-		Observer:  s.evidence.observer.Rotations(), Logger: s.evidence.logger,
+		Throwaway: session.Config{
+			URL: s.exchange.URL(), Dialer: s.dialer(), Observer: s.evidence.observer, Logger: s.evidence.logger,
+		},
+		Observer: s.evidence.observer, Logger: s.evidence.logger,
 	})
 	return err
 }
