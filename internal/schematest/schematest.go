@@ -110,17 +110,6 @@ func (v *Validator) Notification(frame []byte) error {
 	return judge(channel.schema, channel.pattern, "/params/data", params["data"])
 }
 
-// Sent judges one frame that a server sent, and reports each violation once per method and path with tb.Errorf. It is meant
-// for the server's hook. Conn is 0 for REST; method is what a reply answers. Data is only read, and not kept.
-func (v *Validator) Sent(conn uint64, method string, data []byte) {
-	v.tb.Helper()
-	for _, broken := range v.judgeFrame(conn, method, data) {
-		if v.first(broken.subject, broken.path) {
-			v.tb.Errorf("%s: %s: %s", broken.subject, broken.path, broken.why)
-		}
-	}
-}
-
 // Seen counts what was judged, by method, by channel as the documents write it (book.(instrument_name).(interval)), and
 // under heartbeat. Replies that are errors do not count.
 func (v *Validator) Seen() map[string]int {
@@ -133,18 +122,6 @@ func (v *Validator) count(subject string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.seen[subject]++
-}
-
-// first tells whether a violation is the first of its method and path.
-func (v *Validator) first(subject, path string) bool {
-	key := subject + " " + path
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.reported[key] {
-		return false
-	}
-	v.reported[key] = true
-	return true
 }
 
 // envelope judges the outer object of a frame and returns it.

@@ -1,7 +1,6 @@
 package schematest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -65,44 +64,4 @@ func pointer(location []string) string {
 		b.WriteString("/" + token)
 	}
 	return b.String()
-}
-
-// A finding is a violation with what it was found in.
-type finding struct {
-	subject string
-	violation
-}
-
-// judgeFrame decides by its content what a frame is, and judges it.
-func (v *Validator) judgeFrame(conn uint64, method string, data []byte) []finding {
-	var head struct {
-		ID     json.RawMessage
-		Method *string
-		Error  json.RawMessage
-	}
-	err := json.Unmarshal(data, &head)
-	switch {
-	case err != nil:
-		err = violations{subject: method, list: []violation{{"", "no JSON object: " + err.Error()}}}
-	case conn == 0:
-		err = v.RESTReply(method, data)
-	case head.Method != nil:
-		err = v.Notification(data)
-	case head.ID == nil && head.Error != nil:
-		err = v.ConnectionError(data)
-	default:
-		err = v.Reply(method, data)
-	}
-	if err == nil {
-		return nil
-	}
-	broken, ok := errors.AsType[violations](err)
-	if !ok {
-		return []finding{{method, violation{"", err.Error()}}}
-	}
-	findings := make([]finding, len(broken.list))
-	for i, b := range broken.list {
-		findings[i] = finding{broken.subject, b}
-	}
-	return findings
 }
