@@ -1,7 +1,7 @@
 package deribittest
 
 // maxLog is how many entries of the access log are kept.
-const maxLog = 10_000
+const maxLog = 2_000
 
 // logEntry is one event of the access log, as private/get_access_log and user.access_log give it.
 type logEntry struct {

@@ -109,6 +109,14 @@ func TestSignatureWindow(t *testing.T) {
 				t.Errorf("clock off by %v: code %d, want %d", tt.off, a.code(), tt.code)
 			}
 		}
+		// A nonce is kept for as long as a timestamp can be used again.
+		pass(121 * time.Second)
+		if code := c.call("public/auth", signed(k, time.Now(), "other")).code(); code != 0 {
+			t.Errorf("another nonce: code %d", code)
+		}
+		if code := c.call("public/auth", signed(k, time.Now(), "nonce0")).code(); code != 0 {
+			t.Errorf("a nonce of long ago: code %d", code)
+		}
 	})
 }
 

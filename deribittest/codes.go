@@ -12,6 +12,7 @@ const (
 	codeMissingParams      = -32000
 	codeError              = 10001
 	codeMustBeWebsocket    = 10030
+	codeNotImplemented     = 10033
 	codeBadRequest         = 11050
 	codeMaintenance        = 11051
 	codeLoginOverLimit     = 12003

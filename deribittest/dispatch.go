@@ -88,7 +88,7 @@ func (ex *exchange) call(r *request) (any, *rpcError) {
 	ex.noteParams(r)
 	m, ok := ex.methods[r.method]
 	if !ok {
-		return nil, newError(codeMethodNotFound, "Method not found")
+		return nil, unknown(r.method)
 	}
 	ex.stats.Calls[r.method]++
 	if m.websocket && r.conn == nil {

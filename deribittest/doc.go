@@ -12,7 +12,8 @@
 // written from the exchange's documents alone. What the documents leave open is a field of [Config], whose zero value is the
 // likeliest reading; what a reset does to tokens and sockets is [ResetBehaviour].
 //
-// It does not play credits and rate limits, subaccounts, RSA keys, and methods that it does not know, which get -32601.
+// It does not play credits and rate limits, subaccounts and RSA keys. Documented methods that it does not play answer 10033
+// (not_implemented), unknown ones -32601.
 //
 // # Where the documents contradict each other
 //
@@ -37,5 +38,6 @@
 // What no text states, and the server decides: a request without id, a batch and other unsound envelopes get 11050; a stale
 // timestamp and a nonce used before get the error of a wrong signature; a refresh token lives as long as its access token;
 // REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
-// the close codes of the WebSocket; the notification's label is params.label.
+// a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
+// the WebSocket.
 package deribittest

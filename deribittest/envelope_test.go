@@ -38,6 +38,8 @@ func TestBadInput(t *testing.T) {
 		{"no method", `{"jsonrpc":"2.0","id":1}`, "1", 11050, "method"},
 		{"method a number", `{"jsonrpc":"2.0","id":1,"method":5}`, "1", 11050, "method"},
 		{"unknown method", `{"jsonrpc":"2.0","id":1,"method":"public/nothing"}`, "1", -32601, ""},
+		{"documented, not played", `{"jsonrpc":"2.0","id":1,"method":"public/get_combos"}`, "1", 10033, ""},
+		{"private and not played", `{"jsonrpc":"2.0","id":1,"method":"private/get_combos"}`, "1", -32601, ""},
 		{"leading slash", `{"jsonrpc":"2.0","id":1,"method":"/public/test"}`, "1", -32601, ""},
 		{"positional params", `{"jsonrpc":"2.0","id":1,"method":"public/test","params":[]}`, "1", -32602, "params"},
 		{"params a string", `{"jsonrpc":"2.0","id":1,"method":"public/test","params":"x"}`, "1", -32602, "params"},
@@ -174,6 +176,13 @@ func TestAccessLog(t *testing.T) {
 				t.Errorf("%v: not newest first: %+v", tt.p, got)
 			}
 		}
+	}
+	for range 2_100 { // more than are kept
+		c.start("public/auth", params{"grant_type": "client_credentials", "client_id": k.ClientID, "client_secret": "wrong"})
+	}
+	last := result[[]entry](t, c.call("private/get_access_log", params{"count": 1000}))
+	if len(last) != 1000 || last[0].ID-last[999].ID != 999 || last[0].ID != 12+1+2_100 {
+		t.Errorf("%d entries, ids %d to %d", len(last), last[0].ID, last[len(last)-1].ID)
 	}
 	for _, p := range []params{{"count": 0}, {"count": 1001}, {"offset": -1}} {
 		if code := c.call("private/get_access_log", p).code(); code != -32602 {

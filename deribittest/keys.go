@@ -3,6 +3,7 @@ package deribittest
 import (
 	"cmp"
 	"crypto/ed25519"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -27,8 +28,10 @@ type KeyConfig struct {
 type Key struct {
 	// ID is the number by which private/reset_api_key and its like know the key.
 	ID int64
-	// ClientID and Secret are the credentials.
-	ClientID, Secret string
+	// ClientID is the public half of the credentials.
+	ClientID string
+	// Secret is the other half. Neither fmt nor encoding/json shows it.
+	Secret string `json:"-"`
 	// Name and Scope are as in private/list_api_keys.
 	Name, Scope string
 	// Enabled is false after private/disable_api_key.
@@ -38,6 +41,12 @@ type Key struct {
 	// Account is the account's number.
 	Account int64
 }
+
+// String names the key without its secret.
+func (k Key) String() string { return fmt.Sprintf("key %d (%s)", k.ID, k.ClientID) }
+
+// GoString is String: a key does not show its secret under any verb.
+func (k Key) GoString() string { return k.String() }
 
 // key is an API key with what was minted from it.
 type key struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -397,6 +398,42 @@ func TestSecondFactorAsError(t *testing.T) {
 			t.Errorf("code %q of a key that does not exist", got)
 		}
 	})
+}
+
+// A reset takes its effect though its caller is gone before the reply.
+func TestResetWithoutItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var caller *client
+		s, l := memoryServer(t, deribittest.Config{Reset: deribittest.SocketsClosed, OnFrame: func(f deribittest.Frame) {
+			if !f.Incoming && f.Method == "private/reset_api_key" {
+				caller.ws.CloseNow() // the reply is about to be written
+			}
+		}})
+		k := s.AddKey(deribittest.KeyConfig{})
+		caller = dialMemory(t, s, l)
+		other := dialMemory(t, s, l)
+		for _, c := range []*client{caller, other} {
+			c.login(k, "")
+		}
+		caller.start("private/reset_api_key", params{"id": k.ID})
+		if code := other.closed(); code != websocket.StatusGoingAway {
+			t.Errorf("close code %d, want going away", code)
+		}
+		if now, _ := s.Key(k.ID); now.Secret == k.Secret {
+			t.Error("the key was not reset")
+		}
+	})
+}
+
+func TestKeyHidesItsSecret(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, deribittest.Config{})
+	k := s.AddKey(deribittest.KeyConfig{})
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if text := fmt.Sprintf(verb, k); strings.Contains(text, k.Secret) || !strings.Contains(text, k.ClientID) {
+			t.Errorf("%s shows %s", verb, text)
+		}
+	}
 }
 
 func TestParseResetBehaviour(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Types of the parameters that are not strings. A name has one type in all methods that the server knows.
-var paramTypes = paramTable(map[string]string{
+var paramTypes = wordTable(map[string]string{
 	"boolean": `detailed enabled expired extended freeze_quotes historical include_old include_unfilled invalidate_token mmp
 		personal post_only reduce_only reject_post_only with_continuation with_open_orders with_portfolio`,
 	"number": `amount contracts count depth display_amount end_seq end_timestamp id instrument_id interval limit
@@ -16,7 +16,8 @@ var paramTypes = paramTable(map[string]string{
 	"array": `channels enabled_features extra_currencies ids ip_whitelist trading_products`,
 })
 
-func paramTable(byType map[string]string) map[string]string {
+// wordTable inverts a map of kinds to words.
+func wordTable(byType map[string]string) map[string]string {
 	table := make(map[string]string)
 	for kind, names := range byType {
 		for name := range strings.FieldsSeq(names) {
