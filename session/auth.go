@@ -73,18 +73,23 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 }
 
 // renew authenticates a live connection with credentials that are asked for from now on.
-func (a *authenticator) renew(ctx context.Context, l *link) error { return a.await(ctx, l, wanted) }
+func (a *authenticator) renew(ctx context.Context, l *link) error {
+	return a.await(ctx, l, wanted, l.mark())
+}
 
-// renewRefused authenticates a live connection for a call that it refused: any authentication that ends after the refusal
-// will do.
-func (a *authenticator) renewRefused(ctx context.Context, l *link) error {
-	return a.await(ctx, l, refused)
+// renewRefused authenticates a live connection for a call that it refused when its authority was sent: any authentication
+// since then will do.
+func (a *authenticator) renewRefused(ctx context.Context, l *link, sent mark) error {
+	return a.await(ctx, l, refused, sent)
 }
 
 // await waits for flights until one is of l and good enough.
-func (a *authenticator) await(ctx context.Context, l *link, why need) error {
+func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark) error {
 	for {
-		f, fresh := a.board(l, why)
+		f, fresh := a.board(l, why, sent)
+		if f == nil {
+			return nil
+		}
 		select {
 		case <-f.done:
 			if f.link == l && (fresh || why == refused) {
@@ -96,8 +101,9 @@ func (a *authenticator) await(ctx context.Context, l *link, why need) error {
 	}
 }
 
-// board joins the flight under way or starts one. fresh reports that the flight has not asked for its credentials yet.
-func (a *authenticator) board(l *link, why need) (f *flight, fresh bool) {
+// board joins the flight under way or starts one, unless a call that was refused needs none any more. fresh reports that
+// the flight has not asked for its credentials yet.
+func (a *authenticator) board(l *link, why need, sent mark) (f *flight, fresh bool) {
 	a.mu.Lock()
 	if f := a.flight; f != nil {
 		fresh := !f.asked
@@ -106,6 +112,10 @@ func (a *authenticator) board(l *link, why need) (f *flight, fresh bool) {
 		}
 		a.mu.Unlock()
 		return f, fresh
+	}
+	if why == refused && l.auths.Load() > sent.auths { // by a flight that has just landed
+		a.mu.Unlock()
+		return nil, false
 	}
 	f = &flight{link: l, why: why, done: make(chan struct{})}
 	a.flight = f

@@ -103,7 +103,7 @@ func (s *Session) linkCall(ctx context.Context, l *link, method string, params, 
 	if !s.isFenced(method, err) {
 		return err
 	}
-	if renewErr := s.auth.renewRefused(ctx, l); l.auths.Load() == sent.auths {
+	if renewErr := s.auth.renewRefused(ctx, l, sent); l.auths.Load() == sent.auths {
 		return errors.Join(err, renewErr)
 	}
 	return l.call(ctx, method, params, result)
