@@ -127,11 +127,8 @@ type bar struct {
 	Cost   float64 `json:"cost"`
 }
 
-// bar is the latest candle of a length.
-func (h *history) bar(length time.Duration) any {
-	if len(h.candles) == 0 {
-		return nil
-	}
+// bar is the latest candle of a length. Every instrument has traded before its market opens.
+func (h *history) bar(length time.Duration) bar {
 	last := h.candles[len(h.candles)-1].start
 	c := gather(h.candles, length, last.Truncate(length), last)[0]
 	return bar{

@@ -51,9 +51,11 @@ func New(seed uint64, now time.Time) *Market {
 		m.indexes[ix.name] = ix
 	}
 	m.list(now)
-	for _, in := range m.instruments {
+	opening := now.Add(-warmUp * time.Minute)
+	for _, in := range m.instruments { // each gets a last price and a book, however quiet it is afterwards
 		in.book.bids.side, in.book.asks.side = buy, sell
-		m.print(in, buy, in.tick.near(in.mark), 10, now.Add(-warmUp*time.Minute))
+		m.print(in, buy, in.tick.near(in.mark), 10, opening)
+		m.move(in, opening)
 	}
 	for i := range warmUp {
 		m.Tick(now.Add(time.Duration(i-warmUp) * time.Minute))

@@ -89,6 +89,20 @@ func TestMarketDataRefusals(t *testing.T) {
 	}
 }
 
+// TestEveryBookIsFilled shows that no seed leaves an instrument without prices.
+func TestEveryBookIsFilled(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		b := open(t)
+		b.market = market.New(seed, b.now)
+		for _, in := range must[[]instrument](b, 0, "public/get_instruments", args{"currency": "any"}) {
+			if bid, ask := b.best(in.Name); bid <= 0 || ask <= bid {
+				t.Errorf("seed %d: %s is at %v, %v", seed, in.Name, bid, ask)
+			}
+		}
+	}
+}
+
 func TestListingsByKindAndCurrency(t *testing.T) {
 	t.Parallel()
 	b := open(t)

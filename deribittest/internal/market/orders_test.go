@@ -353,3 +353,75 @@ func TestMarketReachesARestingOrder(t *testing.T) {
 		t.Errorf("at the end %s, %v filled, %v traded", state, filled, traded)
 	}
 }
+
+func TestMarketLimit(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	got := must[placed](b, alice, "private/buy", args{"instrument_name": btc, "amount": 1_000_000, "type": "market_limit"})
+	last := got.Trades[len(got.Trades)-1]
+	if got.Order.State != "open" || got.Order.Filled == 0 || got.Order.Price != last.Price {
+		t.Errorf("what is left stands as %+v, the last trade was %+v", got.Order, last)
+	}
+	if bid, _ := b.best(btc); bid != last.Price {
+		t.Errorf("best bid %v, want %v", bid, last.Price)
+	}
+	fault := b.refused(10021, alice, "private/edit", args{"order_id": got.Order.ID, "amount": got.Order.Filled})
+	if fault.Data["param"] != "amount" {
+		t.Errorf("fault %+v", fault)
+	}
+	b.refused(10009, alice, "private/edit", args{"order_id": got.Order.ID, "amount": 1e12})
+}
+
+func TestShortOptionBindsMargin(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	options := must[[]instrument](b, 0, "public/get_instruments", args{"currency": "BTC", "kind": "option"})
+	must[placed](b, alice, "private/sell", args{"instrument_name": options[0].Name, "amount": 2, "type": "market"})
+	p := must[struct {
+		Direction string  `json:"direction"`
+		Size      float64 `json:"size"`
+		Margin    float64 `json:"initial_margin"`
+	}](b, alice, "private/get_position", args{"instrument_name": options[0].Name})
+	if p.Direction != "sell" || p.Size != -2 || p.Margin != 0.3 {
+		t.Errorf("position %+v", p)
+	}
+}
+
+func TestTradesBySpan(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	const eth = "ETH-PERPETUAL"
+	var all []trade
+	for range 5 {
+		got := must[placed](b, alice, "private/buy", args{"instrument_name": eth, "amount": 1, "type": "market"})
+		all = append(all, got.Trades...)
+	}
+	type page struct {
+		Trades  []trade `json:"trades"`
+		HasMore bool    `json:"has_more"`
+	}
+	for name, c := range map[string]struct {
+		method string
+		params args
+		want   []trade
+	}{
+		"from an id": {"private/get_user_trades_by_currency", args{"currency": "ETH", "start_id": all[2].ID, "sorting": "asc"}, all[2:]},
+		"to an id":   {"private/get_user_trades_by_currency", args{"currency": "ETH", "end_id": all[2].ID, "sorting": "asc"}, all[:3]},
+		"by number": {
+			"private/get_user_trades_by_instrument",
+			args{"instrument_name": eth, "start_seq": all[1].Seq, "end_seq": all[3].Seq, "sorting": "asc"},
+			all[1:4],
+		},
+		"latest first": {"private/get_user_trades_by_currency", args{"currency": "ETH", "count": 1}, all[4:]},
+		"too late": {
+			"private/get_user_trades_by_instrument_and_time",
+			args{"instrument_name": eth, "start_timestamp": b.now.Add(time.Second).UnixMilli(), "end_timestamp": b.now.Add(time.Hour).UnixMilli()},
+			[]trade{},
+		},
+	} {
+		got := must[page](b, alice, c.method, c.params)
+		if !slices.Equal(got.Trades, c.want) || got.HasMore != (name == "latest first") {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}

@@ -352,3 +352,45 @@ func merge(known, news map[string]any) {
 		known[name] = value
 	}
 }
+
+// TestSilentChannels shows the channels that are taken, and on which nothing happens in this market.
+func TestSilentChannels(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	for channel, account := range map[string]int64{
+		"platform_state": 0, "announcements": 0, "instrument.state.any.any": 0, "perpetual.BTC_USDC.raw": 0,
+		"user.access_log": alice, "user.lock": alice,
+	} {
+		if first := b.subscribe(account, channel); first != nil {
+			t.Errorf("%s begins with %s", channel, first)
+		}
+	}
+	must[placed](b, alice, "private/buy", args{"instrument_name": btc, "amount": 10, "type": "market"})
+	b.tick(2 * time.Second)
+	if events := b.events(); len(events) != 0 {
+		t.Errorf("told %s", events[0].Channel)
+	}
+}
+
+// TestLongRun trades past what an instrument remembers, with a chart and its channel still right.
+func TestLongRun(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.subscribe(0, "chart.trades."+btc+".W")
+	for range 6000 {
+		b.now = b.now.Add(time.Minute)
+		b.market.Tick(b.now)
+	}
+	b.events()
+	got := must[struct {
+		Trades []trade `json:"trades"`
+	}](b, 0, "public/get_last_trades_by_instrument", args{"instrument_name": btc, "count": 1000, "sorting": "asc"})
+	if len(got.Trades) < 500 {
+		t.Fatalf("%d trades remembered", len(got.Trades))
+	}
+	for i, tr := range got.Trades[1:] {
+		if tr.Seq != got.Trades[i].Seq+1 {
+			t.Fatalf("trade %d after %d", tr.Seq, got.Trades[i].Seq)
+		}
+	}
+}
