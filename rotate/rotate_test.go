@@ -130,6 +130,7 @@ func TestSingleFlight(t *testing.T) {
 			_, err := r.Rotate(impatient)
 			left <- err
 		}()
+		synctest.Wait() // the first caller is the one that leaves
 		for range 2 {
 			go func() {
 				report, err := r.Rotate(t.Context())
