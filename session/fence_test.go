@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,7 +86,28 @@ func (l *ledger) reset(valid string) {
 func (l *ledger) authentications() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.used...)
+	return slices.Clone(l.used)
+}
+
+// orders is how often each order was executed, by label.
+func (l *ledger) orders() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.executed)
+}
+
+// wantOnce fails the test unless n orders were executed, each of them once.
+func (l *ledger) wantOnce(t *testing.T, n int) {
+	t.Helper()
+	executed := l.orders()
+	if len(executed) != n {
+		t.Errorf("%d orders executed, want %d", len(executed), n)
+	}
+	for label, times := range executed {
+		if times != 1 {
+			t.Errorf("order %s was executed %d times", label, times)
+		}
+	}
 }
 
 func labelled(label string) map[string]string { return map[string]string{"label": label} }
@@ -192,15 +215,8 @@ func TestFenceUnder64Callers(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if len(l.executed) != callers*each {
-					t.Errorf("%d orders executed, want %d", len(l.executed), callers*each)
-				}
-				for label, n := range l.executed {
-					if n != 1 {
-						t.Errorf("order %s was executed %d times", label, n)
-					}
-				}
-				if n := len(l.used); n != 2 || s.Stats().Epoch != 1 {
+				l.wantOnce(t, callers*each)
+				if n := len(l.authentications()); n != 2 || s.Stats().Epoch != 1 {
 					t.Errorf("%d authentications over %d connections, want two over one", n, s.Stats().Epoch)
 				}
 				if resent := s.Stats().Resent; l.refused == 0 || resent != uint64(l.refused) || watch.resent != l.refused {
@@ -239,9 +255,7 @@ func TestFencePublicCallsDoNotWait(t *testing.T) {
 			t.Errorf("a public call: %v after %v", err, time.Since(start))
 		}
 		wg.Wait()
-		if len(l.executed) != 0 {
-			t.Errorf("executed: %v", l.executed)
-		}
+		l.wantOnce(t, 0)
 	})
 }
 
@@ -274,13 +288,9 @@ func TestFenceRotationUnderCalls(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		if len(l.executed) != 96 || s.Stats().Epoch != 1 {
-			t.Errorf("%d orders over %d connections", len(l.executed), s.Stats().Epoch)
-		}
-		for label, n := range l.executed {
-			if n != 1 {
-				t.Errorf("order %s was executed %d times", label, n)
-			}
+		l.wantOnce(t, 96)
+		if n := s.Stats().Epoch; n != 1 {
+			t.Errorf("%d connections", n)
 		}
 	})
 }
@@ -303,9 +313,10 @@ func TestFenceBudget(t *testing.T) {
 		if n := len(l.authentications()); n < 2 || n > 70 {
 			t.Errorf("%d authentications in ten minutes, want about one in ten seconds", n)
 		}
-		if err := s.Call(t.Context(), "private/buy", labelled("good"), nil); err != nil || l.executed["good"] != 1 {
-			t.Errorf("a good call: %v, executed %d times", err, l.executed["good"])
+		if err := s.Call(t.Context(), "private/buy", labelled("good"), nil); err != nil {
+			t.Errorf("a good call: %v", err)
 		}
+		l.wantOnce(t, 1)
 	})
 }
 
@@ -331,8 +342,9 @@ func TestFenceSurvivesItsConnection(t *testing.T) {
 		synctest.Wait()
 		open()
 		wg.Wait()
-		if l.executed["a"] != 1 || s.Stats().Epoch != 2 {
-			t.Errorf("executed %d times, epoch %d", l.executed["a"], s.Stats().Epoch)
+		l.wantOnce(t, 1)
+		if n := s.Stats().Epoch; n != 2 {
+			t.Errorf("%d connections, want 2", n)
 		}
 	})
 }

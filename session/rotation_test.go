@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -22,6 +23,7 @@ type rotation struct {
 	admin  *session.Session
 	ring   *keyring
 	reset  deribittest.ResetBehaviour
+	placed atomic.Int64 // orders
 }
 
 func newRotation(t *testing.T, cfg deribittest.Config) *rotation {
@@ -71,6 +73,8 @@ func TestRotationUnder64Callers(t *testing.T) {
 				wg.Go(func() { r.orders(t, s, caller, stop) })
 			}
 			for generation := uint64(2); generation <= 4; generation++ {
+				done := r.placed.Load()
+				until(t, "orders are placed", func() bool { return r.placed.Load() > done+32 })
 				r.turn(t, generation)
 				if behaviour != deribittest.SocketsClosed {
 					if err := s.Reauthenticate(t.Context()); err != nil {
@@ -102,6 +106,7 @@ func (r *rotation) orders(t *testing.T, s *session.Session, caller int, stop <-c
 		unanswered, isUnanswered := errors.AsType[*rpc.CallError](err)
 		switch {
 		case err == nil && executed == 1:
+			r.placed.Add(1)
 		case mayBeLost && isUnanswered && unanswered.Outcome == rpc.Unknown && executed <= 1:
 		case mayBeLost && isUnanswered && unanswered.Outcome == rpc.NotSent && executed == 0:
 			if err := s.WaitReady(t.Context()); err != nil {
