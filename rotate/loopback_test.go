@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rotate/filestore"
 	"github.com/holdfast-ws/holdfast/session"
@@ -149,10 +150,7 @@ func TestI9SubscriptionsSurvive(t *testing.T) {
 	} {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			t.Parallel()
-			server, err := deribittest.New(deribittest.Config{Reset: behaviour})
-			if err != nil {
-				t.Fatal(err)
-			}
+			server := exchangetest.New(t, deribittest.Config{Reset: behaviour})
 			b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{})
 			defer b.close(t)
 			channels := []string{"book.BTC-PERPETUAL.raw", "book.ETH-PERPETUAL.100ms", "user.orders.any.any.raw"}
@@ -203,10 +201,7 @@ func checkChannels(t *testing.T, report rotate.Report, channels int, behaviour d
 func TestSecondFactorOverTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := deribittest.NewMemoryListener()
-		server, err := deribittest.New(deribittest.Config{Listener: listener, Tick: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := exchangetest.New(t, deribittest.Config{Listener: listener, Tick: -1})
 		key := server.AddKey(deribittest.KeyConfig{Name: "trader", SecondFactor: true})
 		b := newBench(t, server, key, session.Config{NetDial: listener.DialContext})
 		defer b.close(t)
@@ -255,16 +250,13 @@ func (c *cutter) cut() error {
 func TestConnectionCutAtTheReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
-		server, err := deribittest.New(deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
+		server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
 			if f.Method == "private/reset_api_key" && !f.Incoming {
 				if err := network.cut(); err != nil {
 					t.Error(err)
 				}
 			}
 		}})
-		if err != nil {
-			t.Fatal(err)
-		}
 		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{NetDial: network.dial})
 		defer b.close(t)
 		report, err := b.rotator.Rotate(t.Context())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -18,6 +19,7 @@ import (
 type refuser struct {
 	code    rpc.Code
 	replies chan []byte
+	once    sync.Once // closes replies
 }
 
 func (r *refuser) ReadMessage() ([]byte, error) {
@@ -40,14 +42,14 @@ func (r *refuser) WriteMessages(msgs ...[]byte) error {
 }
 
 func (r *refuser) Close() error {
-	close(r.replies)
+	r.once.Do(func() { close(r.replies) })
 	return nil
 }
 
 // judged is an error of the code as a connection gives it whose dialect says that nothing was executed.
 func judged(t *testing.T, code rpc.Code) error {
 	t.Helper()
-	conn := rpc.NewConn(&refuser{code, make(chan []byte, 1)}, rpc.Config{
+	conn := rpc.NewConn(&refuser{code: code, replies: make(chan []byte, 1)}, rpc.Config{
 		Classify: func(rpc.Code) rpc.Verdict { return rpc.Verdict{NotExecuted: true} },
 	})
 	err := conn.Call(t.Context(), "private/reset_api_key", nil, nil)

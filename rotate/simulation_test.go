@@ -75,12 +75,11 @@ func TestSimulation(t *testing.T) {
 				p.last = 1 + f.rng.IntN(60)
 				liveBadly(t, p)
 			}
-			stored := w.record == nil || w.isStored(session.NewSecret([]byte(w.secret)))
 			f.stopped = true
 			w.lost = false
 			last := newProcess(w)
 			fired += f.fired
-			if !converge(t, last, stored) {
+			if !converge(t, last) {
 				locked++
 			}
 			if len(w.broken) > 0 {
@@ -120,8 +119,9 @@ func liveBadly(t *testing.T, p *process) {
 
 // converge reports whether the last process has come to rest with what the exchange has; if the secret was never stored, it must say
 // so instead.
-func converge(t *testing.T, p *process, stored bool) bool {
+func converge(t *testing.T, p *process) bool {
 	t.Helper()
+	stored := p.record == nil || p.isStored(session.NewSecret([]byte(p.secret)))
 	r := p.rotator(t, nil)
 	_, err := r.Recover(t.Context())
 	if _, out := errors.AsType[*rotate.LockedOutError](err); out {
