@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -25,19 +26,10 @@ func (constantly) Reset()                       {}
 // quickly makes reconnects follow at once.
 func quickly() session.Backoffer { return constantly(time.Millisecond) }
 
-// newServer starts the exchange's double on loopback.
+// newServer starts the exchange's double on loopback, whose every message is held against the published schemas.
 func newServer(t *testing.T, cfg deribittest.Config) *deribittest.Server {
 	t.Helper()
-	server, err := deribittest.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Errorf("server: %v", err)
-		}
-	})
-	return server
+	return exchangetest.New(t, cfg)
 }
 
 // newMemoryServer starts it on a network in memory, for a synctest bubble, and returns how to get there.

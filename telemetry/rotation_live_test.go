@@ -9,6 +9,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rotate/filestore"
 	"github.com/holdfast-ws/holdfast/session"
@@ -18,11 +19,7 @@ import (
 func TestI10RotationIsOneTrace(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	exchange, err := deribittest.New(deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer exchange.Close()
+	exchange := exchangetest.New(t, deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1})
 	rotateKey(t, h, exchange)
 
 	var names []string

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/internal/leaktest"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -30,15 +31,7 @@ func invoke(t *testing.T, stdin string, args ...string) (code int, out, errOut s
 // exchange is a simulated exchange with a key whose secret is in a file.
 func exchange(t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig) (*deribittest.Server, deribittest.Key, string) {
 	t.Helper()
-	server, err := deribittest.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := exchangetest.New(t, cfg)
 	k := server.AddKey(key)
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte(k.Secret+"\n"), 0o600); err != nil {
