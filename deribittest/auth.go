@@ -43,7 +43,7 @@ type authResult struct {
 	RefreshToken string   `json:"refresh_token"`
 	Scope        string   `json:"scope"`
 	TokenType    string   `json:"token_type"`
-	Features     []string `json:"enabled_features,omitempty"`
+	Features     []string `json:"enabled_features"`
 	State        string   `json:"state,omitempty"`
 	SID          string   `json:"sid,omitempty"`
 }

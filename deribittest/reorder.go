@@ -22,7 +22,7 @@ func categoryOf(method string) category {
 	switch {
 	case !isPrivate:
 		return public
-	case name == "buy", name == "sell", strings.HasPrefix(name, "cancel"), name == "edit", name == "close_position":
+	case name == "buy", name == "sell", name == "edit", name == "edit_by_label", strings.HasPrefix(name, "cancel"):
 		return matching
 	}
 	return private

@@ -129,11 +129,13 @@ func readRESTJSON(m message, text []byte) (message, *rpcError) {
 func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*grant, *rpcError) {
 	kind, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	var g *grant
+	fault := newError(codeInvalidCredentials, "invalid_credentials")
 	switch strings.ToLower(kind) {
 	case "":
 		return nil, nil
 	case "bearer":
-		return ex.bearer(value)
+		ex.noteSecret(value)
+		g, fault = ex.byAccess(value), unauthorized()
 	case "basic":
 		g = ex.basic(value, req)
 	case "deri-hmac-sha256":
@@ -141,17 +143,9 @@ func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*gr
 	}
 	if g == nil {
 		ex.stats.AuthFailures++
-		return nil, newError(codeInvalidCredentials, "invalid_credentials")
+		return nil, fault
 	}
 	return g, nil
-}
-
-func (ex *exchange) bearer(token string) (*grant, *rpcError) {
-	ex.noteSecret(token)
-	if g := ex.byAccess(token); g != nil {
-		return g, nil
-	}
-	return nil, unauthorized()
 }
 
 func (ex *exchange) basic(value string, req *request) *grant {

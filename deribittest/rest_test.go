@@ -101,6 +101,9 @@ func TestRESTAuthorization(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", tt.name, status, want)
 		}
 	}
+	if st := s.Stats(); st.Authentications != 1 || st.AuthFailures != 8 {
+		t.Errorf("counted %+v", st)
+	}
 }
 
 func TestRESTForms(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,35 +103,70 @@ func TestReorder(t *testing.T) {
 			s, l := memoryServer(t, deribittest.Config{Reorder: true, Seed: 7})
 			c := dialMemory(t, s, l)
 			c.login(s.AddKey(deribittest.KeyConfig{}), "")
+			category := map[string]int{}
 			var sent []string
 			for range 50 {
-				sent = append(sent, c.start("public/test", nil), c.start("private/get_access_log", nil))
+				for i, method := range []string{"public/test", "private/get_access_log", "private/cancel_all"} {
+					id := c.start(method, nil)
+					category[id] = i
+					sent = append(sent, id)
+				}
 				synctest.Wait()
 			}
 			var got []string
 			for range sent {
 				got = append(got, string(c.must().ID))
 			}
-			orders[i] = strings.Join(got, " ")
-			if orders[i] == strings.Join(sent, " ") {
+			if slices.Equal(got, sent) {
 				t.Error("every reply came in order")
 			}
-			last := map[bool]int{}
-			for _, id := range got { // public calls have even ids, as login was the first
-				var n int
-				if _, err := fmt.Sscan(id, &n); err != nil {
-					t.Fatal(err)
+			for i := range 3 {
+				other := func(id string) bool { return category[id] != i }
+				if was, is := slices.DeleteFunc(slices.Clone(sent), other), slices.DeleteFunc(slices.Clone(got), other); !slices.Equal(was, is) {
+					t.Errorf("category %d was sent %v and answered %v", i, was, is)
 				}
-				if n < last[n%2 == 0] {
-					t.Errorf("reply %d came after %d of its own category", n, last[n%2 == 0])
-				}
-				last[n%2 == 0] = n
 			}
+			orders[i] = strings.Join(got, " ")
 		})
 	}
 	if orders[0] != orders[1] {
 		t.Errorf("one seed, two orders:\n%s\n%s", orders[0], orders[1])
 	}
+}
+
+// A reader that is dropped while the market's events are handed out, and whose orders are cancelled for that, does not
+// disturb the order in which others get them.
+func TestDroppedReaderKeepsTheOrderOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := memoryServer(t, deribittest.Config{SendBuffer: 20_000})
+		k := s.AddKey(deribittest.KeyConfig{})
+		follower := dialMemory(t, s, l)
+		follower.login(k, "")
+		follower.channels("public/subscribe", raw)
+		last := follower.book(raw).ChangeID
+		for dropped := uint64(1); dropped <= 5; dropped++ {
+			slow := dialMemory(t, s, l)
+			slow.login(k, "")
+			enable("connection")(slow)
+			slow.rest("resting")
+			slow.channels("public/subscribe", raw, "ticker.BTC-PERPETUAL.raw", "quote.BTC-PERPETUAL", "book.ETH-PERPETUAL.raw")
+			for s.Stats().TooSlow < dropped {
+				s.Tick()
+				synctest.Wait()
+				follower.call("public/test", nil)
+				for slices.ContainsFunc(follower.seen, func(a answer) bool { return a.Params.Channel == raw }) {
+					e := follower.book(raw)
+					if e.Previous == nil || *e.Previous != last {
+						t.Fatalf("%+v after %d", e, last)
+					}
+					last = e.ChangeID
+				}
+			}
+		}
+		if got := follower.open(); got != 0 {
+			t.Errorf("%d orders left of readers dropped", got)
+		}
+	})
 }
 
 // OnFrame is told of every message both ways, with the method that a reply answers.
