@@ -6,6 +6,25 @@
 // which the exchange answers is stored before anything else is done with it, tried on a connection of its own before it is
 // published, and published before any session uses it.
 //
-// While the reset is under way nobody knows which secret the exchange takes. The keyring's gate is shut then: a session that must
-// authenticate waits at it. Calls do not.
+//	lease           this rotator alone works on the key
+//	preflight       sessions ready, clock right, key found, store writable: what can be checked before is
+//	intent          the store says that a reset may be under way
+//	reset           the exchange changes the secret, and shows the new one once
+//	store           the new secret is durable, as a candidate
+//	verify          the exchange takes it, on a throwaway connection
+//	publish         it is the current one in the store and in the keyring; the intent is cleared
+//	reauthenticate  one session alone, then several at once; their subscriptions are verified
+//
+// From just before the reset until the publication nobody knows which secret the exchange takes. The keyring's gate is shut
+// then: a session that must authenticate waits at it. Calls do not.
+//
+// # When something fails
+//
+// Before the reset nothing has changed, and the error says what to do. A refusal of the exchange that was surely not
+// executed ends the rotation as well. In every other case the answer may be lost while the old secret is dead: the
+// secrets that are known are then tried, newest first, and the exchange is the only judge of them. A network or a store that
+// is down is waited for. What a crash leaves is taken up by [Rotator.Recover].
+//
+// One case remains that no client can repair: the exchange has reset the key, and its answer was lost or the process died
+// before it was stored. Then a [LockedOutError] prints the steps for a person; nothing that still works is torn down.
 package rotate

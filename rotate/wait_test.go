@@ -179,3 +179,31 @@ func TestRecoverNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseNeverAbandonsASecret: a Close while the new secret is in memory alone waits until the store has it.
+func TestCloseNeverAbandonsASecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(newWorld())
+		began := time.Now()
+		p.save = func(r rotate.Record) error {
+			if len(r.Candidates) > 0 && time.Since(began) < 10*time.Minute {
+				return errDown
+			}
+			return nil
+		}
+		r := p.rotator(t, nil)
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.Rotate(t.Context())
+			done <- err
+		}()
+		<-time.After(time.Second)
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		settled(t, p)
+	})
+}
