@@ -32,6 +32,8 @@ const (
 
 // flight is an authentication of a live connection.
 type flight struct {
+	// trace has the values of who asked first, and no end of its own.
+	trace context.Context //nolint:containedctx // see above
 	link  *link
 	why   need
 	asked bool          // it has its credentials: who comes later may need newer ones
@@ -86,7 +88,7 @@ func (a *authenticator) renewRefused(ctx context.Context, l *link, sent mark) er
 // await waits for flights until one is of l and good enough.
 func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark) error {
 	for {
-		f, fresh := a.board(l, why, sent)
+		f, fresh := a.board(ctx, l, why, sent)
 		if f == nil {
 			return nil
 		}
@@ -103,7 +105,7 @@ func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark)
 
 // board joins the flight under way or starts one, unless a call that was refused needs none any more. fresh reports that
 // the flight has not asked for its credentials yet.
-func (a *authenticator) board(l *link, why need, sent mark) (f *flight, fresh bool) {
+func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark) (f *flight, fresh bool) {
 	a.mu.Lock()
 	if f := a.flight; f != nil {
 		fresh := !f.asked
@@ -117,7 +119,7 @@ func (a *authenticator) board(l *link, why need, sent mark) (f *flight, fresh bo
 		a.mu.Unlock()
 		return nil, false
 	}
-	f = &flight{link: l, why: why, done: make(chan struct{})}
+	f = &flight{trace: context.WithoutCancel(ctx), link: l, why: why, done: make(chan struct{})}
 	a.flight = f
 	a.mu.Unlock()
 	if !a.session.spawn(func() { a.fly(f) }) {
@@ -128,7 +130,10 @@ func (a *authenticator) board(l *link, why need, sent mark) (f *flight, fresh bo
 
 func (a *authenticator) fly(f *flight) {
 	s, l := a.session, f.link
-	ctx, ended := s.step(l.ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
+	ctx, cancel := context.WithCancel(f.trace)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
+	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
 	err := a.authenticate(ctx, l, func(c Credentials) error { return a.depart(f, c) })
 	if err == nil {
 		err = s.configure(ctx, l)

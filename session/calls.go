@@ -147,7 +147,7 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 // parked is the outcome of a refused call that was not sent again.
 func (s *Session) parked(ctx context.Context, call fenced, err error) error {
 	if ctx.Err() != nil {
-		return &rpc.CallError{Method: call.method, Outcome: rpc.NotSent, Err: context.Cause(ctx)}
+		return &rpc.CallError{Method: call.method, Outcome: rpc.NotSent, Err: ctx.Err()}
 	}
 	if _, unanswered := errors.AsType[*rpc.CallError](err); unanswered {
 		// A call has one outcome: that of the authentication must not pass for this call's.
