@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -248,32 +249,40 @@ func (c *cutter) cut() error {
 // TestConnectionCutAtTheReset cuts every connection when the reset is executed and its reply about to be written: what the exchange
 // takes is found out by trying.
 func TestConnectionCutAtTheReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
-		server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
-			if f.Method == "private/reset_api_key" && !f.Incoming {
-				if err := network.cut(); err != nil {
-					t.Error(err)
-				}
+	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { cutAtTheReset(t, code) })
+		})
+	}
+}
+
+// cutAtTheReset has an exchange that refuses a wrong signature with the code: which it is, is not documented.
+func cutAtTheReset(t *testing.T, refusal rpc.Code) {
+	t.Helper()
+	network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
+	server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, BadSignatureCode: int(refusal), OnFrame: func(f deribittest.Frame) {
+		if f.Method == "private/reset_api_key" && !f.Incoming {
+			if err := network.cut(); err != nil {
+				t.Error(err)
 			}
-		}})
-		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{NetDial: network.dial})
-		defer b.close(t)
-		report, err := b.rotator.Rotate(t.Context())
-		if err == nil || report.Outcome != rotate.LockedOut {
-			t.Fatalf("%v, %v", report, err)
 		}
-		// A person resets the key on the website, which the double's own state stands for, and does what the error says.
-		now, _ := server.Key(b.key.ID)
-		byHand := session.Credentials{ClientID: now.ClientID, Secret: session.NewSecret([]byte(now.Secret)), Generation: 2}
-		if err := b.keyring.Publish(byHand); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.rotator.Recover(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		b.settle(t)
-	})
+	}})
+	b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{NetDial: network.dial})
+	defer b.close(t)
+	report, err := b.rotator.Rotate(t.Context())
+	if err == nil || report.Outcome != rotate.LockedOut {
+		t.Fatalf("%v, %v", report, err)
+	}
+	// A person resets the key on the website, which the double's own state stands for, and does what the error says.
+	now, _ := server.Key(b.key.ID)
+	byHand := session.Credentials{ClientID: now.ClientID, Secret: session.NewSecret([]byte(now.Secret)), Generation: 2}
+	if err := b.keyring.Publish(byHand); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.rotator.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.settle(t)
 }
 
 // settle waits for the sessions that were cut, and has them agree but for candidates, which outlive a recovery.
