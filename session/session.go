@@ -37,6 +37,8 @@ type Session struct {
 	changed chan struct{} // closed and replaced at each change of state
 	epoch   uint64        // of the newest connection
 	err     error         // why the session is not ready, or is closed
+	current *link         // the newest connection, nil between two
+	past    rpc.Stats     // of the connections before it
 }
 
 // Dial opens a session and returns when it is ready. ctx bounds Dial alone: ending it later does nothing. Dial makes one

@@ -16,7 +16,7 @@ type Stats struct {
 	Resent       uint64 // calls that were sent again after a re-authentication
 	Channels     int    // channels that are subscribed to
 	Kinds        []KindStats
-	Conn         rpc.Stats // of the present connection, zero while not ready
+	Conn         rpc.Stats // of all connections
 }
 
 // KindStats count the notifications of one kind of channel: its first segment, or its first two if that is "user".
@@ -42,18 +42,48 @@ type ChannelStats struct {
 // Stats returns the session's counters.
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
-	stats := Stats{State: s.state, Epoch: s.epoch}
+	stats := Stats{State: s.state, Epoch: s.epoch, Conn: s.past}
+	current := s.current
 	s.mu.Unlock()
+	if current != nil {
+		stats.Conn = sum(stats.Conn, current.conn.Stats())
+	}
 	stats.Resent = s.resent.Load()
 	if l := s.live.Load(); l != nil {
 		stats.Generation = l.generation.Load()
-		stats.Conn = l.conn.Stats()
 		if expires := l.expires.Load(); expires != 0 {
 			stats.TokenExpires = time.Unix(0, expires)
 		}
 	}
 	stats.Channels, stats.Kinds = s.subs.stats()
 	return stats
+}
+
+// setCurrent replaces the connection that is counted, which the supervisor alone does. What the old one has counted stays
+// in the sum.
+func (s *Session) setCurrent(l *link) {
+	var counted rpc.Stats
+	if s.current != nil {
+		counted = s.current.conn.Stats()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.past, s.current = sum(s.past, counted), l
+}
+
+// sum adds the counters of connections; what is pending on those that have ended is nothing.
+func sum(a, b rpc.Stats) rpc.Stats {
+	a.Pending += b.Pending
+	a.Sent += b.Sent
+	a.Writes += b.Writes
+	a.Received += b.Received
+	a.Notifications += b.Notifications
+	a.BytesOut += b.BytesOut
+	a.BytesIn += b.BytesIn
+	for kind, n := range b.Strays {
+		a.Strays[kind] += n
+	}
+	return a
 }
 
 // Channels returns the counters of each channel that the session is subscribed to, in the order of their names.

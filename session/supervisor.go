@@ -148,6 +148,7 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 		ended(StepEnd{Err: err})
 		return err
 	}
+	s.setCurrent(l)
 	established := make(chan error, 1)
 	s.work.Go(func() {
 		err := s.establish(ctx, l)
@@ -159,6 +160,7 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 	cancel()
 	s.live.Store(nil)
 	_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
+	s.setCurrent(nil)
 	if t.established != nil {
 		// An exchange that refuses a key may close the connection too: the refusal is the reason.
 		if refusal := <-established; s.isFinal(refusal) {

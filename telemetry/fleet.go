@@ -24,11 +24,7 @@ type counts struct {
 type kindCounts struct{ messages, dropped, breaks int64 }
 
 // member is an open session as it was last read.
-type member struct {
-	counts
-	epoch             uint64 // of the connection last seen
-	bytesOut, bytesIn uint64 // over that connection
-}
+type member struct{ counts }
 
 // census is a reading of the fleet.
 type census struct {
@@ -97,17 +93,10 @@ func (c *census) add(stats session.Stats) {
 	}
 }
 
-// update brings a member up to date. Two readers may collect at once and overtake each other: what is older changes
-// nothing. A session counts the bytes of its present connection only, so those between the last reading and the end of a
-// connection are missed.
+// update brings a member up to date. Two readers may collect at once and overtake each other: what is older changes nothing.
 func (m *member) update(stats session.Stats) {
-	if stats.Epoch > m.epoch {
-		m.epoch, m.bytesOut, m.bytesIn = stats.Epoch, 0, 0
-	}
-	if stats.Epoch == m.epoch {
-		m.sent += advance(&m.bytesOut, stats.Conn.BytesOut)
-		m.received += advance(&m.bytesIn, stats.Conn.BytesIn)
-	}
+	m.sent = max(m.sent, int64(stats.Conn.BytesOut))        //nolint:gosec // a counter of bytes does not reach 1<<63
+	m.received = max(m.received, int64(stats.Conn.BytesIn)) //nolint:gosec // nor does this
 	for _, k := range stats.Kinds {
 		old := m.kinds[k.Kind]
 		m.setKind(k.Kind, kindCounts{
@@ -116,16 +105,6 @@ func (m *member) update(stats session.Stats) {
 			breaks:   max(old.breaks, int64(k.Gaps)),       //nolint:gosec // nor these
 		})
 	}
-}
-
-// advance raises last to now and returns by how much.
-func advance(last *uint64, now uint64) int64 {
-	if now <= *last {
-		return 0
-	}
-	by := now - *last
-	*last = now
-	return int64(by) //nolint:gosec // a counter of bytes does not reach 1<<63
 }
 
 func (c *counts) add(d counts) {
