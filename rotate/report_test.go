@@ -1,0 +1,41 @@
+package rotate_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// TestReport: a report survives JSON, and its String names what a person looks for.
+func TestReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(newWorld())
+		p.sessions[1].fault = errDown
+		p.sessions[0].channels = []session.ChannelStats{{Channel: "book.A.raw", Epoch: 1, Notifications: 9}}
+		report, err := p.rotator(t, nil).Rotate(t.Context())
+		if err == nil {
+			t.Fatal("a session that cannot re-authenticate is not told")
+		}
+		text, err := json.Marshal(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back rotate.Report
+		if err := json.Unmarshal(text, &back); err != nil || back.ID != report.ID || !reflect.DeepEqual(back.Sessions, report.Sessions) {
+			t.Errorf("%v after JSON: %v", err, back)
+		}
+		for _, want := range []string{
+			report.ID, "degraded", "key 3", clientID, "generation 1", "to 2", report.NewFingerprint, "verify", "session s0: wave 0",
+			"1 channels", "session s1", errDown.Error(), "Reauthenticate or Reconnect them",
+		} {
+			if !strings.Contains(report.String(), want) {
+				t.Errorf("no %q in:\n%s", want, report)
+			}
+		}
+	})
+}
