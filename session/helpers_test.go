@@ -198,7 +198,7 @@ var documented = map[edge]bool{
 // receive takes the next entry of a stream, which must come.
 func receive(t *testing.T, sub *session.Subscription) (session.Notification, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for n, err := range sub.Notifications(ctx) {
 		n.Data = slices.Clone(n.Data)
@@ -210,7 +210,7 @@ func receive(t *testing.T, sub *session.Subscription) (session.Notification, err
 // until waits for a condition that nothing announces.
 func until(t *testing.T, what string, met func() bool) {
 	t.Helper()
-	timeout := time.NewTimer(10 * time.Second)
+	timeout := time.NewTimer(time.Minute)
 	defer timeout.Stop()
 	for !met() {
 		tick := time.NewTimer(time.Millisecond)

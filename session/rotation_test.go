@@ -66,6 +66,11 @@ func TestRotationUnder64Callers(t *testing.T) {
 			t.Parallel()
 			r := newRotation(t, deribittest.Config{Reset: behaviour, Reorder: true})
 			s := dial(t, r.session())
+			defer func() {
+				if t.Failed() {
+					t.Logf("at the end: %+v", s.Stats())
+				}
+			}()
 			sub := subscribe(t, s, session.SubscribeConfig{Buffer: 1 << 16}, "book.BTC-PERPETUAL.raw", "user.orders.any.any.raw")
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
