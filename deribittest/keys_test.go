@@ -237,9 +237,12 @@ func TestManageKeys(t *testing.T) {
 		t.Errorf("edited max_scope %s", edited.MaxScope)
 	}
 	probe(13009, "address not on the whitelist")
+	c.call("private/edit_api_key", params{"id": made.ID, "max_scope": "account:read", "ip_whitelist": []string{}})
+	probe(0, "whitelist emptied")
 	if got := result[string](t, c.call("private/remove_api_key", params{"id": made.ID})); got != "ok" {
 		t.Errorf("removed: %q", got)
 	}
+	probe(13009, "removed")
 	if _, ok := s.Key(made.ID); ok {
 		t.Error("Key finds a removed key")
 	}
@@ -423,6 +426,32 @@ func TestResetWithoutItsCaller(t *testing.T) {
 			t.Error("the key was not reset")
 		}
 	})
+}
+
+// With replies out of order too: what was called before the reset is answered before the sockets close, and the reset takes
+// its effect though its caller leaves while the reply is held back.
+func TestResetReordered(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(16) {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := memoryServer(t, deribittest.Config{Reset: deribittest.SocketsClosed, Reorder: true, Seed: seed})
+			admin, k := s.AddKey(deribittest.KeyConfig{}), s.AddKey(deribittest.KeyConfig{})
+			a, c := dialMemory(t, s, l), dialMemory(t, s, l)
+			a.login(admin, "")
+			c.login(k, "")
+			id := c.start("private/get_access_log", nil)
+			synctest.Wait()
+			a.start("private/reset_api_key", params{"id": k.ID})
+			synctest.Wait()
+			a.ws.CloseNow()
+			if code := c.closed(); code != websocket.StatusGoingAway {
+				t.Errorf("seed %d: close code %d, want going away", seed, code)
+			}
+			if len(c.seen) != 1 || string(c.seen[0].ID) != id {
+				t.Errorf("seed %d: seen before the close: %+v", seed, c.seen)
+			}
+		})
+	}
 }
 
 func TestKeyHidesItsSecret(t *testing.T) {

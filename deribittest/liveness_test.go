@@ -62,6 +62,22 @@ func TestHeartbeatGrace(t *testing.T) {
 	})
 }
 
+// A new interval starts everything again.
+func TestHeartbeatSetAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := memoryServer(t, deribittest.Config{})
+		c := dialMemory(t, s, l)
+		start := time.Now()
+		c.call("public/set_heartbeat", params{"interval": 10})
+		c.notificationOfKind("test_request")
+		c.call("public/set_heartbeat", params{"interval": 30})
+		c.notificationOfKind("test_request")
+		if got := time.Since(start); got != 40*time.Second {
+			t.Errorf("second test_request after %v, want 40s", got)
+		}
+	})
+}
+
 func TestHeartbeatDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := memoryServer(t, deribittest.Config{})
@@ -122,6 +138,7 @@ func TestLogout(t *testing.T) {
 		code int // of the session's token afterwards
 	}{{params{}, 13009}, {params{"invalidate_token": true}, 13009}, {params{"invalidate_token": false}, 0}} {
 		c, other := dial(t, s), dial(t, s)
+		sibling := other.login(k, "session:x")
 		shared := c.login(k, "session:x")
 		c.start("private/logout", tt.p)
 		if code := c.closed(); code != websocket.StatusNormalClosure {
@@ -130,8 +147,10 @@ func TestLogout(t *testing.T) {
 		if len(c.seen) != 0 {
 			t.Errorf("logout %v answered %+v", tt.p, c.seen)
 		}
-		if code := other.call("private/get_access_log", params{"access_token": shared.AccessToken}).code(); code != tt.code {
-			t.Errorf("token after logout %v: code %d, want %d", tt.p, code, tt.code)
+		for _, token := range []string{shared.AccessToken, sibling.AccessToken} {
+			if code := other.call("private/get_access_log", params{"access_token": token}).code(); code != tt.code {
+				t.Errorf("token after logout %v: code %d, want %d", tt.p, code, tt.code)
+			}
 		}
 	}
 }
@@ -143,7 +162,12 @@ func TestBinaryMessageCloses(t *testing.T) {
 	if err := c.ws.Write(t.Context(), websocket.MessageBinary, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
+	// What comes after it is not served. The server may have closed already, then the write fails.
+	_ = c.ws.Write(t.Context(), websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"public/test"}`))
 	if code := c.closed(); code != websocket.StatusUnsupportedData {
 		t.Errorf("close code %d, want unsupported data", code)
+	}
+	if st := s.Stats(); len(c.seen) != 0 || st.Calls["public/test"] != 0 {
+		t.Errorf("served afterwards: %+v, %v", c.seen, st.Calls)
 	}
 }

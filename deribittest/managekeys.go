@@ -183,7 +183,6 @@ func (ex *exchange) disableKey(r *request, k *key, _ keyParams) (any, *rpcError)
 }
 
 func (ex *exchange) removeKey(r *request, k *key, _ keyParams) (any, *rpcError) {
-	k.enabled = false
 	ex.revoke(k)
 	delete(ex.keys, k.id)
 	delete(ex.clients, k.clientID)

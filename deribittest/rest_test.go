@@ -44,9 +44,9 @@ func request(t *testing.T, method, url, body string) *http.Request {
 	return req
 }
 
-// httpSignature is the documented header of a signed request.
-func httpSignature(k deribittest.Key, method, uri, nonce string, at time.Time) string {
-	text := fmt.Sprintf("%d\n%s\n%s\n%s\n\n", at.UnixMilli(), nonce, method, uri)
+// httpSignature is the documented header of a signed request: its data are the method, the URI and the body.
+func httpSignature(k deribittest.Key, data [3]string, nonce string, at time.Time) string {
+	text := fmt.Sprintf("%d\n%s\n%s\n%s\n%s\n", at.UnixMilli(), nonce, data[0], data[1], data[2])
 	return fmt.Sprintf("deri-hmac-sha256 id=%s,ts=%d,sig=%s,nonce=%s", k.ClientID, at.UnixMilli(), sign(k.Secret, text), nonce)
 }
 
@@ -69,7 +69,7 @@ func TestRESTAuthorization(t *testing.T) {
 	wrong := request(t, http.MethodGet, s.RESTURL(), "")
 	wrong.SetBasicAuth(k.ClientID, "wrong")
 	const uri = "/api/v2/private/get_access_log?count=5"
-	good := httpSignature(k, "GET", uri, "n1", time.Now())
+	good := httpSignature(k, [3]string{"GET", uri, ""}, "n1", time.Now())
 
 	for _, tt := range []struct {
 		name, header string
@@ -84,8 +84,8 @@ func TestRESTAuthorization(t *testing.T) {
 		{"basic that is not base64", "Basic ***", 13004},
 		{"signature", good, 0},
 		{"signature used again", good, 13004},
-		{"signature of another request", httpSignature(k, "POST", uri, "n2", time.Now()), 13004},
-		{"stale signature", httpSignature(k, "GET", uri, "n3", time.Now().Add(-2*time.Minute)), 13004},
+		{"signature of another request", httpSignature(k, [3]string{"POST", uri, ""}, "n2", time.Now()), 13004},
+		{"stale signature", httpSignature(k, [3]string{"GET", uri, ""}, "n3", time.Now().Add(-2*time.Minute)), 13004},
 		{"signature without fields", "deri-hmac-sha256 ", 13004},
 		{"unknown kind", "Digest x", 13004},
 	} {
@@ -101,7 +101,15 @@ func TestRESTAuthorization(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", tt.name, status, want)
 		}
 	}
-	if st := s.Stats(); st.Authentications != 1 || st.AuthFailures != 8 {
+	for i, body := range []string{`{"count":5}`, `{"count":6}`} {
+		req := request(t, http.MethodPost, s.RESTURL()+"/private/get_access_log", `{"count":5}`)
+		data := [3]string{"POST", "/api/v2/private/get_access_log", body}
+		req.Header.Set("Authorization", httpSignature(k, data, fmt.Sprint("post", i), time.Now()))
+		if a, _ := send(t, req); (a.code() == 0) != (i == 0) {
+			t.Errorf("signature of body %s: %+v", body, a.Error)
+		}
+	}
+	if st := s.Stats(); st.Authentications != 1 || st.AuthFailures != 9 {
 		t.Errorf("counted %+v", st)
 	}
 }

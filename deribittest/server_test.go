@@ -135,38 +135,38 @@ func TestReorder(t *testing.T) {
 }
 
 // A reader that is dropped while the market's events are handed out, and whose orders are cancelled for that, does not
-// disturb the order in which others get them.
+// disturb the order in which others get them. The sizes of the buffer make it fall behind at different events.
 func TestDroppedReaderKeepsTheOrderOfOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, l := memoryServer(t, deribittest.Config{SendBuffer: 20_000})
-		k := s.AddKey(deribittest.KeyConfig{})
-		follower := dialMemory(t, s, l)
-		follower.login(k, "")
-		follower.channels("public/subscribe", raw)
-		last := follower.book(raw).ChangeID
-		for dropped := uint64(1); dropped <= 5; dropped++ {
-			slow := dialMemory(t, s, l)
-			slow.login(k, "")
+	t.Parallel()
+	for size := 20_000; size < 24_000; size += 200 {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := memoryServer(t, deribittest.Config{SendBuffer: size})
+			k := s.AddKey(deribittest.KeyConfig{})
+			slow, follower := dialMemory(t, s, l), dialMemory(t, s, l)
+			for _, c := range []*client{slow, follower} {
+				c.login(k, "")
+				c.channels("public/subscribe", "ticker.BTC-PERPETUAL.raw", "quote.BTC-PERPETUAL", raw, "book.ETH-PERPETUAL.raw")
+			}
+			last := follower.book(raw).ChangeID
 			enable("connection")(slow)
 			slow.rest("resting")
-			slow.channels("public/subscribe", raw, "ticker.BTC-PERPETUAL.raw", "quote.BTC-PERPETUAL", "book.ETH-PERPETUAL.raw")
-			for s.Stats().TooSlow < dropped {
+			for s.Stats().TooSlow == 0 {
 				s.Tick()
 				synctest.Wait()
 				follower.call("public/test", nil)
 				for slices.ContainsFunc(follower.seen, func(a answer) bool { return a.Params.Channel == raw }) {
 					e := follower.book(raw)
-					if e.Previous == nil || *e.Previous != last {
-						t.Fatalf("%+v after %d", e, last)
+					if e.Previous != last {
+						t.Fatalf("buffer of %d: %+v after %d", size, e, last)
 					}
 					last = e.ChangeID
 				}
 			}
-		}
-		if got := follower.open(); got != 0 {
-			t.Errorf("%d orders left of readers dropped", got)
-		}
-	})
+			if got := follower.open(); got != 0 {
+				t.Errorf("%d orders left of the reader dropped", got)
+			}
+		})
+	}
 }
 
 // OnFrame is told of every message both ways, with the method that a reply answers.

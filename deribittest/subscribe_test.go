@@ -131,7 +131,7 @@ func TestTwoAccounts(t *testing.T) {
 type bookEvent struct {
 	Type     string `json:"type"`
 	ChangeID int64  `json:"change_id"`
-	Previous *int64 `json:"prev_change_id"`
+	Previous int64  `json:"prev_change_id"` // 0 for none
 }
 
 func (c *client) book(channel string) bookEvent {
@@ -164,10 +164,10 @@ func TestBookChain(t *testing.T) {
 					e := c.book(raw)
 					received++
 					if before, ok := last[c]; !ok {
-						if e.Type != "snapshot" || e.Previous != nil {
+						if e.Type != "snapshot" || e.Previous != 0 {
 							t.Errorf("first message %+v", e)
 						}
-					} else if e.Type != "change" || e.Previous == nil || *e.Previous != before {
+					} else if e.Type != "change" || e.Previous != before {
 						t.Errorf("%+v after %d", e, before)
 					}
 					last[c] = e.ChangeID
