@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -16,7 +17,11 @@ func BenchmarkRotation(b *testing.B) {
 	for _, sessions := range []int{1, 8} {
 		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
 			exchange, key := newExchange(b)
-			store, err := filestore.Open(filepath.Join(b.TempDir(), "key"))
+			dir := b.TempDir()
+			if err := os.Chmod(dir, 0o700); err != nil {
+				b.Fatal(err)
+			}
+			store, err := filestore.Open(filepath.Join(dir, "key"))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -29,14 +29,14 @@ type KindStats struct {
 
 // ChannelStats are the counters of a channel since it was subscribed to.
 type ChannelStats struct {
-	Channel       string
-	Epoch         uint64 // of the connection over which the last notification came, 0 before the first
-	Notifications uint64
+	Channel       string `json:"channel"`
+	Epoch         uint64 `json:"epoch"` // of the connection over which the last notification came, 0 before the first
+	Notifications uint64 `json:"notifications"`
 	// A book's chain of change ids: how many snapshots came, how often a delta did not name its predecessor, and the id
 	// of the last message.
-	Snapshots    uint64
-	Breaks       uint64
-	LastChangeID int64
+	Snapshots    uint64 `json:"snapshots"`
+	Breaks       uint64 `json:"breaks"`
+	LastChangeID int64  `json:"last_change_id"`
 }
 
 // Stats returns the session's counters.

@@ -33,11 +33,21 @@ func exchange(t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig) (
 	t.Helper()
 	server := exchangetest.New(t, cfg)
 	k := server.AddKey(key)
-	path := filepath.Join(t.TempDir(), "secret")
+	path := filepath.Join(privateDir(t), "secret")
 	if err := os.WriteFile(path, []byte(k.Secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return server, k, path
+}
+
+// privateDir is a directory that nobody else can write to, whatever the umask.
+func privateDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory has to be entered
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // accepts reports whether the exchange takes what is in a secret file.
@@ -144,7 +154,7 @@ func TestRotateWithASecondKey(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
 	admin := server.AddKey(deribittest.KeyConfig{Name: "admin"})
-	adminPath := filepath.Join(t.TempDir(), "admin")
+	adminPath := filepath.Join(privateDir(t), "admin")
 	if err := writeSecretFile(adminPath, []byte(admin.Secret)); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +174,7 @@ func TestRotateFollowsWhatAPersonDid(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
 	// Elsewhere the key is rotated with another journal; the first journal knows nothing of it.
-	elsewhere := append(args, "-journal", filepath.Join(t.TempDir(), "journal"))
+	elsewhere := append(args, "-journal", filepath.Join(privateDir(t), "journal"))
 	if exit, out, errOut := invoke(t, "", elsewhere...); exit != 0 {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
@@ -178,7 +188,7 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
 	file := func(content string, mode os.FileMode) string {
-		name := filepath.Join(t.TempDir(), "secret")
+		name := filepath.Join(privateDir(t), "secret")
 		if err := os.WriteFile(name, []byte(content), mode); err != nil {
 			t.Fatal(err)
 		}
