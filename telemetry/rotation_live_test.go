@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -72,7 +73,11 @@ func rotateKey(t *testing.T, h *harness, exchange *deribittest.Server) {
 		KeyID: key.ID, ClientID: key.ClientID,
 		Current: rotate.Candidate{Secret: session.NewSecret([]byte(key.Secret)), Generation: 1},
 	}
-	store, err := filestore.Create(t.Context(), filepath.Join(t.TempDir(), "secret"), record)
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	store, err := filestore.Create(t.Context(), filepath.Join(dir, "secret"), record)
 	if err != nil {
 		t.Fatal(err)
 	}
