@@ -183,6 +183,7 @@ func TestI2UnknownOutcomes(t *testing.T) {
 			}
 			waiting = append(waiting, pending)
 		}
+		synctest.Wait()
 		f.last().close()
 		for _, pending := range waiting {
 			err := pending.Wait(t.Context(), nil)
@@ -455,4 +456,52 @@ func TestReconnectEndsABackoff(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
+}
+
+// TestReconnectCtx lets a planned reconnect hang: ctx bounds the wait, and the session goes on trying.
+func TestReconnectCtx(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		s := dial(t, scripted(f))
+		f.hang.Store(true)
+		for range 2 { // the second finds one under way
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			start := time.Now()
+			if err := s.Reconnect(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+				t.Errorf("%v after %v, want ctx's error after a second", err, time.Since(start))
+			}
+			cancel()
+		}
+		f.hang.Store(false)
+		if err := s.WaitReady(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestMaintenanceSlowsDown is an exchange that refuses logins with a code that asks for less.
+func TestMaintenanceSlowsDown(t *testing.T) {
+	t.Parallel()
+	for _, code := range []rpc.Code{session.CodeMaintenance, session.CodeTooManyRequests} {
+		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFar(t, nil)
+				f.script = script{"public/auth": func(p *peer, r request) {
+					if p.number == 1 {
+						p.comply(r)
+						return
+					}
+					p.refuse(r, int(code), "later")
+				}}
+				s := dial(t, scripted(f))
+				f.last().close()
+				time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+				if n := f.count("public/auth"); n < 10 || n > 14 || s.State() == session.Closed {
+					t.Errorf("%d authentications in a minute, want one in five seconds; state %v", n, s.State())
+				}
+			})
+		})
+	}
 }

@@ -200,3 +200,20 @@ func TestSecretEqualAndFingerprint(t *testing.T) {
 		t.Errorf("Fingerprint = %q, want the first eight hex digits of SHA-256", got)
 	}
 }
+
+// TestSecretMethodsRedact calls what fmt, encoders and loggers call.
+func TestSecretMethodsRedact(t *testing.T) {
+	t.Parallel()
+	s := session.NewSecret([]byte(canary))
+	text, err := s.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]string{
+		"String": s.String(), "GoString": s.GoString(), "MarshalText": string(text), "LogValue": s.LogValue().String(),
+	} {
+		if got != session.Redacted {
+			t.Errorf("%s = %q, want the placeholder", what, got)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -390,4 +391,73 @@ func TestVerifySubscriptions(t *testing.T) {
 			t.Errorf("%+v", status)
 		}
 	}
+}
+
+// TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, and nothing if it cannot be asked.
+func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script script
+		before func(f *far)
+		ctx    time.Duration
+		want   func(error) bool
+	}{
+		"refused":      {script{"public/unsubscribe": refusing(11050, "bad_request")}, nil, time.Hour, isA[*rpc.Error]},
+		"unanswered":   {script{"public/unsubscribe": silent}, nil, time.Second, nothing},
+		"connection":   {script{"public/unsubscribe": func(p *peer, _ request) { p.close() }}, nil, time.Hour, nothing},
+		"no transport": {nil, func(f *far) { f.last().close() }, time.Hour, nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFar(t, c.script)
+				cfg := scripted(f)
+				cfg.NewBackoff = func() session.Backoffer { return constantly(time.Minute) }
+				s := dial(t, cfg)
+				sub := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
+				if c.before != nil {
+					c.before(f)
+					synctest.Wait()
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), c.ctx)
+				defer cancel()
+				start := time.Now()
+				if err := sub.Close(ctx); !c.want(err) || time.Since(start) > c.ctx {
+					t.Errorf("Close = %v after %v", err, time.Since(start))
+				}
+				if !errors.Is(sub.Err(), session.ErrUnsubscribed) || s.Stats().Channels != 0 {
+					t.Errorf("ended with %v, %d channels left", sub.Err(), s.Stats().Channels)
+				}
+			})
+		})
+	}
+}
+
+func nothing(err error) bool { return err == nil }
+
+// TestSubscribesTakeTurns has a Subscribe wait for another that the exchange lets hang, for no longer than its ctx.
+func TestSubscribesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"public/subscribe": silent})
+		s := dial(t, scripted(f))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := s.Subscribe(t.Context(), session.SubscribeConfig{}, "ticker.A"); !isA[*rpc.CallError](err) {
+				t.Errorf("the first: %v", err)
+			}
+		})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := s.Subscribe(ctx, session.SubscribeConfig{}, "ticker.B"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("the second: %v after %v", err, time.Since(start))
+		}
+		wg.Wait()
+		synctest.Wait()
+		if n := s.Stats().Channels; n != 0 {
+			t.Errorf("%d channels are still desired", n)
+		}
+	})
 }
