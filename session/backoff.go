@@ -1,14 +1,10 @@
 package session
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 )
-
-// sessions numbers the sessions that were given no name.
-var sessions atomic.Uint64
 
 // newBackoff never gives up: a session is meant to outlive any outage.
 func newBackoff() Backoffer {

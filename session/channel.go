@@ -60,14 +60,12 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 	}
 }
 
-// The methods below are called under the registry's lock.
-
-func (ch *channel) addSink(sub *Subscription) {
+func (ch *channel) addSinkLocked(sub *Subscription) {
 	old := ch.listeners.Load()
 	ch.listeners.Store(&listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps})
 }
 
-func (ch *channel) dropSink(sub *Subscription) bool {
+func (ch *channel) dropSinkLocked(sub *Subscription) bool {
 	old := ch.listeners.Load()
 	at := slices.Index(old.sinks, sub)
 	if at < 0 {
@@ -77,17 +75,18 @@ func (ch *channel) dropSink(sub *Subscription) bool {
 	return true
 }
 
-func (ch *channel) addTap(t *tap) {
+func (ch *channel) addTapLocked(t *tap) {
 	old := ch.listeners.Load()
 	ch.listeners.Store(&listeners{sinks: old.sinks, taps: append(slices.Clone(old.taps), t)})
 }
 
-func (ch *channel) dropTap(t *tap) {
+func (ch *channel) dropTapLocked(t *tap) {
 	old := ch.listeners.Load()
 	taps := slices.DeleteFunc(slices.Clone(old.taps), func(other *tap) bool { return other == t })
 	ch.listeners.Store(&listeners{sinks: old.sinks, taps: taps})
 }
 
+// isDesired reports whether some subscription wants the channel: a tap alone subscribes to nothing.
 func (ch *channel) isDesired() bool { return len(ch.listeners.Load().sinks) > 0 }
 
 func (ch *channel) isIdle() bool {

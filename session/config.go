@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -91,6 +92,9 @@ type Backoffer interface {
 	Reset()
 }
 
+// unnamed numbers the sessions that were given no name.
+var unnamed atomic.Uint64
+
 func (c Config) withDefaults() Config {
 	if c.Dialer == nil {
 		c.Dialer = nhooyrws.Dialer{}
@@ -111,7 +115,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Name == "" {
-		c.Name = fmt.Sprintf("session-%d", sessions.Add(1))
+		c.Name = fmt.Sprintf("session-%d", unnamed.Add(1))
 	}
 	return c
 }

@@ -43,9 +43,11 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 		}
 	}
 	scope := askedScope(s.cfg.Scope)
-	var params any = signed(creds, scope, time.Now(), newNonce())
+	var params any
 	if s.cfg.Grant == GrantCredentials {
 		params = credentialsParams{creds, scope}
+	} else {
+		params = signed(creds, scope, time.Now(), newNonce())
 	}
 	var got token
 	asked := time.Now()

@@ -14,6 +14,11 @@ const (
 	methodSetHeartbeat = "public/set_heartbeat"
 	methodEnableCOD    = "private/enable_cancel_on_disconnect"
 	methodLogout       = "private/logout"
+
+	methodSubscribePublic    = "public/subscribe"
+	methodSubscribePrivate   = "private/subscribe"
+	methodUnsubscribePublic  = "public/unsubscribe"
+	methodUnsubscribePrivate = "private/unsubscribe"
 )
 
 // lanes says which frames overtake which. What is not listed is a read, or found by its prefix in laneOf.
@@ -29,13 +34,13 @@ var lanes = map[string]rpc.Lane{
 	"private/sell":                         rpc.LaneOrder,
 	"private/close_position":               rpc.LaneOrder,
 	"private/mass_quote":                   rpc.LaneOrder,
-	"public/subscribe":                     rpc.LaneSubscribe,
-	"private/subscribe":                    rpc.LaneSubscribe,
-	"public/unsubscribe":                   rpc.LaneSubscribe,
-	"private/unsubscribe":                  rpc.LaneSubscribe,
+	methodSubscribePublic:                  rpc.LaneSubscribe,
+	methodSubscribePrivate:                 rpc.LaneSubscribe,
+	methodUnsubscribePublic:                rpc.LaneSubscribe,
+	methodUnsubscribePrivate:               rpc.LaneSubscribe,
 }
 
-// laneOf returns the lane function of a connection.
+// laneOf is the lane of a method: what Config.Lanes says, else the table, else what its name tells.
 func (c Config) laneOf(method string) rpc.Lane {
 	if lane, ok := c.Lanes[method]; ok {
 		return lane

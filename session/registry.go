@@ -28,7 +28,7 @@ func (r *registry) add(sub *Subscription) error {
 	}
 	r.live[sub] = true
 	for _, name := range sub.names {
-		r.channelLocked(name).addSink(sub)
+		r.channelLocked(name).addSinkLocked(sub)
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (r *registry) drop(sub *Subscription, names []string) []string {
 	var unwanted []string
 	for _, name := range names {
 		ch := r.channels[name]
-		if ch == nil || !ch.dropSink(sub) {
+		if ch == nil || !ch.dropSinkLocked(sub) {
 			continue
 		}
 		if !ch.isDesired() {
@@ -62,11 +62,11 @@ func (r *registry) tap(name string, fn func(Notification)) (remove func()) {
 	defer r.mu.Unlock()
 	ch := r.channelLocked(name)
 	t := &tap{fn}
-	ch.addTap(t)
+	ch.addTapLocked(t)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		ch.dropTap(t)
+		ch.dropTapLocked(t)
 		r.forgetLocked(ch)
 	}
 }

@@ -26,14 +26,6 @@ const (
 	subscribeInterval = 310 * time.Millisecond
 )
 
-// Methods of subscribing.
-const (
-	methodSubscribePublic    = "public/subscribe"
-	methodSubscribePrivate   = "private/subscribe"
-	methodUnsubscribePublic  = "public/unsubscribe"
-	methodUnsubscribePrivate = "private/unsubscribe"
-)
-
 type channelParams struct {
 	Channels []string `json:"channels"`
 }

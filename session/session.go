@@ -32,7 +32,7 @@ type Session struct {
 	resent  atomic.Uint64
 
 	mu sync.Mutex // protects the fields below
-	// state changes only on the supervisor's goroutine.
+	// state changes through setState alone.
 	state   State
 	changed chan struct{} // closed and replaced at each change of state
 	epoch   uint64        // of the newest connection
@@ -205,7 +205,7 @@ func (s *Session) Close(ctx context.Context) error {
 // end makes the supervisor stop for good.
 func (s *Session) end(err error) { s.cancel(err) }
 
-// setState moves along an edge of the transition table. Only the supervisor calls it.
+// setState moves to another state and says so. Only the supervisor, and establish on its behalf, call it.
 func (s *Session) setState(to State, why error) {
 	s.mu.Lock()
 	from := s.state
