@@ -245,6 +245,9 @@ func (s *Session) tend(t *tending) error {
 			t.renewal = s.renewalTimer(t.link)
 		case renewed := <-s.renew:
 			renewed <- nil
+			if t.established != nil {
+				continue // this connection is the new one
+			}
 			s.live.Store(nil)
 			t.link.goodbye(s.ctx)
 			return errRenew
