@@ -18,8 +18,9 @@ type authenticator struct {
 	renewed chan struct{} // tells the supervisor that a token has a new life
 	budget  *bucket       // for authentications that refused calls ask for without a newer generation
 
-	mu     sync.Mutex // protects flight, and its why and asked
-	flight *flight
+	mu      sync.Mutex // protects the fields below, and the flight's why and asked
+	flight  *flight
+	refusal error // of the credentials that were tried last, nil if the exchange took them
 }
 
 // need is why a live connection is authenticated.
@@ -149,12 +150,15 @@ func (a *authenticator) fly(f *flight) {
 func (a *authenticator) depart(f *flight, c Credentials) error {
 	a.mu.Lock()
 	f.asked = true
-	why := f.why
+	why, refusal := f.why, a.refusal
 	a.mu.Unlock()
-	if why == refused && c.Generation <= f.link.generation.Load() && !a.budget.take(time.Now()) {
-		return errRenewLimit
+	if why == wanted || c.Generation > f.link.generation.Load() || a.budget.take(time.Now()) {
+		return nil
 	}
-	return nil
+	if refusal != nil {
+		return refusal
+	}
+	return errRenewLimit
 }
 
 func (a *authenticator) land(f *flight, err error) {
@@ -163,6 +167,9 @@ func (a *authenticator) land(f *flight, err error) {
 	a.mu.Unlock()
 	f.err = err
 	close(f.done)
+	if err != nil {
+		return
+	}
 	select {
 	case a.renewed <- struct{}{}:
 	default: // the supervisor has not looked yet
@@ -183,6 +190,9 @@ func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(C
 	for {
 		refusal := a.session.grant(ctx, l, creds)
 		if !isRefusal(refusal) {
+			if refusal == nil {
+				a.note(nil)
+			}
 			return refusal
 		}
 		newer, err := source.Credentials(ctx)
@@ -190,10 +200,20 @@ func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(C
 			return fmt.Errorf("session: credentials: %w", err)
 		}
 		if newer.Generation <= creds.Generation {
-			return a.session.diagnose(ctx, l, creds, refusal)
+			refusal = a.session.diagnose(ctx, l, creds, refusal)
+			a.budget.rest(time.Now(), refusedPause)
+			a.note(refusal)
+			return refusal
 		}
 		creds = newer
 	}
+}
+
+// note keeps the exchange's judgement of the credentials, for calls that are refused until they may be tried again.
+func (a *authenticator) note(refusal error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refusal = refusal
 }
 
 // isRefusal reports whether the exchange does not take these credentials, rather than cannot answer now.

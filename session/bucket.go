@@ -59,6 +59,21 @@ func (b *bucket) wait(ctx context.Context) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
+		b.giveBack()
 		return context.Cause(ctx)
 	}
+}
+
+// giveBack returns one that was reserved and not used.
+func (b *bucket) giveBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = b.spent.Add(-b.interval)
+}
+
+// rest lets nothing be taken for d, and one then.
+func (b *bucket) rest(now time.Time, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = now.Add(d + time.Duration(b.burst-1)*b.interval)
 }

@@ -166,7 +166,7 @@ func (s *Session) readmit(ctx context.Context, call fenced) (*link, error) {
 		case l != call.link || l.auths.Load() > call.sent.auths:
 			return l, nil
 		}
-		if err := s.auth.renewRefused(ctx, l, call.sent); err != nil && l == s.present() {
+		if err := s.auth.renewRefused(ctx, l, call.sent); err != nil && l == s.present() && l.auths.Load() == call.sent.auths {
 			return nil, err
 		}
 	}

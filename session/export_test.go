@@ -184,3 +184,14 @@ func (r *Registry) End(err error) { r.r.end(err) }
 
 // Len is how many channels the registry remembers.
 func (r *Registry) Len() int { return len(r.r.all()) }
+
+// Kept is how many bytes of memory the ring holds, in use or not.
+func (r *Ring) Kept() int {
+	r.ring.mu.Lock()
+	defer r.ring.mu.Unlock()
+	kept := 0
+	for _, e := range r.ring.entries {
+		kept += cap(e.data)
+	}
+	return kept
+}

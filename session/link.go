@@ -23,6 +23,7 @@ type link struct {
 
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection
+	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
 }
 
 // dial opens a connection whose life is that of life; ctx is that of the step StepConnect.

@@ -154,10 +154,24 @@ func (r *registry) confirm(epoch uint64, names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range names {
-		if ch := r.channels[name]; ch != nil && ch.isDesired() {
+		// A caller may come late with what an earlier connection confirmed.
+		if ch := r.channels[name]; ch != nil && ch.isDesired() && ch.confirmed.Load() < epoch {
 			ch.confirmed.Store(epoch)
 		}
 	}
+}
+
+// unwanted returns those of names that nobody is subscribed to.
+func (r *registry) unwanted(names []string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var unwanted []string
+	for _, name := range names {
+		if ch := r.channels[name]; ch == nil || !ch.isDesired() {
+			unwanted = append(unwanted, name)
+		}
+	}
+	return unwanted
 }
 
 // refuse takes channels that the exchange did not accept off every subscription, and tells each.

@@ -139,6 +139,7 @@ func frameful(names []string) int {
 // its subscriptions, which are told: an instrument may have expired while the session was away.
 func (s *Session) resume(ctx context.Context, l *link) error {
 	names := s.subs.unconfirmed(l.epoch)
+	l.resumed = names
 	ctx, ended := s.step(ctx, Step{Kind: StepResume, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
 	refused, err := s.request(ctx, l, names)
 	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
@@ -152,20 +153,39 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 	return nil
 }
 
-// unsubscribe takes sub off its channels, and takes those back from the exchange that nobody wants any more. Without a
-// connection there is nothing to take back.
+// unsubscribe takes sub off its channels, and takes those back from the exchange that nobody wants any more. While the
+// session is not ready that is left to settle.
 func (s *Session) unsubscribe(ctx context.Context, sub *Subscription) error {
+	names := s.subs.drop(sub, sub.Channels())
 	l := s.live.Load()
-	if l == nil {
-		s.subs.drop(sub, sub.Channels())
+	if l == nil || len(names) == 0 {
 		return nil
 	}
+	return s.takeBack(ctx, l, names)
+}
+
+// settle takes back what has been resumed for nobody: its subscription was closed meanwhile. It is called once l is live,
+// so that who closes one from now on does so itself.
+func (s *Session) settle(l *link) {
+	names := s.subs.unwanted(l.resumed)
+	l.resumed = nil
+	if len(names) == 0 {
+		return
+	}
+	s.work.Go(func() {
+		if err := s.takeBack(l.ctx, l, names); err != nil {
+			s.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+		}
+	})
+}
+
+// takeBack unsubscribes from those of names that nobody wants by now.
+func (s *Session) takeBack(ctx context.Context, l *link, names []string) error {
 	if err := l.holdSubscribing(ctx); err != nil {
-		s.subs.drop(sub, sub.Channels())
 		return err
 	}
 	defer l.releaseSubscribing()
-	for method, chunk := range chunks(s.subs.drop(sub, sub.Channels()), methodUnsubscribePrivate, methodUnsubscribePublic) {
+	for method, chunk := range chunks(s.subs.unwanted(names), methodUnsubscribePrivate, methodUnsubscribePublic) {
 		err := s.linkCall(ctx, l, method, channelParams{chunk}, nil)
 		if _, gone := errors.AsType[*rpc.CallError](err); err != nil && !gone {
 			return err
@@ -204,6 +224,10 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 	if err != nil {
 		return nil, err
 	}
+	if err := l.holdSubscribing(ctx); err != nil {
+		return nil, err
+	}
+	defer l.releaseSubscribing()
 	var ask []string
 	var found []ChannelStatus
 	for _, ch := range s.subs.all() {

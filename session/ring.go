@@ -157,19 +157,44 @@ func (r *ring) makeRoomLocked(size int) (began *GapError) {
 // dropLocked drops the oldest entry. What is lost in one place is announced by one marker.
 func (r *ring) dropLocked() {
 	e := r.popLocked()
+	defer r.trimLocked(e)
 	if gap, isGap := e.err.(*GapError); isGap { //nolint:errorlint // our own marker, never wrapped
-		merged := *gap
-		if r.lost != nil {
-			merged.Missed += r.lost.Missed
-		}
-		r.lost = &merged
+		r.lost = gap.merge(r.lost)
 		return
 	}
 	if r.lost == nil {
 		r.lost = &GapError{Reason: GapOverflow, Epoch: e.epoch}
 	}
+	if r.lost.Channel != e.channel.name {
+		r.lost.Channel = ""
+	}
 	r.lost.Missed++
 	e.channel.kind.dropped.Add(1)
+}
+
+// merge returns the marker of a gap that follows another one, nil for none, without anything between. It tells of the
+// graver loss, and names a channel only if both are about that.
+func (e *GapError) merge(earlier *GapError) *GapError {
+	merged := *e
+	if earlier == nil {
+		return &merged
+	}
+	merged.Missed += earlier.Missed
+	if merged.Channel != earlier.Channel {
+		merged.Channel = ""
+	}
+	if earlier.Reason == GapReconnect {
+		merged.Reason, merged.Epoch = earlier.Reason, max(merged.Epoch, earlier.Epoch)
+	}
+	return &merged
+}
+
+// trimLocked lets go of memory in a free place that is more than the place's share: what the ring keeps for later is
+// bounded as what it holds.
+func (r *ring) trimLocked(e *entry) {
+	if cap(e.data) > r.maxBytes/len(r.entries) {
+		e.data = nil
+	}
 }
 
 func (r *ring) popLocked() *entry {
@@ -210,6 +235,7 @@ func (r *ring) takeLocked(e *entry) (ok, ended bool) {
 	case r.n > 0:
 		held := r.popLocked()
 		*e, *held = *held, entry{data: e.data[:0]}
+		r.trimLocked(held)
 		return true, false
 	case r.end != nil:
 		e.err = r.end

@@ -26,7 +26,7 @@ type Session struct {
 	done   chan struct{}  // closed when all has ended
 
 	live    atomic.Pointer[link] // the connection while Ready, else nil
-	renew   chan chan<- error    // requests for a planned reconnect, to the supervisor
+	renew   chan replacement     // requests for a planned reconnect, to the supervisor
 	closing chan struct{}        // closed when Close wants the supervisor to log out and end
 	once    sync.Once            // closes closing
 	resent  atomic.Uint64
@@ -76,7 +76,7 @@ func newSession(ctx context.Context, cfg Config) (*Session, error) {
 		cfg:     cfg,
 		subs:    newRegistry(),
 		done:    make(chan struct{}),
-		renew:   make(chan chan<- error),
+		renew:   make(chan replacement),
 		closing: make(chan struct{}),
 		changed: make(chan struct{}),
 
@@ -166,25 +166,16 @@ func (s *Session) Generation() uint64 {
 // Reconnect logs out, which cancels no orders, opens a new connection, and returns when the session is ready again. It
 // joins a reconnect that is under way. Calls in flight end with an [rpc.CallError].
 func (s *Session) Reconnect(ctx context.Context) error {
-	renewed := make(chan error, 1)
+	r := replacement{of: s.live.Load(), begun: make(chan struct{})}
 	select {
-	case s.renew <- renewed:
+	case s.renew <- r:
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	select {
-	case err := <-renewed:
-		if err != nil {
-			return err
-		}
-		return s.WaitReady(ctx)
-	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	<-r.begun
+	return s.WaitReady(ctx)
 }
 
 // Close logs out, so that the exchange cancels no orders, closes the connection, ends every subscription with

@@ -19,6 +19,9 @@ const (
 	steadyAfter = time.Second
 	// limitedPause is the least wait after the exchange said that there are too many connections or requests.
 	limitedPause = 5 * time.Second
+	// refusedPause is between two authentications with credentials that are refused, on a connection that goes on with
+	// the token that it has: people and rotations may mend them, and the exchange counts failures.
+	refusedPause = 5 * time.Minute
 	// silentIntervals is how many heartbeat intervals may pass without a frame.
 	silentIntervals = 2.5
 )
@@ -112,8 +115,8 @@ func (s *Session) pause(wait time.Duration, err error) bool {
 	select {
 	case <-timer.C:
 		return true
-	case renewed := <-s.renew:
-		renewed <- nil // a new connection is on its way anyway
+	case r := <-s.renew:
+		close(r.begun) // a new connection is on its way anyway
 		return true
 	case <-s.closing:
 		s.end(ErrClosed)
@@ -162,8 +165,8 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 	_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
 	s.setCurrent(nil)
 	if t.established != nil {
-		// An exchange that refuses a key may close the connection too: the refusal is the reason.
-		if refusal := <-established; s.isFinal(refusal) {
+		// An exchange that refuses may close the connection too: the refusal is the reason.
+		if refusal := <-established; s.isFinal(refusal) || isLimited(refusal) {
 			err = refusal
 		}
 	}
@@ -228,6 +231,7 @@ func (s *Session) tend(t *tending) error {
 			}
 			t.renewal = s.renewalTimer(t.link)
 			s.live.Store(t.link)
+			s.settle(t.link)
 			s.setState(Ready, nil)
 			t.ready()
 		case <-t.tests():
@@ -243,14 +247,11 @@ func (s *Session) tend(t *tending) error {
 			s.work.Go(func() { s.renewToken(t.link) })
 		case <-s.auth.renewed:
 			t.renewal = s.renewalTimer(t.link)
-		case renewed := <-s.renew:
-			renewed <- nil
-			if t.established != nil {
-				continue // this connection is the new one
+		case r := <-s.renew:
+			if s.replace(t.link, r) {
+				t.link.goodbye(s.ctx)
+				return errRenew
 			}
-			s.live.Store(nil)
-			t.link.goodbye(s.ctx)
-			return errRenew
 		case <-s.closing:
 			s.live.Store(nil)
 			t.link.goodbye(s.ctx)
@@ -259,6 +260,22 @@ func (s *Session) tend(t *tending) error {
 			return context.Cause(s.ctx)
 		}
 	}
+}
+
+// replacement asks the supervisor for another connection than one, which is nil if there is none.
+type replacement struct {
+	of    *link
+	begun chan struct{} // closed by the supervisor when the session is no longer ready over that one
+}
+
+// replace reports whether l is the connection that is to be replaced. If it is not, that has been done already.
+func (s *Session) replace(l *link, r replacement) bool {
+	isDue := r.of == l
+	if isDue {
+		s.live.Store(nil)
+	}
+	close(r.begun)
+	return isDue
 }
 
 func (s *Session) watchInterval() time.Duration {
@@ -311,9 +328,25 @@ func (s *Session) renewalTimer(l *link) <-chan time.Time {
 	return time.After(max(time.Second, time.Duration(part*float64(left))))
 }
 
-// renewToken authenticates again before the token ends. If that fails, calls will be refused and will try again.
+// renewToken authenticates again before the token ends, and goes on trying while the connection lives.
 func (s *Session) renewToken(l *link) {
-	if err := s.auth.renew(s.ctx, l); err != nil {
+	wait := s.cfg.NewBackoff()
+	for {
+		err := s.auth.renew(l.ctx, l)
+		if err == nil || l.ctx.Err() != nil {
+			return
+		}
 		s.log(slog.LevelWarn, "token renewal", slog.Any("error", err))
+		delay := max(time.Second, wait.NextBackOff())
+		if isRefusal(err) {
+			delay = max(delay, refusedPause)
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-l.ctx.Done():
+			timer.Stop()
+			return
+		}
 	}
 }
