@@ -13,13 +13,16 @@ type sentinel struct{ text, kind string }
 func (s *sentinel) Error() string     { return s.text }
 func (s *sentinel) ErrorType() string { return s.kind }
 
+// typed is an error that has a name for telemetry.
+type typed interface {
+	error
+	ErrorType() string
+}
+
 // errorType is the low-cardinality name of err for telemetry.
 func errorType(err error) string {
-	if typed, ok := errors.AsType[interface {
-		error
-		ErrorType() string
-	}](err); ok {
-		return typed.ErrorType()
+	if named, ok := errors.AsType[typed](err); ok {
+		return named.ErrorType()
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -31,7 +34,8 @@ func errorType(err error) string {
 }
 
 // ErrorType is the low-cardinality name of the reason for telemetry: timeout, canceled, connection_lost, session_closed,
-// write_failed, malformed, message_too_big, too_many_pending, encode, or _OTHER.
+// write_failed, malformed, message_too_big, too_many_pending, encode, what the Transport calls its failure (close_1001,
+// say), or _OTHER.
 func (e *CallError) ErrorType() string { return errorType(e.Err) }
 
 // connError is a failure of the transport, which ends the connection.
@@ -41,9 +45,16 @@ type connError struct {
 	err  error
 }
 
-func (e *connError) Error() string     { return fmt.Sprintf("rpc: %s: %v", e.what, e.err) }
-func (e *connError) Unwrap() error     { return e.err }
-func (e *connError) ErrorType() string { return e.kind }
+func (e *connError) Error() string { return fmt.Sprintf("rpc: %s: %v", e.what, e.err) }
+func (e *connError) Unwrap() error { return e.err }
+
+// ErrorType is the name that the transport has for its failure, else the kind.
+func (e *connError) ErrorType() string {
+	if named, ok := errors.AsType[typed](e.err); ok {
+		return named.ErrorType()
+	}
+	return e.kind
+}
 
 func readError(err error) error {
 	return &connError{what: "connection lost", kind: "connection_lost", err: err}

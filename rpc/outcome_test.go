@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -133,6 +134,22 @@ var outcomes = []struct {
 		},
 		want: outcome{is: io.ErrUnexpectedEOF, kind: "connection_lost", sent: rpc.Unknown},
 	}, {
+		name: "connection is closed by the peer before the answer",
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
+			p.lost <- fmt.Errorf("websocket: read: %w", goingAway)
+			return <-ended
+		},
+		want: outcome{is: goingAway, kind: "close_1001", sent: rpc.Unknown},
+	}, {
+		name: "an answer that is too big",
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			ended := callAsync(ctx, c, "private/buy", nil)
+			p.lost <- fmt.Errorf("websocket: read: %w", rpc.ErrMessageTooBig)
+			return <-ended
+		},
+		want: outcome{is: rpc.ErrMessageTooBig, kind: "message_too_big", sent: rpc.Unknown},
+	}, {
 		name: "garbage instead of the answer",
 		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			ended := callAsync(ctx, c, "private/buy", nil)
@@ -173,6 +190,14 @@ var outcomes = []struct {
 		want: outcome{kind: "-32602", noCall: true, safe: true},
 	},
 }
+
+// closeFrame is a transport's failure that has a name of its own.
+type closeFrame string
+
+func (e closeFrame) Error() string     { return "closed by peer: " + string(e) }
+func (e closeFrame) ErrorType() string { return string(e) }
+
+const goingAway = closeFrame("close_1001")
 
 func TestI2HonestOutcome(t *testing.T) {
 	t.Parallel()
