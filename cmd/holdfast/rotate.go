@@ -36,8 +36,8 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 	flags.StringVar(&r.url, "url", session.TestURL, "WebSocket endpoint of the exchange")
 	flags.StringVar(&r.clientID, "client-id", "", "client id of the key (needed)")
 	flags.StringVar(&r.secretFile, "secret-file", "", "file that holds the key's secret, mode 0600; it is replaced (needed)")
-	flags.StringVar(&r.journal, "journal", "", "file that keeps the rotation's state, for a crash; empty is the secret file's name and .journal")
-	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up")
+	flags.StringVar(&r.journal, "journal", "", "file that keeps the rotation's state for a crash, secrets too, mode 0600; empty is the secret file's name and .journal")
+	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up, which may ask for a second factor of its own")
 	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; with one, a lost reply cannot lock you out")
 	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
 	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
@@ -156,8 +156,8 @@ func (r *rotation) config() session.Config {
 // askFactor asks the person at the terminal for a code.
 func askFactor(io streams) func(context.Context, rotate.Challenge) (string, error) {
 	lines := bufio.NewScanner(io.in)
-	return func(context.Context, rotate.Challenge) (string, error) {
-		_, _ = fmt.Fprint(io.err, "The exchange asks for the second factor. Six-digit code: ")
+	return func(_ context.Context, c rotate.Challenge) (string, error) {
+		_, _ = fmt.Fprintf(io.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
 		if !lines.Scan() {
 			return "", errors.Join(errors.New("no code was given"), lines.Err())
 		}

@@ -32,8 +32,8 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	var cfg deribittest.Config
 	flags.TextVar(&cfg.Reset, "behaviour", deribittest.TokensKept,
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
-	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms")
-	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the market")
+	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms, negative stands still")
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the keys, the tokens and the market: the same seed, the same secrets")
 	if err := parse(flags, std, args); err != nil {
 		return err
 	}
