@@ -36,7 +36,10 @@ type options struct {
 
 func main() {
 	opts, err := parse(os.Args[1:])
-	if err != nil {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "rotation:", err)
 		os.Exit(2)
 	}
@@ -69,7 +72,7 @@ func parse(args []string) (options, error) {
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
 	flags.StringVar(&opts.transport, "transport", "nhooyr", "the WebSocket library: nhooyr or coder")
 	flags.IntVar(&opts.sessions, "sessions", 8, "sessions that share the key, at most 14")
-	flags.IntVar(&opts.channels, "channels", 240, "channels that the sessions subscribe to in all")
+	flags.IntVar(&opts.channels, "channels", 240, "channels that the sessions subscribe to in all, those of the account among them")
 	flags.IntVar(&opts.callers, "callers", 64, "goroutines that call, in all")
 	flags.IntVar(&opts.rotations, "rotations", 3, "how often the key is turned")
 	flags.DurationVar(&opts.phase, "phase", 1500*time.Millisecond, "how long to run before, between and after rotations")
@@ -86,8 +89,8 @@ func parse(args []string) (options, error) {
 		return opts, fmt.Errorf("-transport: %q is neither nhooyr nor coder", opts.transport)
 	case opts.sessions < 1 || opts.sessions > 14:
 		return opts, fmt.Errorf("-sessions: %d is not between 1 and 14, which is what one key can hold beside a rotation", opts.sessions)
-	case opts.pace <= 0:
-		return opts, errors.New("-pace must be positive")
+	case opts.pace <= 0 || opts.phase < 0:
+		return opts, errors.New("-pace must be positive, and -phase not negative")
 	case opts.channels < opts.sessions*(len(accountChannels)+1):
 		return opts, fmt.Errorf("-channels: %d is too few: each session has %d of its account and at least one of the market",
 			opts.channels, len(accountChannels))

@@ -48,7 +48,8 @@ func lookAround(ctx context.Context, c rpc.Caller, n int) (market []quote, chann
 		market = append(market, quote{instrument: i.Name, amount: i.MinAmount, price: price})
 	}
 	if len(market) == 0 || len(channels) < n {
-		return nil, nil, fmt.Errorf("the exchange has %d channels of %d, and %d instruments to trade", len(channels), n, len(market))
+		return nil, nil, fmt.Errorf("the exchange has %d channels of the market, %d are wanted: lower -channels; it has %d instruments to trade",
+			len(channels), n, len(market))
 	}
 	return market, channels, nil
 }
