@@ -194,6 +194,7 @@ func TestOddTokenLives(t *testing.T) {
 		"negative": {-5, 1, 1},
 		"a second": {1, 1000, 3602},
 		"huge":     {1 << 62, 1, 1},
+		"wraps":    {18_446_744_074, 1, 1}, // 0.3 s more than the nanoseconds that 64 bits hold
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

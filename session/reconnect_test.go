@@ -315,24 +315,30 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// flapper is an Observer that cuts every connection as soon as its session is ready.
+type flapper struct {
+	recorder
+	far *far
+}
+
+// StateChanged implements session.Observer.
+func (o *flapper) StateChanged(_ *session.Session, _, to session.State, _ error) {
+	if to == session.Ready {
+		o.far.last().close()
+	}
+}
+
 // TestFlappingLoginBacksOff lets every connection live for a moment: being ready for a moment must not reset the backoff.
 func TestFlappingLoginBacksOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFar(t, nil)
-		f.script = script{"public/set_heartbeat": func(p *peer, r request) {
-			p.comply(r)
-			p.close()
-		}}
 		cfg := scripted(f)
-		cfg.NewBackoff = nil
-		s, err := session.Dial(t.Context(), cfg)
-		if err == nil {
-			closeAtEnd(t, s)
-		}
+		cfg.NewBackoff, cfg.Observer = nil, &flapper{far: f}
+		dial(t, cfg)
 		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
-		if n := f.count("public/auth"); n > 60 {
-			t.Errorf("%d authentications in ten minutes", n)
+		if n := f.count("public/auth"); n < 10 || n > 60 {
+			t.Errorf("%d authentications in ten minutes, want 10 to 60", n)
 		}
 	})
 }

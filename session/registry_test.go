@@ -136,6 +136,17 @@ func TestRegistryLostMarksWhatWasFed(t *testing.T) {
 	wantEntries(t, buffered(t, unfed), "1 reconnect/0")
 }
 
+// TestRegistryChainEndsWithItsConnection: a reconnect has its own marker, and the first message after it follows nothing.
+func TestRegistryChainEndsWithItsConnection(t *testing.T) {
+	t.Parallel()
+	r := session.NewRegistry()
+	sub := add(t, r, "book.A.raw")
+	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":5}}`)
+	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":9,"prev_change_id":8}}`)
+	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":12,"prev_change_id":11}}`)
+	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":9,"prev_change_id":8} sequence/0 {"change_id":12,"prev_change_id":11}`)
+}
+
 func TestRegistryEnd(t *testing.T) {
 	t.Parallel()
 	r := session.NewRegistry()

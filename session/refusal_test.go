@@ -1,0 +1,87 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// rising is a CredentialSource that has a newer generation each time that it is asked.
+type rising struct{ creds session.Credentials }
+
+// Credentials implements session.CredentialSource.
+func (r *rising) Credentials(context.Context) (session.Credentials, error) {
+	r.creds.Generation++
+	return r.creds, nil
+}
+
+// TestRefusedCallIsSentAgainForEachGeneration has rotations follow one another while a call is sent again.
+func TestRefusedCallIsSentAgainForEachGeneration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const refusals = 3
+		f := newFar(t, nil)
+		sent := 0
+		f.script = script{"private/get_positions": func(p *peer, r request) {
+			if sent++; sent <= refusals {
+				p.refuse(r, int(session.CodeUnauthorized), "unauthorized")
+				return
+			}
+			p.answer(r, "ok")
+		}}
+		cfg := scripted(f)
+		cfg.Credentials = &rising{session.Credentials{ClientID: "client", Secret: session.NewSecret([]byte(canary))}}
+		s := dial(t, cfg)
+		if err := s.Call(t.Context(), "private/get_positions", nil, nil); err != nil {
+			t.Error(err)
+		}
+		if n := s.Stats().Resent; n != refusals {
+			t.Errorf("sent again %d times, want %d", n, refusals)
+		}
+	})
+}
+
+// TestRefusalCountsThoughTheConnectionCloses is an exchange that refuses a key and hangs up: the session must not take that
+// for a lost connection, and knock again.
+func TestRefusalCountsThoughTheConnectionCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		f.script = script{"public/auth": func(p *peer, r request) {
+			if p.number == 1 {
+				p.comply(r)
+				return
+			}
+			p.refuse(r, int(session.CodeInvalidCredentials), "invalid_credentials")
+			p.close()
+		}}
+		s := dial(t, scripted(f))
+		f.last().close()
+		<-s.Done()
+		if !isA[*session.AuthError](s.Err()) || f.dials != 2 {
+			t.Errorf("%v after %d connections, want an AuthError after 2", s.Err(), f.dials)
+		}
+	})
+}
+
+// TestWaitingForCredentialsIsNotSilence lets a rotation hold a fresh connection for longer than a heartbeat would bear:
+// there is none yet.
+func TestWaitingForCredentialsIsNotSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, source := newFar(t, nil), newKeyring()
+		cfg := scripted(f)
+		cfg.Credentials = source
+		s := dial(t, cfg)
+		open := source.shut()
+		f.last().close()
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		open()
+		if err := s.WaitReady(t.Context()); err != nil || f.dials != 2 {
+			t.Errorf("%v after %d connections, want the second to be ready", err, f.dials)
+		}
+	})
+}
