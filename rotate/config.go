@@ -16,7 +16,8 @@ type Config struct {
 	Keyring *Keyring
 	// Store keeps the secret. An empty one is given the keyring's current credentials.
 	Store Store
-	// Sessions returns the sessions to re-authenticate; it is asked at each rotation. Nil means none. See [Fleet].
+	// Sessions returns the sessions to re-authenticate; it is asked more than once in each rotation. Nil means none. See
+	// [Fleet].
 	Sessions func() []Session
 	// Authority sends the reset; its key needs account:read_write. Nil means the first of Sessions. A session that has no
 	// orders is best, for it may lose its connection.

@@ -23,9 +23,7 @@ var errAuthority = errors.New("nobody to send the reset: set Config.Authority or
 
 // prepare checks all that can be checked before the reset, and writes down that it will be sent.
 func (r *rotation) prepare(ctx context.Context) state {
-	for _, s := range r.cfg.Sessions() {
-		r.fleet = append(r.fleet, member{Session: s})
-	}
+	r.gather()
 	if r.trigger == TriggerRecover {
 		return unknown
 	}

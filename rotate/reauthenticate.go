@@ -19,8 +19,21 @@ func (r *rotation) announce(ctx context.Context) state {
 	return reauthing
 }
 
+// gather asks for the sessions, and keeps what is known of them.
+func (r *rotation) gather() {
+	before := make(map[string][]session.ChannelStats, len(r.fleet))
+	for _, m := range r.fleet {
+		before[m.Name()] = m.before
+	}
+	r.fleet = nil
+	for _, s := range r.cfg.Sessions() {
+		r.fleet = append(r.fleet, member{Session: s, before: before[s.Name()]})
+	}
+}
+
 // reauthenticate has the sessions take the new secret: one alone until one has succeeded, then as many at once as a wave has.
 func (r *rotation) reauthenticate(ctx context.Context) state {
+	r.gather() // once more: one may have come with the old secret since
 	width := 1
 	var failed []string
 	var errs []error

@@ -112,6 +112,10 @@ func (r *rotation) promoteIn(record *Record) error {
 	}
 	record.promote(r.secret, r.seen.Candidates, time.Now())
 	record.Intent = nil
+	// What a person has published since is not what the exchange takes: it must not outrank this one.
+	if published := r.cfg.Keyring.Current(); !published.Secret.Equal(record.Current.Secret) {
+		record.Current.Generation = max(record.Current.Generation, published.Generation+1)
+	}
 	return nil
 }
 

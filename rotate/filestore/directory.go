@@ -139,6 +139,19 @@ func (d *directory) write(text []byte) (err error) {
 	return f.Sync()
 }
 
+// flush makes a new file durable that a crash may have left in memory only.
+func (d *directory) flush() (err error) {
+	f, err := d.root.OpenFile(d.newName(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := d.reach("sync"); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
 // replace renames the new file over the old one, and makes that durable.
 func (d *directory) replace() error {
 	if err := d.reach("rename"); err != nil {
@@ -169,6 +182,9 @@ func (d *directory) finish() error {
 	case err != nil && !errors.Is(err, rotate.ErrNotFound):
 		return err
 	case next.Version == current.Version+1:
+		if err := d.flush(); err != nil {
+			return d.wrap("finish what a crash left", err)
+		}
 		return d.wrap("finish what a crash left", d.replace())
 	}
 	return d.wrap("remove what a crash left", d.root.Remove(d.newName()))
