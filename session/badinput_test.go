@@ -100,6 +100,9 @@ var badDials = map[string]badDial{
 	"empty secret": {refusedBy(func(cfg *session.Config, key deribittest.Key) {
 		cfg.Credentials = session.Credentials{ClientID: key.ClientID}
 	}), isA[*session.AuthError], []string{"the secret is empty", "CredentialSource must return"}},
+	"empty client id": {refusedBy(func(cfg *session.Config, _ deribittest.Key) {
+		cfg.Credentials = session.Credentials{Secret: session.NewSecret([]byte(canary))}
+	}), isA[*session.AuthError], []string{"the client id is empty", "CredentialSource must return"}},
 	"missing scope": {
 		refusedBy(func(cfg *session.Config, _ deribittest.Key) { cfg.Scope = "account:read trade:read_write" }),
 		func(err error) bool { return isA[*session.AuthError](err) && isA[*session.ScopeError](err) },

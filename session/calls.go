@@ -13,6 +13,9 @@ import (
 //
 // A call that the exchange refuses for want of authority was not executed. It waits until the session has authenticated
 // again, which it starts if need be, and is sent once more; ctx bounds that too. Nothing else is ever sent twice.
+//
+// What changes the connection itself (public/auth, private/logout, public/subscribe, public/set_heartbeat and their like)
+// is sent as it is, and the session does not know of it: use its methods instead.
 func (s *Session) Call(ctx context.Context, method string, params, result any) error {
 	l, sent, err := s.writable(method)
 	if err != nil {

@@ -45,7 +45,8 @@ type Config struct {
 	// Grant is how the session authenticates.
 	Grant Grant
 	// Scope is what the session asks for, as the exchange spells it ("session:md trade:read_write expires:3600"). Empty asks
-	// for "connection" and what the key has. An authentication that grants less is a [*ScopeError].
+	// for "connection" and what the key has. An authentication that grants less is a [*ScopeError]. Mind the spelling: what
+	// the exchange does not know it may ignore, and it may grant what the key has.
 	Scope string
 	// Name tells sessions apart in logs, spans and reports; empty means "session-N".
 	Name string
@@ -127,8 +128,13 @@ func (c Config) validate() error {
 	if c.Heartbeat > 0 && c.Heartbeat < 10*time.Second {
 		return fmt.Errorf("%w: Heartbeat: %v is below the exchange's least interval of 10 s", ErrConfig, c.Heartbeat)
 	}
-	if c.CancelOnDisconnect && c.Credentials == nil {
+	switch {
+	case c.CancelOnDisconnect && c.Credentials == nil:
 		return fmt.Errorf("%w: CancelOnDisconnect: needs Credentials", ErrConfig)
+	case c.Grant > GrantCredentials:
+		return fmt.Errorf("%w: Grant: %d is neither GrantSignature nor GrantCredentials", ErrConfig, c.Grant)
+	case c.DialTimeout < 0 || c.CallTimeout < 0:
+		return fmt.Errorf("%w: DialTimeout, CallTimeout: must not be negative", ErrConfig)
 	}
 	return nil
 }

@@ -36,10 +36,10 @@ const maxTokenLife = 50 * 365 * 24 * time.Hour
 
 // grant authenticates a connection with creds.
 func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
-	if creds.Secret.IsZero() {
+	if err := creds.validate(); err != nil {
 		return &AuthError{
 			ClientID: creds.ClientID, Generation: creds.Generation,
-			Err: errEmptySecret, Hint: "the CredentialSource must return the key's client secret",
+			Err: err, Hint: "the CredentialSource must return the key's client id and client secret",
 		}
 	}
 	scope := askedScope(s.cfg.Scope)
@@ -67,7 +67,20 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	return nil
 }
 
-var errEmptySecret = errors.New("the secret is empty")
+var (
+	errEmptyClientID = errors.New("the client id is empty")
+	errEmptySecret   = errors.New("the secret is empty")
+)
+
+func (c Credentials) validate() error {
+	switch {
+	case c.ClientID == "":
+		return errEmptyClientID
+	case c.Secret.IsZero():
+		return errEmptySecret
+	}
+	return nil
+}
 
 // signed signs with the key's secret; the exchange's article on authentication gives the string to sign and a vector.
 func signed(creds Credentials, scope string, now time.Time, nonce string) signatureParams {

@@ -127,7 +127,8 @@ func (sub *Subscription) Channels() []string {
 // Notifications is the stream, for one consumer at a time. An error in the stream stands in the place of what it tells
 // of: after a [*GapError] the stream goes on; after a [*SubscribeError], with which the exchange refused channels after a
 // reconnect, it goes on with the other channels. After any other error, and after a Fail policy's GapError, it is over;
-// [Subscription.Err] then is not nil. It ends with ctx's error when ctx ends, and may then be taken up again.
+// [Subscription.Err] then is not nil. It ends with ctx's error when ctx ends, and may then be taken up again; after
+// [Subscription.Close] it ends without an error.
 func (sub *Subscription) Notifications(ctx context.Context) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {
 		if sub.ring == nil {
