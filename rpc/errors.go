@@ -157,7 +157,8 @@ func (e *CallError) Error() string { return fmt.Sprintf("rpc: %s: %s: %v", e.Met
 func (e *CallError) Unwrap() error { return e.Err }
 
 // SafeToRetry reports whether sending the call again cannot execute it twice: no byte of it left, or the server refused
-// it before acting on it. It is false for nil, for errors of other packages, and whenever there is doubt.
+// it before acting on it. It is false for nil, for errors of other packages, and whenever there is doubt. Whether sending
+// again is of any use is another question: a refusal's is answered by [Error.Class].
 func SafeToRetry(err error) bool {
 	if ce, ok := errors.AsType[*CallError](err); ok {
 		return ce.Outcome == NotSent
