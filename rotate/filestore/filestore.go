@@ -36,6 +36,9 @@ var _ rotate.Store = (*Store)(nil)
 // Open returns the store in the file of that name, which may not exist yet, in a directory that must. Its error matches
 // [ErrPermissions], [fs.ErrNotExist] or [errors.ErrUnsupported]; the file itself is looked at by Load.
 func Open(path string) (*Store, error) {
+	if path == "" {
+		return nil, fmt.Errorf("filestore: the path is empty: %w", fs.ErrNotExist)
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("filestore: %s: %w", path, err)

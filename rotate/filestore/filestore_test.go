@@ -138,11 +138,13 @@ func TestCompareAndSwap(t *testing.T) {
 	}
 }
 
-// TestOpenRefuses: a directory that is not there is told at once.
+// TestOpenRefuses: a directory that is not there, or no path at all, is told at once.
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := filestore.Open(filepath.Join(safePath(t), "none", "key")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error: %v", err)
+	for _, path := range []string{filepath.Join(safePath(t), "none", "key"), ""} {
+		if _, err := filestore.Open(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: %v", path, err)
+		}
 	}
 }
 
