@@ -46,6 +46,26 @@ func TestTestRequestIsAnsweredAtOnce(t *testing.T) {
 	})
 }
 
+// TestTestRequestsDoNotPileUp sends many of them, of which none is answered yet: the reader goes on, and one answer more
+// does for those that wait.
+func TestTestRequestsDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"public/test": silent})
+		s := dial(t, scripted(f))
+		for range 10 {
+			f.last().testRequest()
+		}
+		if err := s.Call(t.Context(), "public/hello", nil, nil); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(15 * time.Second) //nolint:forbidigo // virtual time: the first answer has been given up
+		if n := f.count("public/test"); n != 2 || s.Stats().Epoch != 1 {
+			t.Errorf("%d answers over %d connections, want two over one", n, s.Stats().Epoch)
+		}
+	})
+}
+
 // TestSilenceEndsAConnection is the half-open connection: nothing comes any more, and nothing says so.
 func TestSilenceEndsAConnection(t *testing.T) {
 	t.Parallel()

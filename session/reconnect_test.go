@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -342,6 +343,46 @@ func TestFlappingLoginBacksOff(t *testing.T) {
 		}
 	})
 }
+
+// TestSteadyConnectionResetsTheBackoff loses a connection that held: the wait begins anew, and not where it had grown to.
+func TestSteadyConnectionResetsTheBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		growing := &doubling{next: time.Second}
+		f.refuse = func(attempt int) error {
+			if attempt > 1 && attempt < 8 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}
+		cfg := scripted(f)
+		cfg.Heartbeat = -1
+		cfg.NewBackoff = func() session.Backoffer { return growing }
+		s := dial(t, cfg)
+		f.last().close()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // virtual time: it has waited a minute and is ready again for long
+		if !s.Ready() || growing.next < time.Minute {
+			t.Fatalf("ready %t, the next wait would be %v", s.Ready(), growing.next)
+		}
+		start := time.Now()
+		f.last().close()
+		synctest.Wait()
+		if err := s.WaitReady(t.Context()); err != nil || time.Since(start) != time.Second {
+			t.Errorf("%v after %v, want a second", err, time.Since(start))
+		}
+	})
+}
+
+// doubling is a Backoffer without jitter.
+type doubling struct{ next time.Duration }
+
+func (d *doubling) NextBackOff() time.Duration {
+	wait := d.next
+	d.next *= 2
+	return wait
+}
+func (d *doubling) Reset() { d.next = time.Second }
 
 func TestBackofferThatGivesUpEndsTheSession(t *testing.T) {
 	t.Parallel()
