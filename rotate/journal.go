@@ -90,7 +90,7 @@ func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
 
 // has reports whether the record knows the secret.
 func (r Record) has(s session.Secret) bool {
-	return r.Current.Secret.Equal(s) || slices.ContainsFunc(r.Candidates, func(c Candidate) bool { return c.Secret.Equal(s) })
+	return r.Current.Secret.Equal(s) || contains(r.Candidates, s)
 }
 
 // newest is the greatest generation in the record.
@@ -126,18 +126,17 @@ func (r *Record) add(c Candidate) {
 // candidateGrace is how long a candidate outlives the verification of a later one.
 const candidateGrace = 24 * time.Hour
 
-// promote makes c the current secret, and drops of the candidates only what was seen before c was verified.
-func (r *Record) promote(c Candidate, seen []Candidate, now time.Time) {
+// promote makes c, which was verified, the current secret, and drops the candidates that have been superseded for long.
+func (r *Record) promote(c Candidate, now time.Time) {
 	if !r.Current.Secret.Equal(c.Secret) {
 		c.Generation = max(c.Generation, r.Current.Generation+1)
 		r.Current = c
 	}
 	r.Candidates = slices.DeleteFunc(slices.Clone(r.Candidates), func(other Candidate) bool {
-		old := now.Sub(other.Received) > candidateGrace && contains(seen, other)
-		return old || other.Secret.Equal(c.Secret)
+		return now.Sub(other.Received) > candidateGrace || other.Secret.Equal(c.Secret)
 	})
 }
 
-func contains(list []Candidate, c Candidate) bool {
-	return slices.ContainsFunc(list, func(other Candidate) bool { return other.Secret.Equal(c.Secret) })
+func contains(list []Candidate, s session.Secret) bool {
+	return slices.ContainsFunc(list, func(c Candidate) bool { return c.Secret.Equal(s) })
 }

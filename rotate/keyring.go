@@ -78,10 +78,7 @@ func (k *Keyring) Publish(c session.Credentials) error {
 func (k *Keyring) publishAndOpen(c session.Credentials) {
 	k.mu.Lock()
 	listeners, err := k.publishLocked(c)
-	if k.gate != nil {
-		close(k.gate)
-		k.gate = nil
-	}
+	k.openLocked()
 	k.mu.Unlock()
 	if err == nil { // else a person has published newer ones
 		k.tell(listeners...)
@@ -170,6 +167,10 @@ func (k *Keyring) shut() {
 func (k *Keyring) open() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.openLocked()
+}
+
+func (k *Keyring) openLocked() {
 	if k.gate != nil {
 		close(k.gate)
 		k.gate = nil

@@ -26,7 +26,8 @@ func TestPreflight(t *testing.T) {
 		{"not ready", "sessions", "s4: down", func(p *process, _ *rotate.Config) {
 			p.sessions[4].closed, p.sessions[4].fault = true, errDown
 		}},
-		{"clock", "clock", "ahead of the exchange: set its clock", func(p *process, _ *rotate.Config) { p.skew = 6 * time.Second }},
+		{"clock", "clock", "6s ahead of the exchange: set its clock", func(p *process, _ *rotate.Config) { p.skew = 6 * time.Second }},
+		{"clock that is behind", "clock", "-6s ahead", func(p *process, _ *rotate.Config) { p.skew = -6 * time.Second }},
 		{"no such key", "key", "no key with client id", func(p *process, _ *rotate.Config) {
 			p.list = func(map[string]any) (string, error) { return "[]", nil }
 		}},

@@ -100,17 +100,17 @@ func (r *rotation) promote(ctx context.Context) error {
 	}
 }
 
-// promoteIn changes the record if nobody has added a candidate since the secret was verified.
+// promoteIn changes the record if nobody has added a candidate since the secret was verified: so none is dropped unseen.
 func (r *rotation) promoteIn(record *Record) error {
 	if !r.holds(*record) {
 		return ErrLeaseLost
 	}
 	for _, c := range record.Candidates {
-		if !contains(r.seen.Candidates, c) {
+		if !contains(r.seen.Candidates, c.Secret) {
 			return errMoved
 		}
 	}
-	record.promote(r.secret, r.seen.Candidates, time.Now())
+	record.promote(r.secret, time.Now())
 	record.Intent = nil
 	// What a person has published since is not what the exchange takes: it must not outrank this one.
 	if published := r.cfg.Keyring.Current(); !published.Secret.Equal(record.Current.Secret) {
