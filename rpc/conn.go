@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -193,8 +194,8 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	}
 	id := c.ids.take()
 	f.seal(id)
-	if len(f.message()) > c.cfg.MaxRequest {
-		return false, ErrMessageTooBig
+	if n := len(f.message()); n > c.cfg.MaxRequest {
+		return false, fmt.Errorf("%w: %d bytes, at most %d may leave", ErrMessageTooBig, n, c.cfg.MaxRequest)
 	}
 	cl.id, cl.frame = id, f
 	c.pending[id] = cl

@@ -48,7 +48,7 @@ func (c *Conn) Send(ctx context.Context, method string, params any) (*Pending, e
 	return &Pending{conn: c, call: cl, id: cl.id}, nil
 }
 
-// Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once.
+// Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once: a second wait panics.
 type Pending struct {
 	conn *Conn
 	call *call
