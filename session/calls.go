@@ -61,7 +61,7 @@ func (s *Session) Send(ctx context.Context, method string, params any) (*Pending
 	return &Pending{session: s, pending: pending, params: params, call: fenced{method: method, link: l, sent: sent}}, nil
 }
 
-// Pending is a call that was sent and not yet waited for. One goroutine uses it, once.
+// Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once: a second wait panics.
 type Pending struct {
 	session *Session
 	pending *rpc.Pending
