@@ -62,17 +62,6 @@ func readError(err error) error {
 
 func writeError(err error) error { return &connError{what: "write", kind: "write_failed", err: err} }
 
-// Error names the URL, the HTTP status and the reason.
-func (e *HandshakeError) Error() string {
-	if e.Status == 0 {
-		return fmt.Sprintf("rpc: handshake with %s: %v", e.URL, e.Err)
-	}
-	return fmt.Sprintf("rpc: handshake with %s: HTTP status %d: %v", e.URL, e.Status, e.Err)
-}
-
-// Unwrap returns the reason.
-func (e *HandshakeError) Unwrap() error { return e.Err }
-
 // ErrorType is the low-cardinality name of the error for telemetry: the HTTP status if there was an answer, else timeout,
 // canceled, or connection_failed.
 func (e *HandshakeError) ErrorType() string {

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 )
@@ -54,3 +55,14 @@ type HandshakeError struct {
 	Status int    // HTTP status, 0 if there was no HTTP answer
 	Err    error
 }
+
+// Error names the URL, the HTTP status and the reason.
+func (e *HandshakeError) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("rpc: handshake with %s: %v", e.URL, e.Err)
+	}
+	return fmt.Sprintf("rpc: handshake with %s: HTTP status %d: %v", e.URL, e.Status, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *HandshakeError) Unwrap() error { return e.Err }

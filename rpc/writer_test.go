@@ -244,6 +244,21 @@ func TestSendTakesItsTurn(t *testing.T) {
 	})
 }
 
+// TestSendIsOvertakenByItsAnswer: the answer is left for Wait.
+func TestSendIsOvertakenByItsAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pending, err := rpc.SendOvertaken(t.Context(), newConn(t, newPeer(), rpc.Config{}), "7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		if err := pending.Wait(t.Context(), &got); err != nil || got != 7 {
+			t.Errorf("Wait = %d, %v; want 7", got, err)
+		}
+	})
+}
+
 func TestSendMeetsTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
