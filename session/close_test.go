@@ -74,10 +74,10 @@ func TestCloseLogsOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.CutConnections()
+		synctest.Wait() // until both sessions have seen it
 		if err := witness.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
 		if got := openOrders(t, witness); len(got) != 2 {
 			t.Errorf("after a loss the open orders are %q: cancel on disconnect was not set", got)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -551,4 +552,34 @@ func TestMaintenanceSlowsDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReconnectsJoin has many want a new connection at once: those who come while one is being made share it.
+func TestReconnectsJoin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		hold := make(chan struct{})
+		f.script = script{"public/auth": func(p *peer, r request) {
+			if p.number == 2 {
+				<-hold
+			}
+			p.comply(r)
+		}}
+		s := dial(t, scripted(f))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if err := s.Reconnect(t.Context()); err != nil {
+					t.Errorf("Reconnect = %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(hold)
+		wg.Wait()
+		if n := s.Stats().Epoch; n != 2 || !s.Ready() {
+			t.Errorf("%d connections, ready %t, want the second one shared by all", n, s.Ready())
+		}
+	})
 }
