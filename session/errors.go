@@ -42,10 +42,11 @@ func (e *AuthError) Error() string {
 // Unwrap returns the exchange's refusal.
 func (e *AuthError) Unwrap() error { return e.Err }
 
-// ScopeError is an authentication that the exchange granted with less scope than was asked for.
+// ScopeError is an authentication that the exchange granted with less scope than was asked for, or than the connection had.
 type ScopeError struct {
-	Asked, Granted string
-	Missing        []string
+	Asked   string // or what the connection had
+	Granted string
+	Missing []string
 }
 
 // Error names what is missing.

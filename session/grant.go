@@ -57,9 +57,12 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if got.AccessToken.IsZero() {
 		return fmt.Errorf("session: %s: the answer has no access token", methodAuth)
 	}
-	if missing := missingScope(scope, got.Scope); len(missing) > 0 {
-		return &ScopeError{Asked: scope, Granted: got.Scope, Missing: missing}
+	for _, want := range []string{scope, l.granted} {
+		if missing := missingScope(want, got.Scope); len(missing) > 0 {
+			return &ScopeError{Asked: want, Granted: got.Scope, Missing: missing}
+		}
 	}
+	l.granted = got.Scope
 	life := min(time.Duration(min(got.ExpiresIn, int64(maxTokenLife/time.Second)))*time.Second, maxTokenLife)
 	l.setExpiry(life, asked)
 	l.generation.Store(creds.Generation)
