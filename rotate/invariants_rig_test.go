@@ -7,20 +7,22 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
 // shelf is a store in memory whose writes take time, and can be made to fail or to hang.
 type shelf struct {
-	took  time.Duration                                // by each Save, before it is durable
-	fault func(context.Context, rotate.Record) error   // of a Save, before it has its effect; nil for none
-	saved func(before *rotate.Record, r rotate.Record) // is told of each Save, just before it returns; nil for nobody
+	took  time.Duration                              // by each Save, before it is durable
+	fault func(context.Context, rotate.Record) error // of a Save, before it has its effect; nil for none
+	saved func(rotate.Record)                        // is told of each Save, just before it returns; nil for nobody
 
 	mu     sync.Mutex // protects record
 	record *rotate.Record
@@ -60,7 +62,7 @@ func (s *shelf) Save(ctx context.Context, r rotate.Record, ifVersion uint64) (ui
 	r = clone(r)
 	r.Version = version + 1
 	if s.saved != nil {
-		s.saved(s.record, r)
+		s.saved(r)
 	}
 	s.record = &r
 	return r.Version, nil
@@ -106,14 +108,19 @@ type rig struct {
 	watch func(deribittest.Frame)
 }
 
-// newRig dials sessions, each with the template as change leaves it, and closes all at the test's end. The reset is sent by
-// another key's session, over a network that is never cut.
+// newRig dials sessions of a key, each with the template as change leaves it, and closes all at the test's end. The reset is sent
+// by another key's session, over a network that is never cut.
 func newRig(t *testing.T, exchange deribittest.Config, sessions int, change func(i int, cfg *session.Config)) *rig {
+	t.Helper()
+	return newRigOf(t, deribittest.KeyConfig{Name: "trader"}, exchange, sessions, change)
+}
+
+func newRigOf(t *testing.T, key deribittest.KeyConfig, exchange deribittest.Config, sessions int, change func(int, *session.Config)) *rig {
 	t.Helper()
 	r := &rig{net: &cutter{MemoryListener: deribittest.NewMemoryListener()}, store: &shelf{took: 5 * time.Millisecond}, said: &syncBuffer{}}
 	exchange.Listener, exchange.OnFrame = r.net, r.frame
 	r.server = exchangetest.New(t, exchange)
-	r.key = r.server.AddKey(deribittest.KeyConfig{Name: "trader"})
+	r.key = r.server.AddKey(key)
 	admin := r.server.AddKey(deribittest.KeyConfig{Name: "admin"})
 	r.keyring = rotate.NewKeyring(session.Credentials{ClientID: r.key.ClientID, Secret: session.NewSecret([]byte(r.key.Secret)), Generation: 1})
 	template := session.Config{
@@ -246,3 +253,37 @@ func (r *rig) settled(t *testing.T) {
 
 // behaviours are what an exchange may do to tokens and sockets at a reset.
 var behaviours = []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed}
+
+// lossy is an authority that loses the reply to the resets that it is told to, or the reset itself.
+type lossy struct {
+	rotate.Authority
+	reply, request atomic.Bool // to be lost next
+}
+
+func (a *lossy) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
+	lost := &rpc.CallError{Method: method, Outcome: rpc.Unknown, Err: errDown}
+	if method != "private/reset_api_key" {
+		return a.Authority.CallRaw(ctx, method, params, dst)
+	}
+	if a.request.CompareAndSwap(true, false) {
+		return dst, lost
+	}
+	raw, err := a.Authority.CallRaw(ctx, method, params, dst)
+	if err == nil && a.reply.CompareAndSwap(true, false) {
+		return dst, lost
+	}
+	return raw, err
+}
+
+// byHand does what a person does who is locked out: the key is reset on the website, which the double's own state stands for,
+// and published.
+func (r *rig) byHand(t *testing.T) {
+	t.Helper()
+	creds := session.Credentials{ClientID: r.key.ClientID, Secret: r.secret(), Generation: r.keyring.Current().Generation + 1}
+	if err := r.keyring.Publish(creds); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.rotator.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
