@@ -38,7 +38,7 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 	flags.StringVar(&r.secretFile, "secret-file", "", "file that holds the key's secret, mode 0600; it is replaced (needed)")
 	flags.StringVar(&r.journal, "journal", "", "file that keeps the rotation's state for a crash, secrets too, mode 0600; empty is the secret file's name and .journal")
 	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up, which may ask for a second factor of its own")
-	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; with one, a lost reply cannot lock you out")
+	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; it needs account:read_write, and still works when this key's secret is lost")
 	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
 	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
 	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
@@ -60,6 +60,9 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 	report, err := r.run(ctx, io)
 	if report.ID != "" {
 		_, _ = fmt.Fprintln(io.out, report)
+	}
+	if _, locked := errors.AsType[*rotate.LockedOutError](err); locked {
+		_, _ = fmt.Fprintf(io.err, "When the key is reset, put its new secret into %s, and run this command again.\n", r.secretFile)
 	}
 	return err
 }
