@@ -118,7 +118,8 @@ type LockedOutError struct {
 // Error prints the steps that a person takes.
 func (e *LockedOutError) Error() string {
 	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: "+
-		"do not restart what still runs; on the exchange's website, under API management, reset this key's secret; "+
+		"do not restart what still runs; reset this key's secret, on the exchange's website under API management or by "+
+		"private/reset_api_key with another key; "+
 		"Publish it on the Keyring with the next generation; call Recover, which stores it and lets the sessions go on: %v",
 		e.KeyID, e.ClientID, e.Tried, e.Err)
 }
