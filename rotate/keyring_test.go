@@ -120,3 +120,26 @@ func TestSubscribe(t *testing.T) {
 		t.Errorf("heard %v and %v", seen, other)
 	}
 }
+
+// TestUnsubscribeEndsWhatIsPending: a listener that leaves while a generation waits for it does not hear that one.
+func TestUnsubscribeEndsWhatIsPending(t *testing.T) {
+	t.Parallel()
+	k := rotate.NewKeyring(generation(1))
+	var seen []uint64
+	var leave func()
+	leave = k.Subscribe(func(c session.Credentials) {
+		seen = append(seen, c.Generation)
+		if c.Generation == 2 {
+			if err := k.Publish(generation(3)); err != nil {
+				t.Error(err)
+			}
+			leave()
+		}
+	})
+	if err := k.Publish(generation(2)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(seen, []uint64{1, 2}) {
+		t.Errorf("heard %v", seen)
+	}
+}
