@@ -40,8 +40,15 @@ func TestCloseLogsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+		watch := &reasons{}
+		cfg.Observer = watch
 		witness := dial(t, cfg)
-		cfg.CancelOnDisconnect = true
+		defer func() {
+			if t.Failed() {
+				t.Logf("the witness had %d connections, and lost the last by: %v", witness.Stats().Epoch, watch.of(session.Backoff))
+			}
+		}()
+		cfg.Observer, cfg.CancelOnDisconnect = nil, true
 		s, err := session.Dial(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
