@@ -11,8 +11,9 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// open opens the journal, making it of the secret file if there is none, and the keyring of what it holds.
-func (r *rotation) open(ctx context.Context, io streams) (rotate.Store, *rotate.Keyring, error) {
+// open opens the journal, and makes the keyring of what it holds, or of the secret file. A journal that is not there yet is made
+// by the rotator.
+func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate.Keyring, error) {
 	secret, err := readSecretFile(r.secretFile)
 	if err != nil {
 		return nil, nil, err
@@ -22,19 +23,19 @@ func (r *rotation) open(ctx context.Context, io streams) (rotate.Store, *rotate.
 		return nil, nil, err
 	}
 	record, err := store.Load(ctx)
+	creds := record.Credentials()
 	switch {
 	case errors.Is(err, rotate.ErrNotFound):
-		record = rotate.Record{ClientID: r.clientID, KeyID: r.keyID, Current: rotate.Candidate{Secret: secret, Generation: 1}}
-		record.Version, err = store.Save(ctx, record, 0)
+		creds, err = session.Credentials{ClientID: r.clientID, Secret: secret, Generation: 1}, nil
 	case err == nil && record.ClientID != r.clientID:
 		err = fmt.Errorf("journal %s: is of client id %s: give each key a journal of its own", r.journal, record.ClientID)
 	case err == nil && !holds(record, secret):
-		record, err = r.adopt(ctx, io, store, record, secret)
+		creds, err = r.choose(ctx, std, record, secret)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return store, rotate.NewKeyring(record.Credentials()), nil
+	return store, rotate.NewKeyring(creds), nil
 }
 
 // holds reports whether a record knows a secret.
@@ -43,25 +44,20 @@ func holds(record rotate.Record, secret session.Secret) bool {
 		slices.ContainsFunc(record.Candidates, func(c rotate.Candidate) bool { return c.Secret.Equal(secret) })
 }
 
-// adopt decides between a secret file and a journal that do not know of each other: the file wins if the exchange takes its
-// secret, for then a person has put it there; else the journal is what a crash has left behind.
-func (r *rotation) adopt(
-	ctx context.Context, io streams, store rotate.Store, record rotate.Record, secret session.Secret,
-) (rotate.Record, error) {
-	creds := session.Credentials{ClientID: r.clientID, Secret: secret}
+// choose decides between a secret file and a journal that do not know of each other: the file wins if the exchange takes its
+// secret, for then a person has put it there; else the journal is what a crash has left behind. The rotator takes a secret of
+// a newer generation into the journal.
+func (r *rotation) choose(
+	ctx context.Context, std streams, record rotate.Record, secret session.Secret,
+) (session.Credentials, error) {
+	creds := session.Credentials{ClientID: r.clientID, Secret: secret, Generation: record.Current.Generation + 1}
+	for _, c := range record.Candidates {
+		creds.Generation = max(creds.Generation, c.Generation+1)
+	}
 	err := session.TryCredentials(ctx, r.config(), creds)
 	if _, refused := errors.AsType[*session.AuthError](err); refused {
-		_, _ = fmt.Fprintf(io.err, "The exchange refuses the secret in %s; going on with the journal's.\n", r.secretFile)
-		return record, nil
+		_, _ = fmt.Fprintf(std.err, "The exchange refuses the secret in %s; going on with the journal's.\n", r.secretFile)
+		return record.Credentials(), nil
 	}
-	if err != nil {
-		return record, err
-	}
-	newest := record.Current.Generation
-	for _, c := range record.Candidates {
-		newest = max(newest, c.Generation)
-	}
-	record.Current = rotate.Candidate{Secret: secret, Generation: newest + 1}
-	record.Version, err = store.Save(ctx, record, record.Version)
-	return record, err
+	return creds, err
 }

@@ -26,7 +26,7 @@ type streams struct {
 // command is one of the program's subcommands.
 type command struct {
 	name, does string
-	run        func(ctx context.Context, io streams, args []string) error
+	run        func(ctx context.Context, std streams, args []string) error
 }
 
 var commands = []command{
@@ -42,27 +42,27 @@ func main() {
 }
 
 // run runs a subcommand and returns the exit code: 0 if it did what was asked, 1 if it could not, 2 if it was asked wrongly.
-func run(ctx context.Context, io streams, args []string) int {
+func run(ctx context.Context, std streams, args []string) int {
 	if len(args) == 0 {
-		usage(io.err)
+		usage(std.err)
 		return 2
 	}
 	for _, c := range commands {
 		if c.name != args[0] {
 			continue
 		}
-		err := c.run(ctx, io, args[1:])
+		err := c.run(ctx, std, args[1:])
 		switch {
 		case err == nil || errors.Is(err, flag.ErrHelp):
 			return 0
 		case errors.Is(err, errUsage):
-			_, _ = fmt.Fprintln(io.err, err)
+			_, _ = fmt.Fprintln(std.err, err)
 			return 2
 		}
-		_, _ = fmt.Fprintf(io.err, "holdfast %s: %v\n", c.name, err)
+		_, _ = fmt.Fprintf(std.err, "holdfast %s: %v\n", c.name, err)
 		return 1
 	}
-	usage(io.err)
+	usage(std.err)
 	return 2
 }
 
@@ -77,8 +77,8 @@ func usage(w io.Writer) {
 }
 
 // parse parses a subcommand's flags, and refuses arguments.
-func parse(flags *flag.FlagSet, io streams, args []string) error {
-	flags.SetOutput(io.err)
+func parse(flags *flag.FlagSet, std streams, args []string) error {
+	flags.SetOutput(std.err)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err

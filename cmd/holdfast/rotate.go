@@ -30,7 +30,7 @@ type rotation struct {
 }
 
 // rotateKey rotates the secret of a key. The file's new content is the new secret.
-func rotateKey(ctx context.Context, io streams, args []string) error {
+func rotateKey(ctx context.Context, std streams, args []string) error {
 	var r rotation
 	flags := flag.NewFlagSet("rotate", flag.ContinueOnError)
 	flags.StringVar(&r.url, "url", session.TestURL, "WebSocket endpoint of the exchange")
@@ -42,7 +42,7 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
 	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
 	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
-	if err := parse(flags, io, args); err != nil {
+	if err := parse(flags, std, args); err != nil {
 		return err
 	}
 	if r.clientID == "" || r.secretFile == "" {
@@ -55,25 +55,29 @@ func rotateKey(ctx context.Context, io streams, args []string) error {
 		r.journal = r.secretFile + ".journal"
 	}
 	if r.verbose {
-		r.log = slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		r.log = slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	report, err := r.run(ctx, io)
+	report, err := r.run(ctx, std)
 	if report.ID != "" {
-		_, _ = fmt.Fprintln(io.out, report)
+		_, _ = fmt.Fprintln(std.out, report)
 	}
 	if _, locked := errors.AsType[*rotate.LockedOutError](err); locked {
-		_, _ = fmt.Fprintf(io.err, "When the key is reset, put its new secret into %s, and run this command again.\n", r.secretFile)
+		_, _ = fmt.Fprintf(std.err, "When the key is reset, put its new secret into %s, and run this command again.\n", r.secretFile)
 	}
 	return err
 }
 
-func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, err error) {
-	store, keyring, err := r.open(ctx, io)
+func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, err error) {
+	store, keyring, err := r.open(ctx, std)
 	if err != nil {
 		return report, err
 	}
 	var unwritten error // of the secret file, which follows what is published
+	first := keyring.Current().Generation
 	unsubscribe := keyring.Subscribe(func(c session.Credentials) {
+		if c.Generation == first { // the file may hold what the exchange refuses just now, and nobody else has
+			return
+		}
 		secret := c.Secret.Reveal()
 		defer clear(secret)
 		unwritten = writeSecretFile(r.secretFile, secret)
@@ -82,7 +86,7 @@ func (r *rotation) run(ctx context.Context, io streams) (report rotate.Report, e
 	f := &fleet{rotation: r}
 	cfg := rotate.Config{
 		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
-		SecondFactor: askFactor(io), Logger: r.log,
+		SecondFactor: askFactor(std), Logger: r.log,
 	}
 	if r.adminID != "" {
 		if cfg.Authority, err = f.dialAdmin(ctx); err != nil {
@@ -157,10 +161,10 @@ func (r *rotation) config() session.Config {
 }
 
 // askFactor asks the person at the terminal for a code.
-func askFactor(io streams) func(context.Context, rotate.Challenge) (string, error) {
-	lines := bufio.NewScanner(io.in)
+func askFactor(std streams) func(context.Context, rotate.Challenge) (string, error) {
+	lines := bufio.NewScanner(std.in)
 	return func(_ context.Context, c rotate.Challenge) (string, error) {
-		_, _ = fmt.Fprintf(io.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
+		_, _ = fmt.Fprintf(std.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
 		if !lines.Scan() {
 			return "", errors.Join(errors.New("no code was given"), lines.Err())
 		}
