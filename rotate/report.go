@@ -78,7 +78,11 @@ type ChannelReport struct {
 // String is the report in a few lines for people.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "rotation %s of key %d (%s): %s in %v", r.ID, r.KeyID, r.ClientID, r.Outcome, r.Duration.Round(time.Microsecond))
+	what := "rotation " + r.ID
+	if r.ID == "" {
+		what = "no rotation"
+	}
+	fmt.Fprintf(&b, "%s of key %d (%s): %s in %v", what, r.KeyID, r.ClientID, r.Outcome, r.Duration.Round(time.Microsecond))
 	if r.NewGeneration != 0 {
 		fmt.Fprintf(&b, ", generation %d (%s) to %d (%s)", r.OldGeneration, r.OldFingerprint, r.NewGeneration, r.NewFingerprint)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,9 @@ func TestRecoverNothing(t *testing.T) {
 		report, err := p.rotator(t, nil).Recover(t.Context())
 		if err != nil || report.Outcome != rotate.Unchanged || p.record != nil || p.keyring.IsShut() {
 			t.Errorf("%v, %v", report, err)
+		}
+		if text := report.String(); !strings.HasPrefix(text, "no rotation of key") {
+			t.Errorf("the report tells of one: %s", text)
 		}
 	})
 }
