@@ -123,7 +123,7 @@ var (
 
 // follow notes a message and reports whether it follows the last one. same says that the last one came over the same
 // connection. A message at or below the last change id repeats what a snapshot held: the exchange documents that such
-// events may come, and they are no gap.
+// events may come, and they are no gap. A snapshot beyond it is one: the exchange had dropped the channel without a word.
 func (c *chain) follow(same bool, data []byte) bool {
 	id, ok := numberAfter(data, keyChange)
 	if !ok {
@@ -131,10 +131,11 @@ func (c *chain) follow(same bool, data []byte) bool {
 	}
 	previous, isDelta := numberAfter(data, keyPrevious)
 	last := c.last.Load()
-	switch {
-	case !isDelta:
+	if !isDelta {
 		c.snapshots.Add(1)
-	case !same || last == 0, previous == last:
+	}
+	switch {
+	case !same || last == 0, isDelta && previous == last, !isDelta && id <= last:
 	case id <= last:
 		return true
 	default:

@@ -217,8 +217,8 @@ type ChannelStatus struct {
 
 // VerifySubscriptions asks the exchange to confirm the private and raw channels of the session again, as one does after a
 // re-authentication: what an exchange does to them then is not documented. Asking again for a channel that is live
-// changes nothing. Books are not asked about, for that could bring a second snapshot: their chain of change ids proves
-// them, see [Session.Channels].
+// changes nothing, but for a raw book, which may have a second snapshot. Other books need no authentication, and are not asked
+// about: their chain of change ids proves them, see [Session.Channels].
 func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, error) {
 	l, err := s.waitLink(ctx)
 	if err != nil {
@@ -233,10 +233,10 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 	for _, ch := range s.subs.all() {
 		switch {
 		case !ch.isDesired():
-		case ch.isBook:
-			found = append(found, ChannelStatus{Channel: ch.name, Note: "proved by its chain of change ids"})
 		case isPrivateChannel(ch.name) || isRaw(ch.name):
 			ask = append(ask, ch.name)
+		case ch.isBook:
+			found = append(found, ChannelStatus{Channel: ch.name, Note: "proved by its chain of change ids"})
 		default:
 			found = append(found, ChannelStatus{Channel: ch.name, Note: "public: needs no authentication"})
 		}

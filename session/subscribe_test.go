@@ -370,7 +370,7 @@ func TestVerifySubscriptions(t *testing.T) {
 	t.Parallel()
 	f := newFar(t, nil)
 	s := dial(t, scripted(f))
-	subscribe(t, s, session.SubscribeConfig{}, "book.A.raw", "ticker.A.100ms", "trades.A.raw", "user.lock", "user.orders.any")
+	subscribe(t, s, session.SubscribeConfig{}, "book.A.100ms", "book.A.raw", "ticker.A.100ms", "trades.A.raw", "user.lock", "user.orders.any")
 	var asked []string
 	confirm := func(p *peer, r request) {
 		asked = append(asked, channelsOf(r)...)
@@ -378,15 +378,15 @@ func TestVerifySubscriptions(t *testing.T) {
 	}
 	f.script = script{"public/subscribe": confirm, "private/subscribe": confirm}
 	statuses, err := s.VerifySubscriptions(t.Context())
-	if err != nil || len(statuses) != 5 {
+	if err != nil || len(statuses) != 6 {
 		t.Fatalf("%v, %v", statuses, err)
 	}
 	slices.Sort(asked)
-	if !slices.Equal(asked, []string{"trades.A.raw", "user.lock", "user.orders.any"}) {
+	if !slices.Equal(asked, []string{"book.A.raw", "trades.A.raw", "user.lock", "user.orders.any"}) {
 		t.Errorf("asked about %q", asked)
 	}
 	for _, status := range statuses {
-		want := status.Channel == "trades.A.raw" || status.Channel == "user.orders.any"
+		want := strings.HasSuffix(status.Channel, ".raw") || status.Channel == "user.orders.any"
 		if status.Confirmed != want || !want && status.Note == "" {
 			t.Errorf("%+v", status)
 		}
