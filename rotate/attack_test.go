@@ -2,6 +2,7 @@ package rotate_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -47,6 +48,32 @@ func TestPublishedMeanwhile(t *testing.T) {
 		if _, err := r.Rotate(t.Context()); err != nil {
 			t.Error(err)
 		}
+		settled(t, p)
+	})
+}
+
+// TestAnotherKeysSecretIsHandedOn has a wrong Config.KeyID reset another key: nobody else knows that one's new secret.
+func TestAnotherKeysSecretIsHandedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(newWorld())
+		p.list = func(map[string]any) (string, error) {
+			return `{"security_key_authorization_required":true,"challenge":"CANARY-challenge"}`, nil
+		}
+		const other, word = 4, "CANARY-another"
+		p.refuse = func(map[string]any) (string, error) { return keyJSON("another", other, word), nil }
+		var given []rotate.APIKey
+		_, err := p.rotator(t, func(cfg *rotate.Config) {
+			cfg.KeyID = other
+			cfg.Hooks.OnUnsaved = func(_ context.Context, key rotate.APIKey, _ error) { given = append(given, key) }
+		}).Rotate(t.Context())
+		unsaved, ok := errors.AsType[*rotate.UnsavedError](err)
+		if !ok || string(unsaved.Key.Secret.Reveal()) != word || !errors.Is(err, rotate.ErrReply) || !errors.Is(err, rotate.ErrNotExecuted) {
+			t.Errorf("%v, want the other key's secret in the error", err)
+		}
+		if len(given) != 1 || string(given[0].Secret.Reveal()) != word {
+			t.Errorf("OnUnsaved was given %v", given)
+		}
+		hidden(t, "error", printAll(t, err))
 		settled(t, p)
 	})
 }

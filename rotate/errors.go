@@ -127,8 +127,8 @@ func (e *LockedOutError) Error() string {
 // Unwrap returns the reason.
 func (e *LockedOutError) Unwrap() error { return e.Err }
 
-// UnsavedError is a secret that the exchange gave and that could not be stored before the Rotator had to stop. It exists
-// in Key alone: save it.
+// UnsavedError is a secret that the exchange gave and that could not be stored before the Rotator had to stop, or that is
+// of another key than the one to rotate. It exists in Key alone: save it.
 type UnsavedError struct {
 	Key APIKey
 	Err error

@@ -15,6 +15,7 @@ type Hooks struct {
 	// AfterReset is given the new key when its secret is stored, verified and published.
 	AfterReset func(ctx context.Context, key APIKey)
 	// OnUnsaved is given the new key when its secret cannot be stored, so that it can be put elsewhere. The Rotator tries on.
+	// It is given a key too that the exchange has reset in the place of this one: that is not stored at all.
 	OnUnsaved func(ctx context.Context, key APIKey, err error)
 	// BeforeReauthenticate and AfterReauthenticate surround each session's re-authentication, several at once.
 	BeforeReauthenticate func(ctx context.Context, session string)

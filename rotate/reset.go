@@ -33,7 +33,9 @@ func (r *rotation) sendReset(ctx context.Context) (state, error) {
 		return challenged, nil
 	}
 	if err == nil {
-		err = r.checkReply(key)
+		if err = r.checkReply(key); err != nil {
+			err = r.strange(ctx, key, err)
+		}
 	}
 	if err != nil {
 		return unknown, r.unknownOutcome(err)
@@ -43,6 +45,18 @@ func (r *rotation) sendReset(ctx context.Context) (state, error) {
 	}
 	r.key = key
 	return received, nil
+}
+
+// strange hands on a key that is not the one of this rotation, for it may be the only copy of another's new secret: a wrong
+// Config.KeyID has another key reset.
+func (r *rotation) strange(ctx context.Context, key APIKey, cause error) error {
+	if key.Secret.IsZero() || key.Secret.Equal(r.old.Secret) {
+		return cause
+	}
+	if hook := r.cfg.Hooks.OnUnsaved; hook != nil {
+		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, key, cause) })
+	}
+	return &UnsavedError{Key: key, Err: cause}
 }
 
 // checkReply accepts nothing but the new secret of this key.
