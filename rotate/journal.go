@@ -8,8 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -44,7 +43,7 @@ func (j journal) save(ctx context.Context, record Record, ifVersion uint64) (Rec
 // error ends the update. It must bear being applied to a record that it has changed before: a Save that failed may yet
 // have happened.
 func (j journal) update(ctx context.Context, change func(*Record) error) (Record, error) {
-	waits := newBackoff(time.Millisecond, 100*time.Millisecond)
+	waits := retry.Backoff(time.Millisecond, 100*time.Millisecond)
 	for {
 		record, err := j.load(ctx)
 		if err != nil {
@@ -61,17 +60,6 @@ func (j journal) update(ctx context.Context, change func(*Record) error) (Record
 			return Record{}, err
 		}
 	}
-}
-
-// newBackoff never gives up.
-func newBackoff(initial, longest time.Duration) *backoff.ExponentialBackOff {
-	b := backoff.NewExponentialBackOff() //nolint:forbidigo // MaxElapsedTime is set to 0 below
-	b.InitialInterval = initial
-	b.Multiplier = 2
-	b.MaxInterval = longest
-	b.MaxElapsedTime = 0
-	b.Reset()
-	return b
 }
 
 // pause waits for d, unless ctx ends or stop is closed first.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -98,7 +99,7 @@ func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s member) (S
 func (r *rotation) bring(ctx context.Context, s Session) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
-	waits := newBackoff(50*time.Millisecond, 2*time.Second)
+	waits := retry.Backoff(50*time.Millisecond, 2*time.Second)
 	for {
 		err := r.bringOnce(ctx, s)
 		if err == nil {
@@ -131,6 +132,9 @@ func (r *rotation) bringOnce(ctx context.Context, s Session) error {
 
 // compare proves what became of the session's channels.
 func (r *rotation) compare(ctx context.Context, s member) ([]ChannelReport, error) {
+	if err := r.pace(ctx, len(s.before)); err != nil {
+		return nil, fmt.Errorf("rotate: verify subscriptions of %s: %w", s.Name(), err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
 	found, err := s.VerifySubscriptions(ctx)
@@ -150,6 +154,31 @@ func (r *rotation) compare(ctx context.Context, s member) ([]ChannelReport, erro
 		reports = append(reports, compareChannel(b, after[b.Channel], status[b.Channel]))
 	}
 	return reports, nil
+}
+
+// Asking for channels again costs 3,000 credits for each frame, which has up to 500 of them. An account has 30,000, and 10,000 come
+// back in a second, for all its sessions together: this leaves half of them to others.
+const (
+	verifyBurst    = 5
+	verifyInterval = 310 * time.Millisecond
+	verifyChannels = 500
+)
+
+// pace waits until the account can spend what it costs to ask for so many channels.
+func (r *rotation) pace(ctx context.Context, channels int) error {
+	frames := (channels + verifyChannels - 1) / verifyChannels
+	r.mu.Lock()
+	now := time.Now()
+	if r.spent.Before(now) {
+		r.spent = now
+	}
+	r.spent = r.spent.Add(time.Duration(frames) * verifyInterval)
+	wait := r.spent.Sub(now) - verifyBurst*verifyInterval
+	r.mu.Unlock()
+	if frames == 0 || wait <= 0 {
+		return nil
+	}
+	return pause(ctx, r.closing, wait)
 }
 
 func compareChannel(before, after session.ChannelStats, status session.ChannelStatus) ChannelReport {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -144,7 +145,7 @@ func (r *rotation) persistAgain(ctx context.Context) state {
 		cause := r.err
 		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, r.key, cause) })
 	}
-	waits := newBackoff(10*time.Millisecond, time.Second)
+	waits := retry.Backoff(10*time.Millisecond, time.Second)
 	cause := r.err
 	err := r.step(ctx, StepStore, func(ctx context.Context) error {
 		for {

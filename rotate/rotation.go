@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -126,7 +127,7 @@ func (r *rotation) act(ctx context.Context) state {
 // begin takes the lease.
 func (r *rotation) begin(ctx context.Context) state {
 	r.err = r.step(ctx, StepLease, func(ctx context.Context) error {
-		waits := newBackoff(100*time.Millisecond, 5*time.Second)
+		waits := retry.Backoff(100*time.Millisecond, 5*time.Second)
 		for {
 			err := r.acquire(ctx)
 			if _, held := errors.AsType[*LeaseHeldError](err); !held || !r.patient {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -31,7 +32,7 @@ func (r *rotation) verify(ctx context.Context) state {
 // tryUntilKnown tries credentials until the exchange takes or refuses them; nothing else is an answer. It gives up when the
 // Rotator closes. Its error is a refusal, or why it gave up.
 func (r *rotation) tryUntilKnown(ctx context.Context, creds session.Credentials) (works bool, err error) {
-	waits := newBackoff(100*time.Millisecond, 30*time.Second)
+	waits := retry.Backoff(100*time.Millisecond, 30*time.Second)
 	for {
 		err := r.try(ctx, creds)
 		if err == nil || isRefused(err) {
@@ -83,7 +84,7 @@ var errMoved = errors.New("rotate: another rotator has received a secret meanwhi
 
 // promote tries until the store has taken it: the secret is stored already, so that nothing is lost by waiting.
 func (r *rotation) promote(ctx context.Context) error {
-	waits := newBackoff(10*time.Millisecond, time.Second)
+	waits := retry.Backoff(10*time.Millisecond, time.Second)
 	for {
 		record, err := r.journal.update(ctx, r.promoteIn)
 		if err == nil {
@@ -147,7 +148,7 @@ func (r *rotation) probe(ctx context.Context) state {
 
 // acquireAgain makes sure of the lease, waiting for who has it meanwhile.
 func (r *rotation) acquireAgain(ctx context.Context) error {
-	waits := newBackoff(100*time.Millisecond, 10*time.Second)
+	waits := retry.Backoff(100*time.Millisecond, 10*time.Second)
 	for {
 		record, err := r.journal.update(ctx, func(record *Record) error {
 			if r.holds(*record) {

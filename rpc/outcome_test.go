@@ -137,10 +137,10 @@ var outcomes = []struct {
 		name: "connection is closed by the peer before the answer",
 		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			ended := callAsync(ctx, c, "private/buy", nil)
-			p.lost <- fmt.Errorf("websocket: read: %w", goingAway)
+			p.lost <- fmt.Errorf("websocket: read: %w", errGoingAway)
 			return <-ended
 		},
-		want: outcome{is: goingAway, kind: "close_1001", sent: rpc.Unknown},
+		want: outcome{is: errGoingAway, kind: "close_1001", sent: rpc.Unknown},
 	}, {
 		name: "an answer that is too big",
 		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
@@ -191,13 +191,13 @@ var outcomes = []struct {
 	},
 }
 
-// closeFrame is a transport's failure that has a name of its own.
-type closeFrame string
+// namedError is a transport's failure that has a name of its own.
+type namedError string
 
-func (e closeFrame) Error() string     { return "closed by peer: " + string(e) }
-func (e closeFrame) ErrorType() string { return string(e) }
+func (e namedError) Error() string     { return "closed by peer: " + string(e) }
+func (e namedError) ErrorType() string { return string(e) }
 
-const goingAway = closeFrame("close_1001")
+const errGoingAway = namedError("close_1001")
 
 func TestI2HonestOutcome(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
 )
@@ -110,7 +111,7 @@ func (c Config) withDefaults() Config {
 		c.CallTimeout = 10 * time.Second
 	}
 	if c.NewBackoff == nil {
-		c.NewBackoff = newBackoff
+		c.NewBackoff = func() Backoffer { return retry.Backoff(100*time.Millisecond, 30*time.Second) }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
