@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -25,6 +26,7 @@ type Rotator struct {
 	mu     sync.Mutex // protects the fields below
 	closed bool
 	flight *flight
+	spent  time.Time // when the credits are back that verifications have cost
 }
 
 // flight is a rotation or recovery under way, and those who wait for it.

@@ -70,21 +70,25 @@ func (s *Session) subscribe(ctx context.Context, l *link, names []string) (refus
 // request subscribes names in as few frames as the exchange allows, and notes what it confirms.
 func (s *Session) request(ctx context.Context, l *link, names []string) (refused []string, err error) {
 	for method, chunk := range chunks(names, methodSubscribePrivate, methodSubscribePublic) {
-		if err := s.subscribes.wait(ctx); err != nil {
+		left, err := s.requestFrame(ctx, l, method, chunk)
+		refused = append(refused, left...)
+		if err != nil {
 			return refused, err
-		}
-		var accepted []string
-		if err := s.linkCall(ctx, l, method, channelParams{chunk}, &accepted); err != nil {
-			return refused, err
-		}
-		s.subs.confirm(l.epoch, accepted)
-		for _, name := range chunk {
-			if !slices.Contains(accepted, name) {
-				refused = append(refused, name)
-			}
 		}
 	}
 	return refused, nil
+}
+
+func (s *Session) requestFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
+	if err := s.subscribes.wait(ctx); err != nil {
+		return nil, err
+	}
+	var accepted []string
+	if err := s.linkCall(ctx, l, method, channelParams{names}, &accepted); err != nil {
+		return nil, err
+	}
+	s.subs.confirm(l.epoch, accepted)
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) }), nil
 }
 
 // linkCall makes a call of the session's own over l. A refusal for want of authority is waited out as for any other call,
@@ -241,7 +245,7 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 			found = append(found, ChannelStatus{Channel: ch.name, Note: "public: needs no authentication"})
 		}
 	}
-	refused, err := s.request(ctx, l, ask)
+	refused, err := s.requestAgain(ctx, l, ask)
 	for _, name := range ask {
 		status := ChannelStatus{Channel: name, Confirmed: err == nil && !slices.Contains(refused, name)}
 		if !status.Confirmed {
@@ -250,4 +254,19 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 		found = append(found, status)
 	}
 	return found, err
+}
+
+// requestAgain asks by private/subscribe for public channels too, which the exchange allows: each frame costs credits that all
+// sessions of the account share.
+func (s *Session) requestAgain(ctx context.Context, l *link, names []string) (refused []string, err error) {
+	for len(names) > 0 {
+		n := frameful(names)
+		left, err := s.requestFrame(ctx, l, methodSubscribePrivate, names[:n])
+		refused = append(refused, left...)
+		if err != nil {
+			return refused, err
+		}
+		names = names[n:]
+	}
+	return refused, nil
 }
