@@ -93,17 +93,11 @@ type reply struct {
 	JSONRPC string          `json:"jsonrpc"`
 	ID      json.RawMessage `json:"id,omitempty"`
 	Result  any             `json:"result,omitempty"`
-	Error   *wireError      `json:"error,omitempty"`
+	Error   *rpcError       `json:"error,omitempty"`
 	Testnet bool            `json:"testnet"`
 	UsIn    int64           `json:"usIn"`
 	UsOut   int64           `json:"usOut"`
 	UsDiff  int64           `json:"usDiff"`
-}
-
-type wireError struct {
-	Code    int            `json:"code"`
-	Message string         `json:"message"`
-	Data    map[string]any `json:"data,omitempty"`
 }
 
 // encodeReply returns the text of a reply.
@@ -114,7 +108,7 @@ func encodeReply(id json.RawMessage, result any, fault *rpcError, in time.Time) 
 		UsIn: in.UnixMicro(), UsOut: out.UnixMicro(), UsDiff: out.UnixMicro() - in.UnixMicro(),
 	}
 	if fault != nil {
-		r.Error = &wireError{Code: fault.Code, Message: fault.Message, Data: fault.Data}
+		r.Error = fault
 	} else {
 		r.Result = result
 	}

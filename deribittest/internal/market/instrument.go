@@ -119,10 +119,10 @@ func (in *instrument) reprice(now time.Time) {
 
 // limits are the prices beyond which no order may be priced.
 func (in *instrument) limits() (lowest, highest float64) {
-	band := 0.1
 	if in.Kind == kindOption {
 		return in.tick.size(), in.tick.value(in.tick.near(in.mark*5 + 0.05))
 	}
+	const band = 0.1
 	return in.tick.value(in.tick.near(in.mark * (1 - band))), in.tick.value(in.tick.near(in.mark * (1 + band)))
 }
 

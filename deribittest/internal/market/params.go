@@ -8,30 +8,36 @@ import (
 
 // Codes of errors, from the exchange's complete table.
 const (
-	codeInvalidParams    = -32602
-	codeQuantityTooLow   = 10002
-	codeOrderOverlap     = 10003
-	codeOrderNotFound    = 10004
-	codePriceTooLow      = 10005
-	codePriceTooHigh     = 10007
-	codeNotEnoughFunds   = 10009
-	codeInvalidAmount    = 10021
-	codeInvalidPrice     = 10023
-	codeNotOwner         = 10029
-	codeNotImplemented   = 10033
-	codePriceWrongTick   = 10043
-	codeOtherReject      = 11030
-	codeNotOpenOrder     = 11044
-	codeUnsupportedArgs  = 11047
-	codePostOnlyReject   = 11054
-	codeNotFound         = 13020
-	codeTimedOut         = 13888
-	maxCount             = 1000
-	maxLabel             = 64
-	reasonRequired       = "value required"
-	reasonType           = "invalid type"
-	reasonWrongFormat    = "wrong format"
-	messageInvalidParams = "Invalid params"
+	codeInvalidParams   = -32602
+	codeQuantityTooLow  = 10002
+	codeOrderOverlap    = 10003
+	codeOrderNotFound   = 10004
+	codePriceTooLow     = 10005
+	codePriceTooHigh    = 10007
+	codeNotEnoughFunds  = 10009
+	codeInvalidAmount   = 10021
+	codeInvalidPrice    = 10023
+	codeNotOwner        = 10029
+	codeNotImplemented  = 10033
+	codePriceWrongTick  = 10043
+	codeOtherReject     = 11030
+	codeNotOpenOrder    = 11044
+	codeUnsupportedArgs = 11047
+	codePostOnlyReject  = 11054
+	codeNotFound        = 13020
+	codeTimedOut        = 13888
+)
+
+// Reasons with which parameters are refused.
+const (
+	reasonRequired    = "value required"
+	reasonType        = "invalid type"
+	reasonWrongFormat = "wrong format"
+)
+
+const (
+	maxCount = 1000
+	maxLabel = 64 // bytes
 )
 
 func reject(code int, message string) *Error { return &Error{Code: code, Message: message} }
@@ -53,7 +59,7 @@ func read(raw json.RawMessage) *params {
 func (p *params) refuse(name, reason string) {
 	if p.fault == nil {
 		p.fault = &Error{
-			Code: codeInvalidParams, Message: messageInvalidParams,
+			Code: codeInvalidParams, Message: "Invalid params",
 			Data: map[string]any{"reason": reason, "param": name},
 		}
 	}
