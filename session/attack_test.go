@@ -96,6 +96,27 @@ func TestRefusedRenewalDoesNotHammer(t *testing.T) {
 	})
 }
 
+// TestRefusedSecretIsNotTriedForEachCall: a secret that the exchange has refused is no better for the next call.
+func TestRefusedSecretIsNotTriedForEachCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLedger(t)
+		cfg := scripted(f)
+		cfg.Heartbeat = -1
+		s := dial(t, cfg)
+		l.reset("another")
+		for range 3600 {
+			if err := s.Call(t.Context(), "private/buy", labelled("a"), nil); !isRefusedCall(err) {
+				t.Fatalf("Call: %v, want its refusal and why it could not be mended", err)
+			}
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		}
+		if n := len(l.authentications()); n > 21 {
+			t.Errorf("%d authentications in an hour", n)
+		}
+	})
+}
+
 // TestFailedRenewalIsTriedAgain: a failure that passes must not leave a session without authority that nobody calls.
 func TestFailedRenewalIsTriedAgain(t *testing.T) {
 	t.Parallel()

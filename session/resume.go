@@ -145,16 +145,48 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 	names := s.subs.unconfirmed(l.epoch)
 	l.resumed = names
 	ctx, ended := s.step(ctx, Step{Kind: StepResume, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
-	refused, err := s.request(ctx, l, names)
-	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
+	refused, err := s.regain(ctx, l, names)
+	ended(StepEnd{Err: err, Confirmed: len(names) - refused})
 	if err != nil {
 		return fmt.Errorf("session: resume: %w", err)
 	}
-	if len(refused) > 0 {
-		s.log(slog.LevelWarn, "channels refused at resume", slog.Any("channels", refused))
-		s.subs.refuse(refused, nil)
-	}
 	return nil
+}
+
+// regain subscribes names, and returns how many the exchange refused. Where it refuses a whole frame for good it is asked
+// for each half, so that one channel does not keep all others away.
+func (s *Session) regain(ctx context.Context, l *link, names []string) (refused int, err error) {
+	names = s.subs.missing(l.epoch, names)
+	left, err := s.request(ctx, l, names)
+	s.refuse(left, nil)
+	switch {
+	case !isForbidden(err):
+		return len(left), err
+	case len(names) == 1:
+		s.refuse(names, err)
+		return 1, nil
+	}
+	first, err := s.regain(ctx, l, names[:len(names)/2])
+	if err != nil {
+		return first, err
+	}
+	second, err := s.regain(ctx, l, names[len(names)/2:])
+	return len(left) + first + second, err
+}
+
+// isForbidden reports whether the exchange will refuse the same again.
+func isForbidden(err error) bool {
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	return ok && refusal.Class() == rpc.ClassPermanent && rpc.SafeToRetry(refusal)
+}
+
+// refuse takes channels that the exchange does not accept any more off their subscriptions.
+func (s *Session) refuse(names []string, err error) {
+	if len(names) == 0 {
+		return
+	}
+	s.log(slog.LevelWarn, "channels refused at resume", slog.Any("channels", names), slog.Any("reason", err))
+	s.subs.refuse(names, err)
 }
 
 // unsubscribe takes sub off its channels, and takes those back from the exchange that nobody wants any more. While the
