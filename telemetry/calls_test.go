@@ -158,6 +158,8 @@ func TestCallSpansOnlyWhereTheyAreWanted(t *testing.T) {
 		{"by default with a provider", nil, plain, 1},
 		{"switched off", []telemetry.Option{telemetry.WithCallSpans(false)}, plain, 0},
 		{"below an unsampled span", nil, unsampled, 0},
+		{"below an unsampled span, with a sampler that does not look up", []telemetry.Option{telemetry.WithTracerProvider(
+			sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample())))}, unsampled, 0},
 		{"with a provider that makes none", []telemetry.Option{telemetry.WithTracerProvider(noop.NewTracerProvider())}, plain, 0},
 		{"not sampled", []telemetry.Option{telemetry.WithTracerProvider(
 			sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))}, plain, 0},

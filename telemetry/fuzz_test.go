@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/telemetry"
@@ -19,10 +20,12 @@ func TestIsPlain(t *testing.T) {
 		"retry in 10 s":                                 false, // digits
 		"abcdefghijklmnopqrstuvwxyzabcdefghijk":         true,
 		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrs": false, // as long as a secret
-		"ключ":      false,
-		"a\nb":      false,
-		canaries[0]: false,
-		canaries[1]: false,
+		strings.Repeat("word ", 24):                     true,
+		strings.Repeat("word ", 25):                     false, // longer than a message is
+		"ключ":                                          false,
+		"a\nb":                                          false,
+		canaries[0]:                                     false,
+		canaries[1]:                                     false,
 	} {
 		if got := telemetry.IsPlain(message); got != want {
 			t.Errorf("IsPlain(%q) = %v, want %v", message, got, want)

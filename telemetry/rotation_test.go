@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -81,6 +82,21 @@ func TestReauthenticationIsLinkedToItsConnection(t *testing.T) {
 			t.Errorf("session %s: links are %v, want %d to its newest connection", name, links, want)
 		}
 	}
+}
+
+// TestClosedSessionIsForgotten: a name that is used again must not lead to the connection of a session that has ended.
+func TestClosedSessionIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		closeSession(t, dial(t, h, &exchange{}))
+		_, ended := h.RotationStep(t.Context(), rotate.Step{Kind: rotate.StepReauthenticate, Session: "md"})
+		ended(nil)
+		last := h.spans.Ended()[len(h.spans.Ended())-1]
+		if last.Name() != "credentials.rotate.reauthenticate" || len(last.Links()) > 0 {
+			t.Errorf("%s has the links %v, want none", last.Name(), last.Links())
+		}
+	})
 }
 
 func TestRotationThatFails(t *testing.T) {
