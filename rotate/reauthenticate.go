@@ -132,7 +132,7 @@ func (r *rotation) bringOnce(ctx context.Context, s Session) error {
 
 // compare proves what became of the session's channels.
 func (r *rotation) compare(ctx context.Context, s member) ([]ChannelReport, error) {
-	if err := r.pace(ctx, len(s.before)); err != nil {
+	if err := r.pace(ctx, len(s.Channels())); err != nil {
 		return nil, fmt.Errorf("rotate: verify subscriptions of %s: %w", s.Name(), err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
