@@ -55,7 +55,7 @@ func TestR8OrdersNeverWait(t *testing.T) {
 				if err := b.wait(ctx); err != nil {
 					return nil, err
 				}
-				return r.net.dial(ctx, network, addr)
+				return r.connect(ctx, network, addr)
 			}
 		},
 		"re-authenticating": func(b *bog, _ *rig, cfg *rotate.Config) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,7 @@ func (s *shelf) has(secret session.Secret) bool {
 // rig is a fleet on the exchange's double, in a bubble of time, over a network that can be cut.
 type rig struct {
 	net     *cutter
+	down    atomic.Bool // dialing fails, but for the authority
 	server  *deribittest.Server
 	key     deribittest.Key
 	keyring *rotate.Keyring
@@ -124,7 +126,7 @@ func newRigOf(t *testing.T, key deribittest.KeyConfig, exchange deribittest.Conf
 	admin := r.server.AddKey(deribittest.KeyConfig{Name: "admin"})
 	r.keyring = rotate.NewKeyring(session.Credentials{ClientID: r.key.ClientID, Secret: session.NewSecret([]byte(r.key.Secret)), Generation: 1})
 	template := session.Config{
-		URL: r.server.URL(), NetDial: r.net.dial, Heartbeat: -1, Grant: session.GrantCredentials,
+		URL: r.server.URL(), NetDial: r.connect, Heartbeat: -1, Grant: session.GrantCredentials,
 		Logger: slog.New(slog.NewTextHandler(r.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for i := range sessions {
@@ -144,6 +146,13 @@ func newRigOf(t *testing.T, key deribittest.KeyConfig, exchange deribittest.Conf
 	}
 	r.with(t, func(*rotate.Config) {})
 	return r
+}
+
+func (r *rig) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	if r.down.Load() {
+		return nil, errDown
+	}
+	return r.net.dial(ctx, network, addr)
 }
 
 func (r *rig) dial(t *testing.T, cfg session.Config) *session.Session {
