@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -95,14 +96,14 @@ func (c *census) add(stats session.Stats) {
 
 // update brings a member up to date. Two readers may collect at once and overtake each other: what is older changes nothing.
 func (m *member) update(stats session.Stats) {
-	m.sent = max(m.sent, int64(stats.Conn.BytesOut))        //nolint:gosec // a counter of bytes does not reach 1<<63
-	m.received = max(m.received, int64(stats.Conn.BytesIn)) //nolint:gosec // nor does this
+	m.sent = max(m.sent, signed(stats.Conn.BytesOut))
+	m.received = max(m.received, signed(stats.Conn.BytesIn))
 	for _, k := range stats.Kinds {
 		old := m.kinds[k.Kind]
 		m.setKind(k.Kind, kindCounts{
-			messages: max(old.messages, int64(k.Messages)), //nolint:gosec // a counter of messages does not reach 1<<63
-			dropped:  max(old.dropped, int64(k.Dropped)),   //nolint:gosec // nor do these
-			breaks:   max(old.breaks, int64(k.Gaps)),       //nolint:gosec // nor these
+			messages: max(old.messages, signed(k.Messages)),
+			dropped:  max(old.dropped, signed(k.Dropped)),
+			breaks:   max(old.breaks, signed(k.Gaps)),
 		})
 	}
 }
@@ -122,3 +123,6 @@ func (c *counts) setKind(kind string, n kindCounts) {
 	}
 	c.kinds[kind] = n
 }
+
+// signed is a counter in the type that OpenTelemetry takes.
+func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -37,7 +37,7 @@ func reportAttributes(report rotate.Report) []attribute.KeyValue {
 		attributes = append(attributes, keyKeyID.Int64(report.KeyID))
 	}
 	if report.NewGeneration != 0 {
-		attributes = append(attributes, keyGeneration.Int64(int64(report.NewGeneration))) //nolint:gosec // counts secrets
+		attributes = append(attributes, keyGeneration.Int64(signed(report.NewGeneration)))
 	}
 	return attributes
 }

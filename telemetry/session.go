@@ -71,10 +71,10 @@ func stepAttributes(step session.Step) []attribute.KeyValue {
 		attributes = append(attributes, keySessionName.String(step.Session))
 	}
 	if step.Epoch != 0 {
-		attributes = append(attributes, keyEpoch.Int64(int64(step.Epoch))) //nolint:gosec // counts connections
+		attributes = append(attributes, keyEpoch.Int64(signed(step.Epoch)))
 	}
 	if step.Generation != 0 {
-		attributes = append(attributes, keyGeneration.Int64(int64(step.Generation))) //nolint:gosec // counts secrets
+		attributes = append(attributes, keyGeneration.Int64(signed(step.Generation)))
 	}
 	if step.Channels != 0 {
 		attributes = append(attributes, keyChannels.Int(step.Channels))
@@ -85,7 +85,7 @@ func stepAttributes(step session.Step) []attribute.KeyValue {
 func stepEndAttributes(ended session.StepEnd) []attribute.KeyValue {
 	var attributes []attribute.KeyValue
 	if ended.Generation != 0 {
-		attributes = append(attributes, keyGeneration.Int64(int64(ended.Generation))) //nolint:gosec // counts secrets
+		attributes = append(attributes, keyGeneration.Int64(signed(ended.Generation)))
 	}
 	if ended.Confirmed != 0 {
 		attributes = append(attributes, keyConfirmed.Int(ended.Confirmed))

@@ -44,7 +44,7 @@ func exchange(t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig) (
 func privateDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory has to be entered
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return dir
