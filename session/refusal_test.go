@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +84,27 @@ func TestWaitingForCredentialsIsNotSilence(t *testing.T) {
 		open()
 		if err := s.WaitReady(t.Context()); err != nil || f.dials != 2 {
 			t.Errorf("%v after %d connections, want the second to be ready", err, f.dials)
+		}
+	})
+}
+
+// TestSubscribeThatAResumeRefuses loses the connection before the answer, and the next one refuses the channel at its resume:
+// Subscribe must not return a subscription that has no channel.
+func TestSubscribeThatAResumeRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		f.script = script{"public/subscribe": func(p *peer, r request) {
+			if p.number == 1 {
+				p.close()
+				return
+			}
+			p.answer(r, []string{})
+		}}
+		s := dial(t, scripted(f))
+		sub, err := s.Subscribe(t.Context(), session.SubscribeConfig{}, "ticker.A")
+		if refused, ok := errors.AsType[*session.SubscribeError](err); !ok || !slices.Equal(refused.Refused, []string{"ticker.A"}) {
+			t.Errorf("%v, %v, want a SubscribeError of the channel", sub, err)
 		}
 	})
 }
