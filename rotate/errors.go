@@ -40,7 +40,7 @@ func (e *LeaseHeldError) Error() string {
 
 // PreflightError is a check before the reset that failed. Nothing was changed.
 type PreflightError struct {
-	Check string // "sessions", "clock", "key" or "store"
+	Check string // "sessions", "clock", "connection", "key" or "store"
 	Err   error
 }
 

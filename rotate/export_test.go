@@ -6,8 +6,10 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// SetTry replaces the throwaway connection.
-func SetTry(r *Rotator, try func(context.Context, session.Credentials) error) { r.try = try }
+// SetTry replaces the throwaway connection, which then can always be had.
+func SetTry(r *Rotator, try func(context.Context, session.Credentials) error) {
+	r.try, r.reach = try, func(context.Context) error { return nil }
+}
 
 // Shut shuts the gate as a reset does.
 func (k *Keyring) Shut() { k.shut() }

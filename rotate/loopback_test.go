@@ -301,3 +301,30 @@ func (b *bench) settle(t *testing.T) {
 		t.Errorf("stored: %+v, %v", record, err)
 	}
 }
+
+// TestThrowawayOutOfReach: where the new secret could not be tried, the old one is not reset.
+func TestThrowawayOutOfReach(t *testing.T) {
+	t.Parallel()
+	server := exchangetest.New(t, deribittest.Config{Tick: -1})
+	key := server.AddKey(deribittest.KeyConfig{Name: "trader"})
+	b := newBench(t, server, key, session.Config{})
+	defer b.close(t)
+	for _, url := range []string{"ws://127.0.0.1:1/ws/api/v2", "http://127.0.0.1/", "ws://example.com/ws/api/v2"} {
+		r, err := rotate.New(rotate.Config{
+			Keyring: b.keyring, Store: b.store, Sessions: rotate.Fleet(b.fleet...), Throwaway: session.Config{URL: url},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Rotate(t.Context())
+		if failed, ok := errors.AsType[*rotate.PreflightError](err); !ok || failed.Check != "connection" {
+			t.Errorf("%s: %v", url, err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if now, _ := server.Key(key.ID); now.Secret != key.Secret {
+		t.Error("the key was reset")
+	}
+}

@@ -43,6 +43,7 @@ func (r *rotation) preflight(ctx context.Context) error {
 	}{
 		{"sessions", r.checkSessions},
 		{"clock", r.checkClock},
+		{"connection", r.checkThrowaway},
 		{"key", r.checkKey},
 		{"store", r.checkStore},
 	} {
@@ -82,6 +83,17 @@ func (r *rotation) checkClock(ctx context.Context) error {
 	middle := before.Add(time.Since(before) / 2)
 	if skew := middle.Sub(time.UnixMilli(millis)); skew.Abs() > maxSkew {
 		return fmt.Errorf("this machine is %v ahead of the exchange: set its clock", skew.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// checkThrowaway opens a connection like the one on which the new secret will be tried: after the reset it would be too late
+// to find out that none can be had.
+func (r *rotation) checkThrowaway(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	if err := r.reach(ctx); err != nil {
+		return fmt.Errorf("Config.Throwaway: %w", err)
 	}
 	return nil
 }

@@ -17,8 +17,9 @@ type Rotator struct {
 	cfg     Config
 	journal journal
 	owner   string // of leases
-	// try authenticates with credentials on a connection of its own.
-	try func(ctx context.Context, creds session.Credentials) error
+	// try authenticates with credentials on a connection of its own, and reach opens one without.
+	try   func(ctx context.Context, creds session.Credentials) error
+	reach func(ctx context.Context) error
 
 	work    sync.WaitGroup // every goroutine of the Rotator
 	closing chan struct{}  // closed when Close begins: what can be taken up later stops
@@ -50,10 +51,18 @@ func New(cfg Config) (*Rotator, error) {
 		owner:   newID(),
 		closing: make(chan struct{}),
 	}
+	throwaway := cfg.Throwaway
+	throwaway.Scope = "" // the secret is in question, not what it may do
 	r.try = func(ctx context.Context, creds session.Credentials) error {
-		throwaway := cfg.Throwaway
-		throwaway.Scope = "" // the secret is in question, not what it may do
 		return session.TryCredentials(ctx, throwaway, creds)
+	}
+	throwaway.Credentials, throwaway.Heartbeat, throwaway.CancelOnDisconnect = nil, -1, false
+	r.reach = func(ctx context.Context) error {
+		s, err := session.Dial(ctx, throwaway)
+		if err != nil {
+			return err
+		}
+		return s.Close(ctx)
 	}
 	return r, nil
 }
@@ -118,7 +127,7 @@ func (r *Rotator) join(ctx context.Context) error {
 	case <-joined:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
 
@@ -135,7 +144,7 @@ func (r *Rotator) fly(ctx context.Context, trigger Trigger) (Report, error) {
 				return f.report, f.err
 			}
 		case <-ctx.Done():
-			return Report{}, fmt.Errorf("rotate: still under way, no longer waited for: %w", context.Cause(ctx))
+			return Report{}, fmt.Errorf("rotate: still under way, no longer waited for: %w", ctx.Err())
 		}
 	}
 }
