@@ -87,12 +87,17 @@ type Error struct {
 	Message string
 	Data    json.RawMessage // as sent, nil if absent; the caller owns it
 
+	method  string   // of the call, empty for an Error that belongs to none or that no Conn made
 	verdict *Verdict // by Config.Classify; nil for an Error that no Conn made
 }
 
-// Error describes the refusal. The data member is left out: it may echo what was sent.
+// Error names the method and describes the refusal. The data member is left out: it may echo what was sent.
 func (e *Error) Error() string {
-	return fmt.Sprintf("rpc: server refused: %s (code %d)", e.Message, e.Code)
+	of := ""
+	if e.method != "" {
+		of = e.method + ": "
+	}
+	return fmt.Sprintf("rpc: %sserver refused: %s (code %d)", of, e.Message, e.Code)
 }
 
 // Class says what the refusal asks of the caller.

@@ -35,7 +35,7 @@ func (c *Conn) dispatch(msg []byte) error {
 	case env.hasID:
 		c.answer(msg, &env)
 	default:
-		c.report(Stray{Kind: StrayError, Err: c.refusal(&env)})
+		c.report(Stray{Kind: StrayError, Err: c.refusal(&env, "")})
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (c *Conn) answer(msg []byte, env *envelope) {
 	cl, stray := c.takeCall(env.id)
 	if cl == nil {
 		if env.failure != nil {
-			stray.Err = c.refusal(env)
+			stray.Err = c.refusal(env, stray.Method)
 		}
 		if c.cfg.Sensitive != nil && stray.Method != "" && c.cfg.Sensitive(stray.Method) {
 			clear(msg)
@@ -66,7 +66,7 @@ func (c *Conn) answer(msg []byte, env *envelope) {
 	sensitive := cl.sensitive
 	var err error
 	if env.failure != nil {
-		err = c.refusal(env)
+		err = c.refusal(env, cl.method)
 	} else {
 		cl.reply = append(cl.reply[:0], env.result...)
 	}
@@ -90,9 +90,9 @@ func (c *Conn) takeCall(id uint64) (*call, Stray) {
 }
 
 // refusal makes the Error of an envelope that has one.
-func (c *Conn) refusal(env *envelope) *Error {
+func (c *Conn) refusal(env *envelope, method string) *Error {
 	f := env.failure
-	err := &Error{Code: Code(f.code), Message: f.message, Data: bytes.Clone(f.data)}
+	err := &Error{Code: Code(f.code), Message: f.message, Data: bytes.Clone(f.data), method: method}
 	if c.cfg.Classify != nil {
 		v := c.cfg.Classify(err.Code)
 		err.verdict = &v
