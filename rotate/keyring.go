@@ -52,7 +52,7 @@ func (k *Keyring) Credentials(ctx context.Context) (session.Credentials, error) 
 		select {
 		case <-gate:
 		case <-ctx.Done():
-			return session.Credentials{}, fmt.Errorf("rotate: keyring: waiting for a rotation: %w", context.Cause(ctx))
+			return session.Credentials{}, fmt.Errorf("rotate: keyring: waiting for a rotation: %w", ctx.Err())
 		}
 	}
 }

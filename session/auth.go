@@ -99,7 +99,7 @@ func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark)
 				return f.err
 			}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
 		}
 	}
 }

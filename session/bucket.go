@@ -60,7 +60,7 @@ func (b *bucket) wait(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		b.giveBack()
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
 

@@ -237,7 +237,7 @@ func (l *link) holdSubscribing(ctx context.Context) error {
 	case l.subscribing <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
 

@@ -218,7 +218,7 @@ func (r *ring) take(ctx context.Context, e *entry) bool {
 		select {
 		case <-r.arrived:
 		case <-ctx.Done():
-			e.err = context.Cause(ctx)
+			e.err = ctx.Err()
 			return false
 		}
 	}

@@ -57,7 +57,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	select {
 	case err = <-first:
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = ctx.Err()
 	}
 	if err != nil {
 		s.end(err)
@@ -134,7 +134,7 @@ func (s *Session) waitLink(ctx context.Context) (*link, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (s *Session) Reconnect(ctx context.Context) error {
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 	<-r.begun
 	return s.WaitReady(ctx)
@@ -189,7 +189,7 @@ func (s *Session) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		s.end(ErrClosed)
 		<-s.done
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
 
