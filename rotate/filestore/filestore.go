@@ -53,8 +53,14 @@ func Open(path string) (*Store, error) {
 	return &Store{path: path}, d.close()
 }
 
+// errNoSecret refuses a first record that is good for nothing.
+var errNoSecret = errors.New("filestore: the first record needs ClientID and Current.Secret")
+
 // Create makes the file with its first record. Its error matches [fs.ErrExist] if there is one already.
 func Create(ctx context.Context, path string, record rotate.Record) (*Store, error) {
+	if record.ClientID == "" || record.Current.Secret.IsZero() {
+		return nil, errNoSecret
+	}
 	s, err := Open(path)
 	if err != nil {
 		return nil, err
@@ -190,7 +196,7 @@ func (d *directory) lock(ctx context.Context) (*os.File, error) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return nil, d.wrap("lock: another process holds it", context.Cause(ctx))
+			return nil, d.wrap("lock: another process holds it", ctx.Err())
 		}
 	}
 }
