@@ -1,7 +1,9 @@
 package deribittest_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,4 +172,27 @@ func TestBinaryMessageCloses(t *testing.T) {
 	if st := s.Stats(); len(c.seen) != 0 || st.Calls["public/test"] != 0 {
 		t.Errorf("served afterwards: %+v, %v", c.seen, st.Calls)
 	}
+}
+
+// A connection that is to be closed, and whose client does not read what is still queued for it, is cut after a grace.
+func TestCloseDoesNotWaitForASlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := memoryServer(t, deribittest.Config{})
+		slow := dialMemory(t, s, l)
+		slow.login(s.AddKey(deribittest.KeyConfig{}), "")
+		id := strings.Repeat("x", 30_000)
+		for i := range 8 {
+			slow.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":"%d%s","method":"public/test"}`, i, id))
+		}
+		slow.start("private/logout", nil)
+		synctest.Wait()
+		if n := s.Stats().OpenConnections; n != 1 {
+			t.Errorf("%d connections at once, want the one that has replies to read", n)
+		}
+		<-time.After(10 * time.Second)
+		synctest.Wait()
+		if n := s.Stats().OpenConnections; n != 0 {
+			t.Errorf("%d connections after the grace", n)
+		}
+	})
 }

@@ -45,6 +45,9 @@ func (r *replica) apply(t *testing.T, data json.RawMessage) {
 	if msg.Type != "change" || msg.Prev != r.id || msg.ID <= r.id {
 		t.Fatalf("%s from %d to %d, the book is at %d", msg.Type, msg.Prev, msg.ID, r.id)
 	}
+	if len(msg.Bids)+len(msg.Asks) == 0 {
+		t.Errorf("the message from %d to %d changes nothing", msg.Prev, msg.ID)
+	}
 	r.take(t, msg)
 }
 
