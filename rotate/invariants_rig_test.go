@@ -1,6 +1,7 @@
 package rotate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -263,7 +264,7 @@ func (r *rig) settled(t *testing.T) {
 // behaviours are what an exchange may do to tokens and sockets at a reset.
 var behaviours = []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed}
 
-// lossy is an authority that loses the reply to the resets that it is told to, or the reset itself.
+// lossy is an authority that loses the reply to the next reset that is executed, or the request for it.
 type lossy struct {
 	rotate.Authority
 	reply, request atomic.Bool // to be lost next
@@ -278,7 +279,7 @@ func (a *lossy) CallRaw(ctx context.Context, method string, params any, dst []by
 		return dst, lost
 	}
 	raw, err := a.Authority.CallRaw(ctx, method, params, dst)
-	if err == nil && a.reply.CompareAndSwap(true, false) {
+	if err == nil && bytes.Contains(raw, []byte("client_secret")) && a.reply.CompareAndSwap(true, false) {
 		return dst, lost
 	}
 	return raw, err

@@ -35,16 +35,18 @@ func (x *trouble) save(_ context.Context, record rotate.Record) error {
 }
 
 // cutAt cuts the sessions' network when a reply to a method is about to be written, until it is healed.
-func (x *trouble) cutAt(t *testing.T, method string) {
-	t.Helper()
-	x.onFrame(func(f deribittest.Frame) {
-		if f.Method == method && !f.Incoming && x.hit.CompareAndSwap(false, true) {
-			x.down.Store(true)
-			if err := x.net.cut(); err != nil {
-				t.Error(err)
+func cutAt(method string) func(*testing.T, *trouble) {
+	return func(t *testing.T, x *trouble) {
+		t.Helper()
+		x.onFrame(func(f deribittest.Frame) {
+			if f.Method == method && !f.Incoming && x.hit.CompareAndSwap(false, true) {
+				x.down.Store(true)
+				if err := x.net.cut(); err != nil {
+					t.Error(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // TestR14Settles lets one fault each strike a rotation, and 40 s later stop. Within 70 s of that everything has come to rest: one secret
@@ -56,8 +58,8 @@ func (x *trouble) cutAt(t *testing.T, method string) {
 func TestR14Settles(t *testing.T) {
 	for name, strike := range map[string]func(*testing.T, *trouble){
 		"the store is down":                              func(_ *testing.T, x *trouble) { x.store.Store(true) },
-		"the network is cut at the reset":                func(t *testing.T, x *trouble) { x.cutAt(t, "private/reset_api_key") },
-		"the network is cut at the first authentication": func(t *testing.T, x *trouble) { x.cutAt(t, "public/auth") },
+		"the network is cut at the reset":                cutAt("private/reset_api_key"),
+		"the network is cut at the first authentication": cutAt("public/auth"),
 		"the request is lost":                            func(_ *testing.T, x *trouble) { x.authority.request.Store(true) },
 		"the reply is lost":                              func(_ *testing.T, x *trouble) { x.authority.reply.Store(true) },
 	} {
@@ -182,7 +184,7 @@ func kept() int64 {
 	}
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc) //nolint:gosec // a heap is smaller than that
+	return int64(stats.HeapAlloc)
 }
 
 // keptBeside is the heap in use, in bytes, without what was allocated below a package: the double remembers all it has ever seen.
