@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +149,68 @@ func TestRotateAsksForTheSecondFactor(t *testing.T) {
 	}
 	if !accepts(t, server, key.ClientID, path) {
 		t.Error("the file does not hold the new secret")
+	}
+}
+
+// TestSecondFactorFromTheShell rotates against a sim whose codes a person would read off its terminal.
+func TestSecondFactorFromTheShell(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	out, told := io.Pipe()
+	device, shown := io.Pipe()
+	exited := make(chan int, 1)
+	go func() {
+		exited <- run(ctx, streams{strings.NewReader(""), told, shown}, []string{"sim", "-json", "-second-factor"})
+	}()
+	var sim simulated
+	if err := json.NewDecoder(out).Decode(&sim); err != nil {
+		t.Fatal(err)
+	}
+	var code string
+	if _, err := fmt.Fscanf(device, "second factor: %s\n", &code); err != nil {
+		t.Fatal(err)
+	}
+	exit, _, errOut := invoke(t, code+"\n", "rotate", "-url", sim.WS, "-client-id", sim.ClientID, "-secret-file", sim.SecretFile,
+		"-key-id", strconv.FormatInt(sim.KeyID, 10))
+	if exit != 0 {
+		t.Errorf("exit code %d\n%s", exit, errOut)
+	}
+	interrupt()
+	if code := <-exited; code != 0 {
+		t.Errorf("sim: exit code %d", code)
+	}
+}
+
+// TestInterruptAtThePrompt: who is asked for a code may interrupt, and the key is as before.
+func TestInterruptAtThePrompt(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{SecondFactor: true})
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	stdin, typed := io.Pipe()
+	defer typed.Close()
+	prompt, stderr := io.Pipe()
+	exited := make(chan int, 1)
+	go func() {
+		exited <- run(ctx, streams{stdin, io.Discard, stderr}, []string{
+			"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-key-id", "1",
+		})
+		stderr.Close()
+	}()
+	if _, err := prompt.Read(make([]byte, 200)); err != nil {
+		t.Fatal(err)
+	}
+	interrupt()
+	said, err := io.ReadAll(prompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := <-exited; code != 1 || !strings.Contains(string(said), "interrupted") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if !accepts(t, server, key.ClientID, path) {
+		t.Error("the key is not as before")
 	}
 }
 

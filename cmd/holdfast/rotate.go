@@ -86,7 +86,7 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	f := &fleet{rotation: r}
 	cfg := rotate.Config{
 		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
-		SecondFactor: askFactor(std), Logger: r.log,
+		SecondFactor: askFactor(ctx, std), Logger: r.log,
 	}
 	if r.adminID != "" {
 		if cfg.Authority, err = f.dialAdmin(ctx); err != nil {
@@ -97,20 +97,31 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	if err != nil {
 		return report, errors.Join(err, f.close(ctx))
 	}
-	defer func() {
-		// The signal that ended ctx must not keep a received secret from being stored.
+	// An interrupt stops the rotation where it can be stopped, and waits where a received secret has to be stored.
+	closing := func() error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		err = errors.Join(err, rotator.Close(last), f.close(last), unwritten)
-	}()
-	// What a crash left is finished before the key is used.
-	if report, err = rotator.Recover(ctx); err != nil {
+		return rotator.Close(last)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = closing() }) // the Close below tells the same error
+	defer stop()
+	report, err = r.turn(ctx, rotator, f, keyring)
+	return report, errors.Join(err, closing(), f.close(context.WithoutCancel(ctx)), unwritten)
+}
+
+// turn finishes what a crash has left, then opens the sessions, and rotates. An interrupt does not leave a rotation alone: it
+// closes the rotator, which is waited for.
+func (r *rotation) turn(
+	ctx context.Context, rotator *rotate.Rotator, f *fleet, keyring *rotate.Keyring,
+) (report rotate.Report, err error) {
+	waiting := context.WithoutCancel(ctx)
+	if report, err = rotator.Recover(waiting); err != nil {
 		return report, err
 	}
 	if f.own, err = f.dial(ctx, keyring); err != nil {
 		return report, err
 	}
-	return rotator.Rotate(ctx)
+	return rotator.Rotate(waiting)
 }
 
 // closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long.
@@ -160,14 +171,30 @@ func (r *rotation) config() session.Config {
 	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.log}
 }
 
-// askFactor asks the person at the terminal for a code.
-func askFactor(std streams) func(context.Context, rotate.Challenge) (string, error) {
-	lines := bufio.NewScanner(std.in)
-	return func(_ context.Context, c rotate.Challenge) (string, error) {
+// askFactor asks the person at the terminal for a code. An interrupt is an answer too: nothing has been executed yet.
+func askFactor(ctx context.Context, std streams) func(context.Context, rotate.Challenge) (string, error) {
+	in := bufio.NewReader(std.in)
+	return func(asked context.Context, c rotate.Challenge) (string, error) {
 		_, _ = fmt.Fprintf(std.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
-		if !lines.Scan() {
-			return "", errors.Join(errors.New("no code was given"), lines.Err())
+		type line struct {
+			text string
+			err  error
 		}
-		return strings.TrimSpace(lines.Text()), nil
+		lines := make(chan line, 1)
+		go func() { // a terminal cannot be stopped reading: it ends with the line, or with the program
+			text, err := in.ReadString('\n')
+			lines <- line{text, err}
+		}()
+		select {
+		case l := <-lines:
+			if code := strings.TrimSpace(l.text); code != "" {
+				return code, nil
+			}
+			return "", errors.Join(errors.New("no code was given"), l.err)
+		case <-ctx.Done():
+			return "", errors.New("interrupted")
+		case <-asked.Done():
+			return "", asked.Err()
+		}
 	}
 }

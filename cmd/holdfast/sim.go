@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 )
@@ -28,7 +29,7 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	asJSON := flags.Bool("json", false, "print the addresses and the key as one line of JSON")
 	secretFile := flags.String("secret-file", "", "file to write the key's secret to; empty makes one, and removes it at the end")
-	factor := flags.Bool("second-factor", false, "the key's account asks for a second factor where the exchange does")
+	factor := flags.Bool("second-factor", false, "the account asks for a second factor where the exchange does; its codes are shown on standard error")
 	var cfg deribittest.Config
 	flags.TextVar(&cfg.Reset, "behaviour", deribittest.TokensKept,
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
@@ -64,8 +65,27 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	if err := tell(std.out); err != nil {
 		return err
 	}
+	if *factor {
+		return tellCodes(ctx, std.err, func() string { return exchange.SecondFactorCode(key.ID) })
+	}
 	<-ctx.Done()
 	return nil
+}
+
+// tellCodes stands for the device of the account's owner, which shows another code every 30 s.
+func tellCodes(ctx context.Context, w io.Writer, code func() string) error {
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := fmt.Fprintf(w, "second factor: %s\n", code()); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (s simulated) line(w io.Writer) error { return json.NewEncoder(w).Encode(s) }
