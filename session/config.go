@@ -134,6 +134,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: CancelOnDisconnect: needs Credentials", ErrConfig)
 	case c.Grant > GrantCredentials:
 		return fmt.Errorf("%w: Grant: %d is neither GrantSignature nor GrantCredentials", ErrConfig, c.Grant)
+	case misspelt(c.Scope) != "":
+		return fmt.Errorf("%w: Scope: %q: an access ends in :read, :read_write or :none", ErrConfig, misspelt(c.Scope))
 	case c.DialTimeout < 0 || c.CallTimeout < 0:
 		return fmt.Errorf("%w: DialTimeout, CallTimeout: must not be negative", ErrConfig)
 	}

@@ -26,6 +26,7 @@ func TestBadConfig(t *testing.T) {
 		"plain text":               {session.Config{URL: "ws://host/?token=hush"}, "URL: is not encrypted"},
 		"heartbeat too short":      {session.Config{URL: session.TestURL, Heartbeat: 9 * time.Second}, "Heartbeat: 9s is below"},
 		"COD without credentials":  {session.Config{URL: session.TestURL, CancelOnDisconnect: true}, "CancelOnDisconnect: needs Credentials"},
+		"misspelt scope":           {session.Config{URL: session.TestURL, Scope: "connection trade:fly"}, `Scope: "trade:fly"`},
 		"unknown grant":            {session.Config{URL: session.TestURL, Grant: 9}, "Grant: 9 is neither"},
 		"negative dial timeout":    {session.Config{URL: session.TestURL, DialTimeout: -1}, "must not be negative"},
 		"negative call timeout":    {session.Config{URL: session.TestURL, CallTimeout: -1}, "must not be negative"},

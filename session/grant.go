@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,6 +149,21 @@ func askedScope(scope string) string {
 		}
 	}
 	return strings.TrimSpace("connection " + scope)
+}
+
+// areas are what access can be granted to. The exchange ignores what it does not know, so that a misspelt item would get
+// nothing, without a word; items of other kinds may come to be.
+var areas = []string{"account", "trade", "wallet", "block_trade", "block_rfq", "custody"}
+
+// misspelt returns an item of a scope that asks for access of no known level, empty if there is none.
+func misspelt(scope string) string {
+	for item := range strings.FieldsSeq(scope) {
+		area, level, _ := strings.Cut(item, ":")
+		if slices.Contains(areas, area) && level != "read" && level != "read_write" && level != "none" {
+			return item
+		}
+	}
+	return ""
 }
 
 // missingScope is what was asked for and not granted. The exchange narrows a scope without an error. Only access can be
