@@ -220,7 +220,7 @@ func isBelow(stack []uintptr, pkg string) bool {
 	}
 }
 
-// TestR16NothingIsLeft rotates 200 times under four sessions: as many goroutines as before, and a heap that has not grown by 1 MiB.
+// TestR16NothingIsLeft rotates 200 times under four sessions: no more goroutines than before, and a heap that has not grown by 1 MiB.
 func TestR16NothingIsLeft(t *testing.T) {
 	rate := runtime.MemProfileRate
 	runtime.MemProfileRate = 64
@@ -237,7 +237,7 @@ func TestR16NothingIsLeft(t *testing.T) {
 			r.rotate(t)
 		}
 		synctest.Wait()
-		if now := runtime.NumGoroutine(); now != goroutines {
+		if now := runtime.NumGoroutine(); now > goroutines { // those of an earlier test may still have been ending
 			t.Errorf("%d goroutines, before %d", now, goroutines)
 		}
 		if grown := keptBeside(t, "/deribittest.") - heap; grown > 1<<20 {

@@ -192,8 +192,8 @@ func compareChannel(before, after session.ChannelStats, status session.ChannelSt
 	if after.Breaks > before.Breaks {
 		report.Breaks = after.Breaks - before.Breaks
 	}
-	if before.Epoch != 0 && after.Epoch > before.Epoch {
-		report.Gaps = after.Epoch - before.Epoch
+	if after.Gaps > before.Gaps {
+		report.Gaps = after.Gaps - before.Gaps
 	}
 	return report
 }

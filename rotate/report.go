@@ -72,7 +72,7 @@ type ChannelReport struct {
 	Confirmed bool                 `json:"confirmed"` // the exchange confirmed it after the re-authentication
 	Note      string               `json:"note,omitempty"`
 	Breaks    uint64               `json:"breaks"` // of the chain of change ids, in between
-	Gaps      uint64               `json:"gaps"`   // changes of connection in between, as far as notifications show them
+	Gaps      uint64               `json:"gaps"`   // in between: how often notifications may have been missed
 }
 
 // String is the report in a few lines for people.
@@ -93,19 +93,24 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "\n  %-14s %12v%s", s.Kind, s.Duration.Round(time.Microsecond), because(s.Err))
 	}
 	for _, s := range r.Sessions {
-		breaks, gaps := s.losses()
-		fmt.Fprintf(&b, "\n  session %s: wave %d, %v, %d channels, %d breaks, %d gaps%s",
-			s.Name, s.Wave, s.Duration.Round(time.Microsecond), len(s.Channels), breaks, gaps, because(s.Err))
+		fmt.Fprintf(&b, "\n  session %s: wave %d, %v, %d channels, %s%s",
+			s.Name, s.Wave, s.Duration.Round(time.Microsecond), len(s.Channels), s.continuity(), because(s.Err))
 	}
 	return b.String()
 }
 
-func (s SessionReport) losses() (breaks, gaps uint64) {
+// continuity says how many of the channels had a gap.
+func (s SessionReport) continuity() string {
+	interrupted := 0
 	for _, c := range s.Channels {
-		breaks += c.Breaks
-		gaps += c.Gaps
+		if c.Gaps > 0 {
+			interrupted++
+		}
 	}
-	return breaks, gaps
+	if interrupted == 0 {
+		return "none interrupted"
+	}
+	return fmt.Sprintf("%d interrupted", interrupted)
 }
 
 func because(err string) string {

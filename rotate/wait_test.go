@@ -152,7 +152,7 @@ func TestChannels(t *testing.T) {
 		report, err := p.rotator(t, func(c *rotate.Config) {
 			c.Hooks.BeforeReauthenticate = func(_ context.Context, name string) {
 				if name == "s0" {
-					p.sessions[0].channels = []session.ChannelStats{{Channel: "book.A.raw", Epoch: 3, Breaks: 4}}
+					p.sessions[0].channels = []session.ChannelStats{{Channel: "book.A.raw", Epoch: 3, Breaks: 4, Gaps: 2}}
 				}
 			}
 		}).Rotate(t.Context())

@@ -193,23 +193,35 @@ func (r *registry) refuse(names []string, err error) {
 
 // lost marks a gap in every subscription that the connection of epoch may have fed.
 func (r *registry) lost(epoch uint64) {
-	for _, sub := range r.subscriptions() {
-		if r.wasFed(sub, epoch) {
-			sub.gap(&GapError{Reason: GapReconnect, Epoch: epoch})
-		}
+	for _, sub := range r.fed(epoch) {
+		sub.gap(&GapError{Reason: GapReconnect, Epoch: epoch})
 	}
 }
 
-func (r *registry) wasFed(sub *Subscription, epoch uint64) bool {
+// fed returns the subscriptions that the connection of epoch may have fed, and counts the gap of each of its channels.
+func (r *registry) fed(epoch uint64) []*Subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, name := range sub.names {
-		ch := r.channels[name]
-		if ch != nil && (ch.confirmed.Load() == epoch || ch.epoch.Load() == epoch) {
-			return true
+	var subs []*Subscription
+	counted := map[*channel]bool{}
+	for sub := range r.live {
+		fed := false
+		for _, name := range sub.names {
+			ch := r.channels[name]
+			if ch == nil || ch.confirmed.Load() != epoch && ch.epoch.Load() != epoch {
+				continue
+			}
+			fed = true
+			if !counted[ch] {
+				counted[ch] = true
+				ch.gaps.Add(1)
+			}
+		}
+		if fed {
+			subs = append(subs, sub)
 		}
 	}
-	return false
+	return subs
 }
 
 // end ends every subscription, and refuses new ones.

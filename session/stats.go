@@ -32,6 +32,7 @@ type ChannelStats struct {
 	Channel       string `json:"channel"`
 	Epoch         uint64 `json:"epoch"` // of the connection over which the last notification came, 0 before the first
 	Notifications uint64 `json:"notifications"`
+	Gaps          uint64 `json:"gaps"` // how often notifications may have been missed: lost connections, and breaks of the chain
 	// A book's chain of change ids: how many snapshots came, how often a delta did not name its predecessor, and the id
 	// of the last message.
 	Snapshots    uint64 `json:"snapshots"`
@@ -94,7 +95,7 @@ func (s *Session) Channels() []ChannelStats {
 			continue
 		}
 		stats = append(stats, ChannelStats{
-			Channel: ch.name, Epoch: ch.epoch.Load(), Notifications: ch.received.Load(),
+			Channel: ch.name, Epoch: ch.epoch.Load(), Notifications: ch.received.Load(), Gaps: ch.gaps.Load(),
 			Snapshots: ch.chain.snapshots.Load(), Breaks: ch.chain.breaks.Load(), LastChangeID: ch.chain.last.Load(),
 		})
 	}
