@@ -55,9 +55,10 @@ type notifications struct {
 }
 
 type latency struct {
-	P50  float64 `json:"p50"`
-	P99  float64 `json:"p99"`
-	P999 float64 `json:"p999"`
+	Calls int     `json:"calls"`
+	P50   float64 `json:"p50"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
 }
 
 type goroutines struct {
@@ -75,7 +76,7 @@ func percentiles(took []time.Duration) latency {
 		i := min(int(q*float64(len(took))), len(took)-1)
 		return float64(took[i]) / float64(time.Microsecond)
 	}
-	return latency{P50: at(0.50), P99: at(0.99), P999: at(0.999)}
+	return latency{Calls: len(took), P50: at(0.50), P99: at(0.99), P999: at(0.999)}
 }
 
 // account writes what happened for a person to read.
@@ -90,7 +91,7 @@ func (r *result) account(w io.Writer) {
 		r.Notifications.Published, r.Notifications.Received, r.Notifications.Lost, r.Notifications.Gaps)
 	for _, phase := range []string{"before", "during", "after"} {
 		l := r.LatencyMicros[phase]
-		line("latency        %-6s rotation: p50 %.0f us, p99 %.0f us, p99.9 %.0f us", phase, l.P50, l.P99, l.P999)
+		line("%-6s rotation  %d calls: p50 %.0f us, p99 %.0f us, p99.9 %.0f us", phase, l.Calls, l.P50, l.P99, l.P999)
 	}
 	spans := make([]string, 0, len(r.Spans))
 	for _, name := range slices.Sorted(maps.Keys(r.Spans)) {
