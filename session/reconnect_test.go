@@ -108,8 +108,8 @@ func TestI4CutConnections(t *testing.T) {
 		}
 	}
 	for _, ch := range s.Channels() {
-		if ch.Breaks != 0 || ch.Snapshots != 4 {
-			t.Errorf("%s: %d breaks, %d snapshots", ch.Channel, ch.Breaks, ch.Snapshots)
+		if ch.Breaks != 0 || ch.Snapshots != 4 || ch.Gaps != 3 {
+			t.Errorf("%s: %d breaks, %d snapshots, %d gaps", ch.Channel, ch.Breaks, ch.Snapshots, ch.Gaps)
 		}
 	}
 }
