@@ -221,9 +221,7 @@ func (s *stage) rotations(ctx context.Context) error {
 				return err
 			}
 		}
-		if i == s.opts.rotations-1 {
-			s.phase.Store(after)
-		}
+		s.phase.Store(after)
 		if err := wait(ctx, s.opts.phase); err != nil {
 			return err
 		}
