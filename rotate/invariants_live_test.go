@@ -76,7 +76,7 @@ func TestR8OrdersNeverWait(t *testing.T) {
 				wg.Go(func() { r.rotate(t) })
 				<-b.entered
 				for range 3 {
-					r.ordersTakeNoTime(t)
+					wg.Go(func() { r.ordersTakeNoTime(t) })
 					<-time.After(time.Second)
 				}
 				close(b.out)
