@@ -25,6 +25,6 @@
 // secrets that are known are then tried, newest first, and the exchange is the only judge of them. A network or a store that
 // is down is waited for. What a crash leaves is taken up by [Rotator.Recover].
 //
-// One case remains that no client can repair: the exchange has reset the key, and its answer was lost or the process died
+// One case remains that is not repaired by itself: the exchange has reset the key, and its answer was lost or the process died
 // before it was stored. Then a [LockedOutError] prints the steps for a person; nothing that still works is torn down.
 package rotate
