@@ -82,6 +82,21 @@ func (p *Pending) Wait(ctx context.Context, result any) error {
 	})
 }
 
+// WaitRaw is Wait with a result that is not decoded: it appends the JSON of the result to dst and returns the extended
+// slice, which the caller owns.
+func (p *Pending) WaitRaw(ctx context.Context, dst []byte) ([]byte, error) {
+	raw, err := p.pending.WaitRaw(ctx, dst)
+	if !p.session.isFenced(p.call.method, err) {
+		return raw, err
+	}
+	p.call.refusal = err
+	err = p.session.resend(ctx, p.call, func(l *link) error {
+		raw, err = l.conn.CallRaw(ctx, p.call.method, p.params, dst)
+		return err
+	})
+	return raw, err
+}
+
 // mark is the authority of a connection at some moment.
 type mark struct{ auths, generation uint64 }
 

@@ -191,6 +191,17 @@ func TestFenceUnder64Callers(t *testing.T) {
 			}
 			return nil
 		},
+		"Send, raw": func(s *session.Session, ctx context.Context, label string) error {
+			pending, err := s.Send(ctx, "private/buy", labelled(label))
+			if err != nil {
+				return err
+			}
+			got, err := pending.WaitRaw(ctx, []byte("="))
+			if err != nil || string(got) != `="`+label+`"` {
+				return fmt.Errorf("%q: %w", got, err)
+			}
+			return nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
