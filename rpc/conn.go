@@ -84,12 +84,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Notification is an incoming message that answers no call. Its slices are valid until the handler returns.
-type Notification struct {
-	Method []byte
-	Params []byte
-}
-
 // Conn is one connection. Any number of goroutines may use it. A connection that has ended stays so.
 type Conn struct {
 	transport Transport

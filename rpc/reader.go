@@ -40,15 +40,6 @@ func (c *Conn) dispatch(msg []byte) error {
 	return nil
 }
 
-func (c *Conn) notify(env *envelope) {
-	if c.cfg.Handler == nil {
-		c.report(Stray{Kind: StrayNotification, Method: string(env.method)})
-		return
-	}
-	c.counters.notifications.Add(1)
-	c.cfg.Handler(Notification{Method: env.method, Params: env.params})
-}
-
 // answer completes the call that the frame answers.
 func (c *Conn) answer(msg []byte, env *envelope) {
 	cl, stray := c.takeCall(env.id)
