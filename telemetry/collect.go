@@ -37,7 +37,6 @@ func (t *Telemetry) collect(_ context.Context, o metric.Observer) error {
 	t.observe(o, i.gaps, keyGapReason, &t.gaps)
 	t.observe(o, i.disconnects, keyErrorType, &t.disconnects)
 	t.observe(o, i.resent, keyRPCMethod, &t.resent)
-	t.observe(o, i.strays, keyStrayKind, &t.strays)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"errors"
 
 	"go.opentelemetry.io/otel/metric"
@@ -12,6 +13,7 @@ type instruments struct {
 	heartbeatRTT     metric.Float64Histogram
 	connectDuration  metric.Float64Histogram
 	rotationDuration metric.Float64Histogram
+	strays           metric.Int64Counter
 
 	// Read from counters when a reader collects: nothing is paid for them on the hot paths.
 	status         metric.Int64ObservableUpDownCounter
@@ -21,7 +23,6 @@ type instruments struct {
 	gaps           metric.Int64ObservableCounter
 	disconnects    metric.Int64ObservableCounter
 	resent         metric.Int64ObservableCounter
-	strays         metric.Int64ObservableCounter
 	networkIO      metric.Int64ObservableCounter
 	tokenRemaining metric.Float64ObservableGauge
 }
@@ -35,7 +36,7 @@ func newInstruments(meter metric.Meter) (instruments, error) {
 		rotationDuration: m.seconds("holdfast.credentials.rotation.duration", "Duration of a rotation.", stepBuckets),
 		disconnects:      m.sum("holdfast.session.disconnects", "{disconnect}", "Connections of ready sessions that ended."),
 		resent:           m.sum("holdfast.session.resent", "{request}", "Calls sent again after a re-authentication."),
-		strays:           m.sum("holdfast.session.strays", "{frame}", "Frames that belong to no waiting call."),
+		strays:           m.counter("holdfast.session.strays", "{frame}", "Frames that belong to no waiting call."),
 
 		status:         m.level("holdfast.session.status", "1", "Open sessions by state."),
 		activeRequests: m.level("holdfast.session.active_requests", "{request}", "Calls that wait for their answer."),
@@ -48,9 +49,14 @@ func newInstruments(meter metric.Meter) (instruments, error) {
 	return i, m.err
 }
 
+// observeCalls reports whether anything is measured of the calls and frames of a connection.
+func (i instruments) observeCalls(ctx context.Context) bool {
+	return i.callDuration.Enabled(ctx) || i.heartbeatRTT.Enabled(ctx) || i.strays.Enabled(ctx)
+}
+
 func (i instruments) observables() []metric.Observable {
 	return []metric.Observable{
-		i.status, i.activeRequests, i.messages, i.dropped, i.gaps, i.disconnects, i.resent, i.strays, i.networkIO,
+		i.status, i.activeRequests, i.messages, i.dropped, i.gaps, i.disconnects, i.resent, i.networkIO,
 		i.tokenRemaining,
 	}
 }
@@ -66,6 +72,12 @@ func (m *maker) seconds(name, description string, buckets []float64) metric.Floa
 		metric.WithExplicitBucketBoundaries(buckets...))
 	m.err = errors.Join(m.err, err)
 	return h
+}
+
+func (m *maker) counter(name, unit, description string) metric.Int64Counter {
+	c, err := m.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
+	m.err = errors.Join(m.err, err)
+	return c
 }
 
 func (m *maker) level(name, unit, description string) metric.Int64ObservableUpDownCounter {

@@ -17,6 +17,7 @@ type config struct {
 	methods        []string
 	attributes     []attribute.KeyValue
 	callSpans      *bool // nil: only if a tracer provider was given
+	callSampling   float64
 }
 
 // WithTracerProvider sets where spans go, and turns spans for calls on. The default is the global provider, for the steps of
@@ -25,7 +26,8 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) { c.tracerProvider = tp }
 }
 
-// WithMeterProvider sets where metrics go. The default, and nil, is the global provider.
+// WithMeterProvider sets where metrics go. The default, and nil, is the global provider. A connection that is opened while
+// there is none is not measured, at no cost, even if one is set later.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return func(c *config) { c.meterProvider = mp }
 }
@@ -47,8 +49,16 @@ func WithCallSpans(on bool) Option {
 	return func(c *config) { c.callSpans = &on }
 }
 
+// WithCallSampling gives spans to a ratio of calls only, from 0 to 1, and spares the others what it costs to ask the
+// provider's sampler: a third of a microsecond and three allocations each. The default is 1. It decides for calls that would
+// begin a trace; a call within a trace has a span if that trace is recorded. The provider's sampler is still asked, so it
+// should sample all that it is shown, as its default does.
+func WithCallSampling(ratio float64) Option {
+	return func(c *config) { c.callSampling = ratio }
+}
+
 func newConfig(opts []Option) config {
-	var c config
+	c := config{callSampling: 1}
 	for _, opt := range opts {
 		opt(&c)
 	}

@@ -20,8 +20,12 @@ func (t *Telemetry) Ended(s *session.Session) {
 	t.openings.forget(s.Name())
 }
 
-// Calls implements [session.Observer]: it returns what reports the calls of one connection.
+// Calls implements [session.Observer]: it returns what reports the calls of one connection, nil if nothing is to be
+// reported of them.
 func (t *Telemetry) Calls(ctx context.Context, step session.Step) rpc.Observer {
+	if !t.callSpans && !t.instruments.observeCalls(ctx) {
+		return nil // so that rpc does not even look at the clock
+	}
 	return t.newConnection(ctx, endpointOf(step.URL))
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +16,18 @@ func (t *Telemetry) startStep(
 ) (context.Context, trace.Span) {
 	opts := append(kinship, trace.WithAttributes(slices.Concat(attributes, t.attributes)...))
 	return t.tracer.Start(ctx, name, opts...) //nolint:spancheck // ended by the function that the observer returns
+}
+
+// wantsSpan reports whether a call that is made in ctx is to have a span, as far as telemetry decides.
+func (t *Telemetry) wantsSpan(ctx context.Context) bool {
+	parent := trace.SpanFromContext(ctx)
+	switch {
+	case isUnsampled(parent):
+		return false
+	case parent.SpanContext().IsValid() && !hasEnded(parent):
+		return true
+	}
+	return t.sampling >= 1 || rand.Float64() < t.sampling
 }
 
 // adopted is how a span is related to the current one: a parent that has ended adopts no children, else a trace would last

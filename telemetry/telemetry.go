@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 // Telemetry reports to OpenTelemetry what it observes. It is the Observer of packages session and rotate, and makes that of
@@ -17,6 +19,7 @@ import (
 type Telemetry struct {
 	tracer     trace.Tracer
 	callSpans  bool
+	sampling   float64 // the share of calls outside traces that get spans, if calls get any
 	known      map[string]bool
 	attributes []attribute.KeyValue
 	// common is the option of measurements without other attributes, and plain the same in the form that a measurement
@@ -28,9 +31,11 @@ type Telemetry struct {
 	registration metric.Registration
 	outcomes     *outcomeCache
 
-	sessions                          fleet
-	openings                          openings
-	strays, disconnects, gaps, resent tally
+	strays map[rpc.StrayKind][]metric.AddOption
+
+	sessions                  fleet
+	openings                  openings
+	disconnects, gaps, resent tally
 }
 
 // New returns a Telemetry. Its errors are those of the meter provider, which refused an instrument.
@@ -41,6 +46,7 @@ func New(opts ...Option) (*Telemetry, error) {
 		tracer: c.tracerProvider.Tracer(ScopeName,
 			trace.WithInstrumentationVersion(version), trace.WithSchemaURL(schemaURL)),
 		callSpans:  *c.callSpans,
+		sampling:   c.callSampling,
 		known:      make(map[string]bool, len(deribitMethods)+len(c.methods)),
 		attributes: c.attributes,
 		common:     metric.WithAttributeSet(attribute.NewSet(c.attributes...)),
@@ -50,6 +56,10 @@ func New(opts ...Option) (*Telemetry, error) {
 		t.known[method] = true
 	}
 	t.outcomes = newOutcomeCache(t)
+	t.strays = make(map[rpc.StrayKind][]metric.AddOption, len(strayKinds))
+	for kind, name := range strayKinds {
+		t.strays[kind] = t.strayOptions(name)
+	}
 	meter := c.meterProvider.Meter(ScopeName,
 		metric.WithInstrumentationVersion(version), metric.WithSchemaURL(schemaURL))
 	if err := t.register(meter); err != nil {
