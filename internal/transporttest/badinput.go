@@ -9,11 +9,14 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
-// BadInput hands d each kind of bad URL and each kind of bad frame, and checks the error's type.
-func BadInput(t *testing.T, d rpc.Dialer) {
+// BadInput hands s each kind of bad URL and each kind of bad frame, and checks the error's type.
+func BadInput(t *testing.T, s Subject) {
 	t.Helper()
-	badURLs(t, d)
-	badFrames(t, d)
+	t.Run(s.Name, func(t *testing.T) {
+		badURLs(t, s.Dialer)
+		badFrames(t, s.Dialer)
+		forgivable(t, s)
+	})
 }
 
 func badURLs(t *testing.T, d rpc.Dialer) {
@@ -82,13 +85,39 @@ func badFrames(t *testing.T, d rpc.Dialer) {
 			}
 		})
 	}
-	t.Run("text that is not UTF-8 is handed on", func(t *testing.T) {
-		t.Parallel()
-		tr := connectLimited(t, d, badInputLimit, sendAndDrain(text("\"\xff\xfe\"")))
-		if msg, err := tr.ReadMessage(); err != nil || string(msg) != "\"\xff\xfe\"" {
-			t.Errorf("got %q, %v, want the bytes as sent", msg, err)
-		}
-	})
+}
+
+// forgivable are the violations that a strict dialer refuses and the others pass over.
+func forgivable(t *testing.T, s Subject) {
+	t.Helper()
+	notUTF8 := "\"\xff\xfe\""
+	frames := []struct {
+		name string
+		wire []byte
+		want string
+	}{
+		{"text that is not UTF-8", text(notUTF8).bytes(), notUTF8},
+		{"length of 2 in 16 bits", []byte{0x80 | opText, 126, 0, 2, '{', '}'}, "{}"},
+		{"length of 2 in 64 bits", []byte{0x80 | opText, 127, 0, 0, 0, 0, 0, 0, 0, 2, '{', '}'}, "{}"},
+		{"mask of zeros", []byte{0x80 | opText, 0x80 | 2, 0, 0, 0, 0, '{', '}'}, "{}"},
+	}
+	for _, f := range frames {
+		t.Run("frame: "+f.name, func(t *testing.T) {
+			t.Parallel()
+			tr := connectLimited(t, s.Dialer, badInputLimit, func(p *peer) error {
+				if err := p.write(f.wire); err != nil {
+					return err
+				}
+				return p.drain()
+			})
+			switch msg, err := tr.ReadMessage(); {
+			case s.Strict && err == nil:
+				t.Errorf("got %q, want an error", msg)
+			case !s.Strict && (err != nil || string(msg) != f.want):
+				t.Errorf("got %q, %v, want %q", msg, err, f.want)
+			}
+		})
+	}
 }
 
 // badInputLimit is the read limit that bad frames meet, in bytes.

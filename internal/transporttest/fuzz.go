@@ -14,9 +14,9 @@ import (
 // fuzzLimit is the read limit of fuzzed connections, in bytes.
 const fuzzLimit = 300
 
-// FuzzRead has d read whatever the fuzzer makes of frames, and compares the messages with those that a plain reading of
+// FuzzRead has s read whatever the fuzzer makes of frames, and compares the messages with those that a plain reading of
 // RFC 6455 finds: none may be missing, cut, joined or made up.
-func FuzzRead(f *testing.F, d rpc.Dialer) {
+func FuzzRead(f *testing.F, s Subject) {
 	f.Helper()
 	ping := frame{op: opPing, payload: []byte("p")}
 	seeds := [][]frame{
@@ -35,7 +35,7 @@ func FuzzRead(f *testing.F, d rpc.Dialer) {
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		conn := newScripted(wire)
-		tr, err := d.Dial(t.Context(), rpc.DialConfig{URL: url, ReadLimit: fuzzLimit, NetDial: conn.dial})
+		tr, err := s.Dialer.Dial(t.Context(), rpc.DialConfig{URL: url, ReadLimit: fuzzLimit, NetDial: conn.dial})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,10 +14,7 @@ func tooBig(frames ...frame) script {
 		if err := p.send(frames...); err != nil {
 			return err
 		}
-		if err := p.receiveClose(1009); err != nil {
-			return err
-		}
-		return p.send(closing(1009, ""))
+		return p.receiveClose(1009)
 	}
 }
 

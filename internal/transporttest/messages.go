@@ -22,11 +22,12 @@ func echo(p *peer) error {
 		if err != nil {
 			return nil //nolint:nilerr // the end is part of the script, and it has many forms
 		}
-		if err := p.send(f); err != nil {
-			return err
-		}
+		err = p.send(f)
 		if f.op == opClose {
-			return nil
+			return nil // the client need not wait for the answer
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -127,8 +128,8 @@ func countWrites(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig, msgs [][]byte, 
 	if err := tr.WriteMessages(msgs...); err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	if got := writes.Load() - before; got != want {
-		t.Errorf("%d messages took %d writes, want %d", len(msgs), got, want)
+	if got := writes.Load() - before; got > want || got == 0 && want > 0 {
+		t.Errorf("%d messages took %d writes, want %d at most", len(msgs), got, want)
 	}
 }
 

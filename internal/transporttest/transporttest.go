@@ -10,14 +10,29 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
+// A Subject is a dialer under test.
+type Subject struct {
+	Name   string // in the output
+	Dialer rpc.Dialer
+	// Strict says that it also refuses what the WebSocket libraries forgive a server: a masked frame, a length that is not
+	// in its shortest form, text that is not UTF-8, and a cut after the first byte of a frame.
+	Strict bool
+}
+
 // A suite is one test of a dialer.
 type suite struct {
 	*testing.T
 	dialer rpc.Dialer
+	strict bool
 }
 
-// Run runs the suite against d.
-func Run(t *testing.T, d rpc.Dialer) {
+// Run runs the suite against s.
+func Run(t *testing.T, s Subject) {
+	t.Helper()
+	t.Run(s.Name, func(t *testing.T) { run(t, s) })
+}
+
+func run(t *testing.T, s Subject) {
 	t.Helper()
 	tests := []struct {
 		name string
@@ -53,11 +68,11 @@ func Run(t *testing.T, d rpc.Dialer) {
 		{"header", suite.header},
 		{"many dials", suite.manyDials},
 	}
-	t.Run("proxy of the environment", func(t *testing.T) { suite{t, d}.environmentProxy() })
+	t.Run("proxy of the environment", func(t *testing.T) { suite{t, s.Dialer, s.Strict}.environmentProxy() })
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(suite{t, d})
+			test.run(suite{t, s.Dialer, s.Strict})
 		})
 	}
 }

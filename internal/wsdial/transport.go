@@ -77,7 +77,7 @@ func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
 
 func (t *Transport[C, M, S]) readError(err error) error {
 	if code := int(t.status(err)); code >= 0 {
-		err = &closedError{code: code, err: err}
+		err = Closed(code, err)
 	}
 	return fmt.Errorf("websocket: read: %w", err)
 }

@@ -8,10 +8,12 @@ import (
 	"github.com/holdfast-ws/holdfast/session/transport/coderws"
 )
 
+var subject = transporttest.Subject{Name: "coder", Dialer: coderws.Dialer{}}
+
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-func TestConformance(t *testing.T) { transporttest.Run(t, coderws.Dialer{}) }
+func TestConformance(t *testing.T) { transporttest.Run(t, subject) }
 
-func TestBadInput(t *testing.T) { transporttest.BadInput(t, coderws.Dialer{}) }
+func TestBadInput(t *testing.T) { transporttest.BadInput(t, subject) }
 
-func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, coderws.Dialer{}) }
+func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, subject) }

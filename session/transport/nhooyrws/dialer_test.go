@@ -8,10 +8,12 @@ import (
 	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
 )
 
+var subject = transporttest.Subject{Name: "nhooyr", Dialer: nhooyrws.Dialer{}}
+
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-func TestConformance(t *testing.T) { transporttest.Run(t, nhooyrws.Dialer{}) }
+func TestConformance(t *testing.T) { transporttest.Run(t, subject) }
 
-func TestBadInput(t *testing.T) { transporttest.BadInput(t, nhooyrws.Dialer{}) }
+func TestBadInput(t *testing.T) { transporttest.BadInput(t, subject) }
 
-func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, nhooyrws.Dialer{}) }
+func FuzzRead(f *testing.F) { transporttest.FuzzRead(f, subject) }
