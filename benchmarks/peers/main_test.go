@@ -1,0 +1,13 @@
+package peers
+
+import (
+	"os"
+	"testing"
+
+	"github.com/holdfast-ws/holdfast/internal/wirepeer"
+)
+
+func TestMain(m *testing.M) {
+	wirepeer.Main()
+	os.Exit(m.Run())
+}
