@@ -25,6 +25,7 @@ var clients = []struct {
 }{
 	{"holdfast-nhooyr", true, dialHoldfast(nhooyr)},
 	{"holdfast-coder", true, dialHoldfast(coder)},
+	{"holdfast-lean", true, dialHoldfast(lean)},
 	{"go-ethereum", false, dialGoEthereum},
 	{"sourcegraph", false, dialSourcegraph},
 	{"jrpc2", false, dialJRPC2},

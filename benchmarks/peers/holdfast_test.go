@@ -8,12 +8,14 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 	"github.com/holdfast-ws/holdfast/session/transport/coderws"
+	"github.com/holdfast-ws/holdfast/session/transport/leanws"
 	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
 )
 
 var (
 	nhooyr = nhooyrws.Dialer{}
 	coder  = coderws.Dialer{}
+	lean   = leanws.Dialer{}
 )
 
 // readyMade is params that are JSON already.
