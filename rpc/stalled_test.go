@@ -69,7 +69,7 @@ func pour(t *testing.T, c *rpc.Conn, patience time.Duration) <-chan flooded {
 			defer cancel()
 			deadline, _ := ctx.Deadline()
 			method := fmt.Sprintf("public/flood_%02d", n)
-			err := callOrSend(ctx, c, method, params, n%2 == 0)
+			err := ways[n%len(ways)](ctx, c, method, params)
 			results <- flooded{method, err, time.Since(deadline)}
 		})
 	}
@@ -77,15 +77,18 @@ func pour(t *testing.T, c *rpc.Conn, patience time.Duration) <-chan flooded {
 	return results
 }
 
-func callOrSend(ctx context.Context, c *rpc.Conn, method string, params any, call bool) error {
-	if call {
+// ways are how to make a call.
+var ways = []func(ctx context.Context, c *rpc.Conn, method string, params any) error{
+	func(ctx context.Context, c *rpc.Conn, method string, params any) error {
 		return c.Call(ctx, method, params, nil)
-	}
-	pending, err := c.Send(ctx, method, params)
-	if err != nil {
-		return err
-	}
-	return pending.Wait(ctx, nil)
+	},
+	func(ctx context.Context, c *rpc.Conn, method string, params any) error {
+		pending, err := c.Send(ctx, method, params)
+		if err != nil {
+			return err
+		}
+		return pending.Wait(ctx, nil)
+	},
 }
 
 // check holds the outcomes against what the peer had been given when it woke up.
