@@ -1,54 +1,50 @@
 package benchmarks
 
 import (
+	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/wirepeer"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// BenchmarkCall asks what a call costs over a live session, for one caller and for many on the same connection. x-floor
-// is the ratio to a raw TCP round trip of as many bytes; the simulated exchange's own work is in it.
-func BenchmarkCall(b *testing.B) {
-	for _, transport := range transports {
-		for _, callers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("transport=%s/callers=%d", transport.name, callers), func(b *testing.B) {
-				exchange, key := newExchange(b)
-				s := dial(b, session.Config{URL: exchange.URL(), Credentials: key, Dialer: transport.dialer})
-				floor := pingPong(b, 200)
-				b.ReportAllocs()
-				b.ResetTimer()
-				took := call(b, s, callers)
-				b.StopTimer()
-				perCall := took / time.Duration(b.N)
-				b.ReportMetric(float64(perCall)/float64(floor), "x-floor")
-			})
+const methodOrder = "private/buy"
+
+// order is the params of an order, which encodes itself as an engine's would.
+type order struct{}
+
+func (order) AppendJSON(dst []byte) ([]byte, error) {
+	return append(dst, `{"instrument_name":"ETH-PERPETUAL","amount":40,"type":"limit","price":2541.35,"label":"market-maker-7"}`...), nil
+}
+
+// placeOrder returns what makes one call over s, and reuses the memory of its answer.
+func placeOrder(ctx context.Context, s *session.Session) func() error {
+	var reply []byte
+	return func() (err error) {
+		if reply, err = s.CallRaw(ctx, methodOrder, order{}, reply[:0]); err == nil && len(reply) < 250 {
+			err = fmt.Errorf("%w: the answer is %q", errNothing, reply)
 		}
+		return err
 	}
 }
 
-// call makes b.N calls from as many goroutines as there are callers.
-func call(b *testing.B, s *session.Session, callers int) time.Duration {
-	b.Helper()
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var all sync.WaitGroup
-	start := time.Now()
-	for range callers {
-		all.Go(func() {
-			var reply []byte
-			for left.Add(-1) >= 0 {
-				var err error
-				if reply, err = s.CallRaw(b.Context(), "public/test", nil, reply[:0]); err != nil || len(reply) == 0 {
-					b.Errorf("reply %q, error %v", reply, err)
-					return
-				}
-			}
-		})
+// BenchmarkCall asks what a call costs over a live session, for one caller and for many on the same connection. The floor
+// of one is a raw TCP round trip of as many bytes; that of more is requests that are ready made and written together, 64
+// at most, and their answers.
+func BenchmarkCall(b *testing.B) {
+	peer := wirepeer.Start(b)
+	for _, transport := range transports {
+		for _, load := range []struct{ callers, each int }{{1, 128}, {8, 64}, {64, 64}, {1024, 32}} {
+			b.Run(fmt.Sprintf("transport=%s/callers=%d", transport.name, load.callers), func(b *testing.B) {
+				cfg := session.Config{URL: peer.URL(), Credentials: credentials, Dialer: transport.dialer}
+				size := sizeOnWire(b, cfg, func(s *session.Session) error { return placeOrder(b.Context(), s)() })
+				s := dial(b, cfg)
+				f := newFleet(b, load.callers, load.each, func() func() error { return placeOrder(b.Context(), s) })
+				floor := pingPong(b, peer, size, min(load.callers, 64), load.callers*load.each)
+				alternate(b, "x-floor", floor, f.chunk)
+				reportLatencies(b, "", f.latency...)
+			})
+		}
 	}
-	all.Wait()
-	return time.Since(start)
 }

@@ -2,18 +2,22 @@ package benchmarks
 
 import (
 	"context"
-	"io"
-	"net"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/leaktest"
+	"github.com/holdfast-ws/holdfast/internal/wirepeer"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 	"github.com/holdfast-ws/holdfast/session/transport/coderws"
+	"github.com/holdfast-ws/holdfast/session/transport/leanws"
 	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
 )
+
+func TestMain(m *testing.M) {
+	wirepeer.Main()
+	leaktest.Main(m)
+}
 
 var transports = []struct {
 	name   string
@@ -21,7 +25,11 @@ var transports = []struct {
 }{
 	{"nhooyr", nhooyrws.Dialer{}},
 	{"coder", coderws.Dialer{}},
+	{"lean", leanws.Dialer{}},
 }
+
+// fastest is the dialer where the transport is not the question.
+var fastest = transports[len(transports)-1].dialer
 
 func newExchange(b *testing.B) (*deribittest.Server, session.Credentials) {
 	b.Helper()
@@ -38,6 +46,7 @@ func newExchange(b *testing.B) (*deribittest.Server, session.Credentials) {
 	return exchange, session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret)), Generation: 1}
 }
 
+// dial opens a session that ends with the benchmark.
 func dial(b *testing.B, cfg session.Config) *session.Session {
 	b.Helper()
 	s, err := session.Dial(b.Context(), cfg)
@@ -50,52 +59,4 @@ func dial(b *testing.B, cfg session.Config) *session.Session {
 		}
 	})
 	return s
-}
-
-// pingPong measures raw TCP on loopback: n round trips of the bytes of a small call, in chunks of which it returns the
-// median time a round trip takes.
-func pingPong(b *testing.B, n int) time.Duration {
-	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- echo(listener) }()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	message := make([]byte, 64)
-	const chunks = 11
-	took := make([]time.Duration, chunks)
-	for i := range took {
-		start := time.Now()
-		for range n {
-			if _, err := conn.Write(message); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := io.ReadFull(conn, message); err != nil {
-				b.Fatal(err)
-			}
-		}
-		took[i] = time.Since(start) / time.Duration(n)
-	}
-	conn.Close()
-	if err := <-served; err != nil {
-		b.Fatal(err)
-	}
-	slices.Sort(took)
-	return took[chunks/2]
-}
-
-func echo(listener net.Listener) error {
-	defer listener.Close()
-	conn, err := listener.Accept()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_, err = io.Copy(conn, conn)
-	return err
 }

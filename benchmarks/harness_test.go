@@ -1,0 +1,141 @@
+package benchmarks
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// minPairs is how many pairs of chunks a benchmark measures at least, whatever -benchtime says.
+const minPairs = 11
+
+// chunk makes some operations and returns how many. It takes a few milliseconds.
+type chunk func() (ops int, err error)
+
+// sample is what one chunk cost.
+type sample struct {
+	ops            int
+	took           time.Duration
+	mallocs, bytes uint64
+}
+
+func (s sample) perOp() float64 { return float64(s.took.Nanoseconds()) / float64(s.ops) }
+
+// pair is two chunks that ran one after the other: what disturbs the machine disturbs both.
+type pair struct{ floor, ours sample }
+
+var errNothing = errors.New("benchmarks: nothing was measured")
+
+func measure(run chunk) (sample, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	ops, err := run()
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	switch {
+	case err != nil:
+		return sample{}, err
+	case ops <= 0 || took <= 0:
+		return sample{}, fmt.Errorf("%w: %d operations in %v", errNothing, ops, took)
+	}
+	return sample{ops, took, after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc}, nil
+}
+
+// alternate runs chunks of a floor and of ours in turn for as long as the benchmark runs. It reports the median of the
+// ratios of the pairs as ratio ("x-floor"), that of the floor's times (as "floor-ns"), and as ns/op and allocs/op what ours
+// costs. It fails the benchmark if either measured nothing.
+func alternate(b *testing.B, ratio string, floor, ours chunk) []pair {
+	b.Helper()
+	b.ReportAllocs()
+	var pairs []pair
+	next := func() {
+		p, err := measurePair(len(pairs), floor, ours)
+		if err != nil {
+			b.Fatal(err)
+		}
+		pairs = append(pairs, p)
+	}
+	next() // whatever has to warm up does so here
+	pairs = pairs[:0]
+	for b.Loop() {
+		next()
+	}
+	for len(pairs) < minPairs {
+		next()
+	}
+	report(b, ratio, pairs)
+	return pairs
+}
+
+// measurePair measures a pair; each begins every other turn.
+func measurePair(turn int, floor, ours chunk) (p pair, err error) {
+	var floorErr, oursErr error
+	if turn%2 == 0 {
+		p.floor, floorErr = measure(floor)
+		p.ours, oursErr = measure(ours)
+	} else {
+		p.ours, oursErr = measure(ours)
+		p.floor, floorErr = measure(floor)
+	}
+	return p, errors.Join(floorErr, oursErr)
+}
+
+func report(b *testing.B, ratio string, pairs []pair) {
+	b.Helper()
+	var total sample
+	for _, p := range pairs {
+		total.ops += p.ours.ops
+		total.mallocs += p.ours.mallocs
+		total.bytes += p.ours.bytes
+	}
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() / p.floor.perOp() }), ratio)
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.floor.perOp() }), strings.TrimPrefix(ratio, "x-")+"-ns")
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() }), "ns/op")
+	// As the testing package does: a remainder is what the harness itself and the runtime allocate.
+	b.ReportMetric(float64(total.mallocs/uint64(total.ops)), "allocs/op")
+	b.ReportMetric(float64(total.bytes/uint64(total.ops)), "B/op")
+}
+
+func median(pairs []pair, of func(pair) float64) float64 {
+	values := make([]float64, len(pairs))
+	for i, p := range pairs {
+		values[i] = of(p)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// latencies is a histogram of single calls, of one goroutine, from 100 ns to a minute.
+type latencies struct{ *hdrhistogram.Histogram }
+
+func newLatencies() latencies {
+	return latencies{hdrhistogram.New(100, time.Minute.Nanoseconds(), 2)}
+}
+
+// reportLatencies reports the percentiles of what the histograms hold together, and fails the benchmark if they hold
+// nothing.
+func reportLatencies(b *testing.B, prefix string, of ...latencies) {
+	b.Helper()
+	all := newLatencies()
+	for _, l := range of {
+		if dropped := all.Merge(l.Histogram); dropped > 0 {
+			b.Fatalf("%d latencies out of range", dropped)
+		}
+	}
+	if all.TotalCount() == 0 {
+		b.Fatalf("%v: no latencies", errNothing)
+	}
+	for _, p := range []struct {
+		name string
+		at   float64
+	}{{"p50-us", 50}, {"p99-us", 99}, {"p999-us", 99.9}} {
+		b.ReportMetric(float64(all.ValueAtPercentile(p.at))/1e3, prefix+p.name)
+	}
+}
