@@ -8,7 +8,6 @@ import (
 
 	coderws "github.com/coder/websocket"
 	"github.com/gorilla/websocket"
-	nhooyrws "nhooyr.io/websocket"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session/transport/leanws"
@@ -16,22 +15,6 @@ import (
 
 // readBuffer is the size of a connection's read buffer where it can be chosen, in bytes.
 const readBuffer = 64 << 10
-
-// dialNhooyr connects nhooyr.io/websocket, whose read buffer has 4 KiB.
-func dialNhooyr(tb testing.TB, url string) bare {
-	tb.Helper()
-	ctx := context.WithoutCancel(tb.Context())
-	ws, _, err := nhooyrws.Dial(ctx, url, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { ws.CloseNow() })
-	write := func(msg []byte) error { return ws.Write(ctx, nhooyrws.MessageText, msg) }
-	return pull(writeEach(write), into(func() (io.Reader, error) {
-		_, r, err := ws.Reader(ctx)
-		return r, err
-	}))
-}
 
 // dialCoder connects github.com/coder/websocket, whose read buffer has 4 KiB.
 func dialCoder(tb testing.TB, url string) bare {
