@@ -11,10 +11,11 @@ import (
 // tooBig sends frames of one message and expects the client to say that it is too big.
 func tooBig(frames ...frame) script {
 	return func(p *peer) error {
-		if err := p.send(frames...); err != nil {
-			return err
+		sent := p.send(frames...) // the client need not take what it has refused
+		if err := p.receiveClose(1009); err != nil {
+			return errors.Join(err, sent)
 		}
-		return p.receiveClose(1009)
+		return nil
 	}
 }
 

@@ -20,6 +20,7 @@ var errOneConn = errors.New("the handshake asked for a second connection")
 type Conn struct {
 	net.Conn          // the stream of frames
 	Raw      net.Conn // below TLS; the same as Conn without TLS
+	URL      *url.URL // that it leads to
 }
 
 // Handshake performs the opening handshake over conn. The answer may come with an error, or be nil.
@@ -54,14 +55,14 @@ func connect(ctx context.Context, u *url.URL, cfg rpc.DialConfig) (Conn, error) 
 		return Conn{}, err
 	}
 	if u.Scheme == "ws" {
-		return Conn{Conn: raw, Raw: raw}, nil
+		return Conn{Conn: raw, Raw: raw, URL: u}, nil
 	}
 	secure := tls.Client(raw, tlsConfig(cfg.TLS, u.Hostname()))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return Conn{}, err
 	}
-	return Conn{Conn: secure, Raw: raw}, nil
+	return Conn{Conn: secure, Raw: raw, URL: u}, nil
 }
 
 // tlsConfig completes a copy of base, which may be nil.

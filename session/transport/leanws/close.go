@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 	"unicode/utf8"
 
 	"github.com/holdfast-ws/holdfast/internal/wsdial"
@@ -22,12 +21,9 @@ const (
 	codeLastStandard = 1014
 )
 
-// closeTimeout bounds Close.
-const closeTimeout = time.Second
-
 // violation is an error that the peer is told by a close frame of that code.
 type violation struct {
-	code int
+	code uint16
 	err  error
 }
 
@@ -37,7 +33,7 @@ func (v *violation) Error() string { return v.err.Error() }
 // Unwrap returns the reason.
 func (v *violation) Unwrap() error { return v.err }
 
-func violates(code int, why string) error { return &violation{code: code, err: errors.New(why)} }
+func violates(code uint16, why string) error { return &violation{code: code, err: errors.New(why)} }
 
 var (
 	errReserved = violates(codeProtocol, "protocol violation: reserved bit set, though no extension was agreed")
@@ -56,18 +52,21 @@ func closedByPeer(payload []byte) error {
 	if len(payload) == 0 {
 		return &violation{code: codeNone, err: wsdial.Closed(codeNone, errors.New("no code"))}
 	}
-	if len(payload) == 1 || !validCode(int(binary.BigEndian.Uint16(payload))) {
+	if len(payload) == 1 {
 		return errClose
 	}
-	if !utf8.Valid(payload[2:]) {
+	code, reason := binary.BigEndian.Uint16(payload), payload[2:]
+	switch {
+	case !validCode(code):
+		return errClose
+	case !utf8.Valid(reason):
 		return errNotUTF8
 	}
-	code := int(binary.BigEndian.Uint16(payload))
-	return &violation{code: code, err: wsdial.Closed(code, fmt.Errorf("reason %q", payload[2:]))}
+	return &violation{code: code, err: wsdial.Closed(int(code), fmt.Errorf("reason %q", reason))}
 }
 
 // validCode reports whether a close frame may carry the code.
-func validCode(code int) bool {
+func validCode(code uint16) bool {
 	switch {
 	case code >= 3000 && code <= 4999:
 		return true
@@ -78,16 +77,9 @@ func validCode(code int) bool {
 }
 
 // closeCode is the code that the peer is told about err, or 0 if there is nothing to tell, or nobody.
-func closeCode(err error) int {
+func closeCode(err error) uint16 {
 	if v, ok := errors.AsType[*violation](err); ok {
 		return v.code
 	}
 	return 0
-}
-
-// Close implements [rpc.Transport]. It sends a close frame, unless one was sent, if that takes no longer than a second,
-// and does not wait for the peer's.
-func (t *transport) Close() error {
-	t.out.close()
-	return nil
 }

@@ -3,7 +3,9 @@ package leanws
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/holdfast-ws/holdfast/internal/wsdial"
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -17,9 +19,9 @@ type Dialer struct{}
 func (Dialer) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport, error) {
 	var t *transport
 	err := wsdial.Open(ctx, cfg, func(ctx context.Context, conn wsdial.Conn) (*http.Response, error) {
-		stream, resp, err := shake(ctx, wsdial.ClientOver(conn), cfg)
+		resp, err := shake(ctx, conn, cfg.Header)
 		if err == nil {
-			t = newTransport(conn, stream, wsdial.ReadLimit(cfg))
+			t = newTransport(conn, resp.Body, wsdial.ReadLimit(cfg))
 		}
 		return resp, err
 	})
@@ -31,12 +33,22 @@ func (Dialer) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport, erro
 
 // transport is an [rpc.Transport].
 type transport struct {
-	in  reader
-	out writer
+	in     reader
+	out    writer
+	closed atomic.Bool
 }
 
 func newTransport(conn wsdial.Conn, stream io.Reader, limit int64) *transport {
-	t := &transport{in: reader{src: stream, limit: limit}}
+	const most = math.MaxInt - maxServerHeader
+	t := &transport{in: reader{src: stream, limit: int(min(limit, most))}}
 	t.out.init(conn)
 	return t
+}
+
+// Close implements [rpc.Transport]. It sends a close frame, unless one was sent, if that takes no longer than a second,
+// and does not wait for the peer's.
+func (t *transport) Close() error {
+	t.closed.Store(true)
+	t.out.close()
+	return nil
 }

@@ -7,44 +7,50 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
-	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/internal/wsdial"
 )
 
 // acceptGUID is the constant of RFC 6455, section 1.3.
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// shake performs the opening handshake. The reader begins with the first byte after it.
-func shake(ctx context.Context, client *http.Client, cfg rpc.DialConfig) (io.Reader, *http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http"+strings.TrimPrefix(cfg.URL, "ws"), http.NoBody)
-	if err != nil {
-		return nil, nil, err
-	}
-	if cfg.Header != nil {
-		req.Header = cfg.Header.Clone()
-	}
+// shake performs the opening handshake over conn. The body of the answer is the stream of the server's frames: net/http
+// may have read some already.
+func shake(ctx context.Context, conn wsdial.Conn, header http.Header) (*http.Response, error) {
 	key := newKey()
-	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", "websocket")
-	req.Header.Set("Sec-WebSocket-Version", "13")
-	req.Header.Set("Sec-WebSocket-Key", key)
-	resp, err := client.Do(req)
+	resp, err := wsdial.ClientOver(conn).Do(request(conn.URL, header, key).WithContext(ctx))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := verify(resp, key); err != nil {
-		return nil, resp, errors.Join(err, resp.Body.Close())
+		resp.Body.Close()
+		return resp, err
 	}
-	return resp.Body, resp, nil
+	return resp, nil
 }
 
 func newKey() string {
 	var nonce [16]byte
 	rand.Read(nonce[:]) // never fails
 	return base64.StdEncoding.EncodeToString(nonce[:])
+}
+
+// request asks for the upgrade. It changes neither u nor header.
+func request(u *url.URL, header http.Header, key string) *http.Request {
+	target := *u
+	target.Scheme = "http" + strings.TrimPrefix(u.Scheme, "ws")
+	h := header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", "websocket")
+	h.Set("Sec-Websocket-Version", "13")
+	h.Set("Sec-Websocket-Key", key)
+	return &http.Request{Method: http.MethodGet, URL: &target, Host: u.Host, Header: h}
 }
 
 // verify checks the handshake's answer as RFC 6455, section 4.1, demands it.

@@ -1,9 +1,11 @@
 package leanws
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"unicode/utf8"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -17,7 +19,7 @@ const (
 // reader is the reading goroutine's.
 type reader struct {
 	src        io.Reader
-	limit      int64  // of a message
+	limit      int    // of a message, in bytes
 	buf        []byte // buf[start:end] was read and is not yet consumed
 	start, end int
 	parts      []byte // what came of the message whose fragments are coming
@@ -27,36 +29,38 @@ type reader struct {
 
 // ReadMessage implements [rpc.Transport].
 func (t *transport) ReadMessage() ([]byte, error) {
-	if t.in.err != nil {
-		return nil, t.in.err
-	}
-	for {
-		msg, err := t.next()
+	for t.in.err == nil {
+		if t.closed.Load() {
+			t.in.err = fmt.Errorf("websocket: read: %w", net.ErrClosed)
+			break
+		}
+		msg, whole, err := t.next()
 		if err != nil {
 			t.in.err = fmt.Errorf("websocket: read: %w", err)
 			t.out.sayGoodbye(closeCode(err))
-			return nil, t.in.err
+			break
 		}
-		if msg != nil {
+		if whole {
 			return msg, nil
 		}
 	}
+	return nil, t.in.err
 }
 
-// next consumes one frame, and returns the message that it completes, if it does.
-func (t *transport) next() ([]byte, error) {
+// next consumes one frame, and returns the message if that makes one whole.
+func (t *transport) next() (msg []byte, whole bool, err error) {
 	h, payload, err := t.in.frame()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	switch h.opcode {
 	case opPing:
 		t.out.answerPing(payload)
-		return nil, nil
+		return nil, false, nil
 	case opPong:
-		return nil, nil
+		return nil, false, nil
 	case opClose:
-		return nil, closedByPeer(payload)
+		return nil, false, closedByPeer(payload)
 	}
 	return t.in.assemble(h, payload)
 }
@@ -73,7 +77,7 @@ func (r *reader) frame() (header, []byte, error) {
 			if err := r.admit(h); err != nil {
 				return header{}, nil, err
 			}
-			need = h.size + int(h.length)
+			need = h.size + h.length
 			if r.end-r.start >= need {
 				payload := r.buf[r.start+h.size : r.start+need : r.start+need]
 				r.start += need
@@ -99,28 +103,43 @@ func (r *reader) admit(h header) error {
 		return errFragment
 	case h.opcode == opBinary:
 		return errBinary
-	case h.length > uint64(r.limit-int64(len(r.parts))):
+	case h.length > r.limit-len(r.parts):
 		return &violation{code: codeTooBig, err: fmt.Errorf("%w: longer than %d bytes", rpc.ErrMessageTooBig, r.limit)}
 	}
 	return nil
 }
 
-// assemble returns the message that the frame completes.
-func (r *reader) assemble(h header, payload []byte) ([]byte, error) {
-	msg := payload
-	if !h.final || r.open {
-		r.parts = append(r.parts, payload...)
-		r.open = !h.final
+// assemble returns the message if the frame makes it whole.
+func (r *reader) assemble(h header, payload []byte) (msg []byte, whole bool, err error) {
+	if msg = payload; !h.final || r.open {
+		msg = append(r.parts, payload...)
+		r.parts, r.open = msg, !h.final
 		if r.open {
-			return nil, nil
+			return nil, false, nil
 		}
-		msg = r.parts
-		r.parts = r.parts[:0]
+		r.parts = msg[:0]
+		if cap(msg) > bufferKeep { // it is the caller's until the next message, and then nobody's
+			r.parts = nil
+		}
 	}
-	if !utf8.Valid(msg) {
-		return nil, errNotUTF8
+	if !isASCII(msg) && !utf8.Valid(msg) {
+		return nil, false, errNotUTF8
 	}
-	return msg, nil
+	return msg, true, nil
+}
+
+// isASCII spares most messages the slower walk of utf8.Valid.
+func isASCII(p []byte) bool {
+	var seen uint64
+	word := binary.LittleEndian
+	for len(p) >= 32 {
+		seen |= word.Uint64(p) | word.Uint64(p[8:]) | word.Uint64(p[16:]) | word.Uint64(p[24:])
+		p = p[32:]
+	}
+	for _, b := range p {
+		seen |= uint64(b)
+	}
+	return seen&0x8080808080808080 == 0
 }
 
 // fill reads more. The frame in the buffer, as far as it is known, needs that many bytes.

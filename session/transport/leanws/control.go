@@ -1,0 +1,104 @@
+package leanws
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// The reader never writes, since a peer that does not read would hold it up: it leaves control frames with the writer,
+// and a goroutine that lives until they are written.
+
+// closeTimeout bounds Close.
+const closeTimeout = time.Second
+
+var errCloseSent = errors.New("a close frame was sent")
+
+// control is the control frames that wait to be written: the answer to the latest ping, then a close frame.
+type control struct {
+	pinged  bool
+	ping    [maxControl]byte
+	length  int    // of the ping's payload
+	goodbye uint16 // the close frame's code, 0 for none
+}
+
+// answerPing has the ping answered, without waiting. If pings come faster than answers leave, only the latest is.
+func (w *writer) answerPing(payload []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting.pinged = true
+	w.waiting.length = copy(w.waiting.ping[:], payload)
+	w.setOutLocked()
+}
+
+// sayGoodbye has a close frame sent, without waiting. Code 0 is for nothing to say.
+func (w *writer) sayGoodbye(code uint16) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if code != 0 {
+		w.waiting.goodbye = code
+		w.setOutLocked()
+	}
+}
+
+func (w *writer) setOutLocked() {
+	if !w.queued && !w.finished {
+		w.queued = true
+		w.flushing.Go(w.writeControl)
+	}
+}
+
+// writeControl writes the control frames that wait.
+func (w *writer) writeControl() {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	b := batch{w: w, buf: w.buf}
+	c := w.takeControl()
+	if c.pinged {
+		b.add(opPong, c.ping[:c.length])
+	}
+	if c.goodbye != 0 {
+		b.add(opClose, closePayload(c.goodbye))
+	}
+	b.flush()
+	if c.goodbye != 0 && w.err == nil {
+		w.err = errCloseSent
+	}
+}
+
+func (w *writer) takeControl() control {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.waiting
+	w.waiting, w.queued = control{}, false
+	return c
+}
+
+func closePayload(code uint16) []byte {
+	if code == codeNone {
+		return nil
+	}
+	return binary.BigEndian.AppendUint16(nil, code)
+}
+
+// close sends a close frame, unless one was sent, and closes the connection.
+func (w *writer) close() {
+	w.closeOnce.Do(func() {
+		// Whatever holds the turn or a lock of TLS ends with the connection below.
+		watchdog := time.AfterFunc(closeTimeout, func() { w.conn.Raw.Close() })
+		defer watchdog.Stop()
+		w.finish()
+		w.writeControl()
+		w.conn.Close()
+		w.flushing.Wait()
+	})
+}
+
+func (w *writer) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finished = true
+	if w.waiting.goodbye == 0 {
+		w.waiting.goodbye = codeNormal
+	}
+}
