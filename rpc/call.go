@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// turn tells a caller whose frame waits in a lane what has become of it.
-type turn uint8
+// signal wakes a caller.
+type signal uint8
 
 const (
-	turnWrite turn = iota // the caller has the writer's role now
-	turnTaken             // the writer has taken the frame; told only to callers in Send
+	signalWrite signal = iota // the caller has the writer's role now
+	signalTaken               // a writer has taken the frame; only for callers in Send
+	signalDone                // the call has its outcome; the last signal of a call
 )
 
 // call is one request from its registration to its outcome. Whoever removes it from Conn.pending, under Conn.mu, owns
-// the outcome's fields until it puts the one token into done; the caller owns them afterwards. Since ids are never used
+// the outcome's fields until it signals that it is done; the caller owns them afterwards. Since ids are never used
 // twice, no late frame reaches the next call for which the same struct is used.
 type call struct {
 	method    string
@@ -25,8 +26,8 @@ type call struct {
 	yields    bool // others have calls under way, and this one is not urgent
 	trace     trace
 
-	done chan struct{} // of 1: takes the one token when the call has its outcome
-	turn chan turn     // of 1: written to under Conn.mu, while the frame waits
+	// wake is of 2: while the frame waits, under Conn.mu, at most one of signalWrite and signalTaken; then signalDone.
+	wake chan signal
 
 	// The outcome.
 	reply  []byte // a copy of the result
@@ -50,7 +51,7 @@ type trace struct {
 func (c *Conn) newCall(ctx context.Context, method string) *call {
 	cl, ok := c.calls.Get().(*call)
 	if !ok {
-		cl = &call{done: make(chan struct{}, 1), turn: make(chan turn, 1)}
+		cl = &call{wake: make(chan signal, 2)}
 	}
 	cl.method, cl.lane = method, c.laneOf(method)
 	cl.sensitive = c.cfg.Sensitive != nil && c.cfg.Sensitive(method)
@@ -82,11 +83,10 @@ func (c *Conn) finish(cl *call, err error) error {
 	if cap(cl.reply) > keepBuffer {
 		cl.reply = nil
 	}
-	select {
-	case <-cl.turn: // told too late to matter
-	default:
+	for len(cl.wake) > 0 { // told too late to matter
+		<-cl.wake
 	}
-	*cl = call{done: cl.done, turn: cl.turn, reply: cl.reply[:0]}
+	*cl = call{wake: cl.wake, reply: cl.reply[:0]}
 	c.calls.Put(cl)
 	return err
 }
@@ -102,7 +102,7 @@ func (c *Conn) observeEnd(cl *call, err error) {
 // complete ends a call that has been removed from pending. It never blocks.
 func (cl *call) complete(err error) {
 	cl.err = err
-	cl.done <- struct{}{}
+	cl.wake <- signalDone
 }
 
 func (cl *call) unanswered(outcome Outcome, reason error) error {

@@ -102,9 +102,9 @@ type Conn struct {
 	// err is set before done is closed; nothing is pending or queued afterwards.
 	err      error
 	ids      ids
-	pending  map[uint64]*call // calls that were registered and have no outcome
-	queues   [lanes]queue     // those of pending whose frame has not been taken
-	writing  bool             // somebody has the writer's role
+	pending  slots        // calls that were registered and have no outcome
+	queues   [lanes]queue // those of pending whose frame has not been taken
+	writing  bool         // somebody has the writer's role
 	left     tombstones
 	answered recent
 }
@@ -117,7 +117,6 @@ func NewConn(t Transport, cfg Config) *Conn {
 		cfg:       cfg.withDefaults(),
 		done:      make(chan struct{}),
 		stalled:   make(chan struct{}, 1),
-		pending:   make(map[uint64]*call),
 	}
 	c.watchdog = time.AfterFunc(math.MaxInt64, c.stall)
 	c.watchdog.Stop()
@@ -159,10 +158,10 @@ func (c *Conn) fail(reason error) {
 		return
 	}
 	c.err = reason
-	for _, cl := range c.pending {
+	for cl := range c.pending.all {
 		cl.complete(cl.unanswered(c.dropLocked(cl), reason))
 	}
-	c.pending = nil
+	c.pending = slots{}
 	close(c.done)
 }
 
@@ -183,18 +182,18 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	if c.err != nil {
 		return false, c.err
 	}
-	if len(c.pending) >= c.cfg.MaxPending {
+	if c.pending.n >= c.cfg.MaxPending {
 		return false, ErrTooManyPending
 	}
-	id := c.ids.take()
-	f.seal(id)
+	c.pending.put(&c.ids, cl)
+	f.seal(cl.id)
 	if n := len(f.message()); n > c.cfg.MaxRequest {
+		c.pending.remove(cl)
 		return false, fmt.Errorf("%w: %d bytes, at most %d may leave", ErrMessageTooBig, n, c.cfg.MaxRequest)
 	}
-	cl.id, cl.frame = id, f
-	c.pending[id] = cl
+	cl.frame = f
 	c.queues[cl.lane].push(cl)
-	cl.yields = cl.lane > LaneOrder && len(c.pending) > 1
+	cl.yields = cl.lane > LaneOrder && c.pending.n > 1
 	writes := !c.writing
 	c.writing = true
 	return writes, nil
@@ -204,11 +203,11 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 func (c *Conn) leave(cl *call, reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending[cl.id] != cl {
+	if c.pending.find(cl.id) != cl {
 		return false
 	}
 	if !c.withdrawLocked(cl) {
-		delete(c.pending, cl.id)
+		c.pending.remove(cl)
 		c.left.add(tombstone{cl.id, cl.method})
 		cl.err = cl.unanswered(Unknown, reason)
 		return true
@@ -228,7 +227,7 @@ func (c *Conn) withdrawLocked(cl *call) bool {
 	if cl.frame == nil {
 		return false
 	}
-	delete(c.pending, cl.id)
+	c.pending.remove(cl)
 	c.unqueueLocked(cl).release()
 	if cl.heir {
 		c.passOnLocked()

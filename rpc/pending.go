@@ -122,38 +122,56 @@ func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
 // await waits for the outcome of a call that was submitted.
 func (c *Conn) await(ctx context.Context, cl *call) error {
 	for {
-		select {
-		case <-cl.done:
+		s, err := cl.signal(ctx)
+		switch {
+		case err != nil:
+			return c.abandon(cl, err)
+		case s == signalDone:
 			return cl.err
-		case t := <-cl.turn:
-			if t == turnWrite {
-				c.write(ctx)
-			}
-		case <-ctx.Done():
-			if !c.leave(cl, ctx.Err()) {
-				<-cl.done // whoever removed it is about to say how it ended
-			}
-			return cl.err
+		case s == signalWrite:
+			c.write(ctx)
 		}
 	}
 }
 
+// signal waits for the call's next signal, or for the end of ctx.
+func (cl *call) signal(ctx context.Context) (signal, error) {
+	ended := ctx.Done()
+	if ended == nil { // far cheaper than a select
+		return <-cl.wake, nil
+	}
+	select {
+	case s := <-cl.wake:
+		return s, nil
+	case <-ended:
+		return 0, ctx.Err()
+	}
+}
+
+// abandon ends a call whose caller leaves.
+func (c *Conn) abandon(cl *call, reason error) error {
+	if !c.leave(cl, reason) {
+		for <-cl.wake != signalDone { // whoever removed it is about to say how it ended
+		}
+	}
+	return cl.err
+}
+
 // awaitTaken waits until a writer has taken the frame, or until it is the caller's turn to write.
 func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
-	select {
-	case <-cl.done:
+	s, err := cl.signal(ctx)
+	switch {
+	case err != nil:
+		if c.withdraw(cl) {
+			return cl.unanswered(NotSent, err)
+		}
+	case s == signalWrite:
+		c.write(ctx)
+	case s == signalDone:
 		if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
 			return ce
 		}
-		cl.done <- struct{}{} // for Wait
-	case t := <-cl.turn:
-		if t == turnWrite {
-			c.write(ctx)
-		}
-	case <-ctx.Done():
-		if c.withdraw(cl) {
-			return cl.unanswered(NotSent, ctx.Err())
-		}
+		cl.wake <- signalDone // for Wait
 	}
 	return nil
 }

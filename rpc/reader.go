@@ -71,11 +71,11 @@ func (c *Conn) answer(msg []byte, env *envelope) {
 func (c *Conn) takeCall(id uint64) (*call, Stray) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cl := c.pending[id]
+	cl := c.pending.find(id)
 	if cl == nil || cl.frame != nil { // a frame that still waits has not been sent
 		return nil, c.strayLocked(id)
 	}
-	delete(c.pending, id)
+	c.pending.remove(cl)
 	c.answered.add(id)
 	return cl, Stray{}
 }

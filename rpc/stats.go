@@ -23,7 +23,7 @@ type counters struct {
 // Stats returns the counters. Each is exact; taken together they are of no single moment.
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
-	pending := len(c.pending)
+	pending := c.pending.n
 	c.mu.Unlock()
 	s := Stats{
 		Pending:       pending,

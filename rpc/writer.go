@@ -83,7 +83,7 @@ func (c *Conn) takeLocked(cl *call, now time.Time) {
 	cl.heir = false
 	cl.trace.taken = now
 	if cl.pipelined {
-		cl.turn <- turnTaken
+		cl.wake <- signalTaken
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *Conn) passOnLocked() {
 		return
 	}
 	heir.heir = true
-	heir.turn <- turnWrite
+	heir.wake <- signalWrite
 }
 
 // transmit writes the batch. The peer has Config.WriteTimeout to take it.

@@ -1,0 +1,64 @@
+package rpc
+
+// slots are the calls that have no outcome yet. A call stands in the slot of its id modulo their number, and an id whose
+// slot is still taken is passed over. An answer is matched by the whole id: so one that comes late finds nobody, whoever
+// uses the slot by then.
+type slots struct {
+	calls []*call // a power of two of them, at most half of them taken
+	n     int
+}
+
+const minSlots = 64
+
+// put gives the call the next id whose slot is free, and its slot.
+func (s *slots) put(ids *ids, cl *call) {
+	if 2*s.n >= len(s.calls) {
+		s.grow()
+	}
+	for {
+		cl.id = ids.take()
+		if slot := s.of(cl.id); *slot == nil {
+			*slot = cl
+			s.n++
+			return
+		}
+	}
+}
+
+// find returns the call with that id, nil if there is none.
+func (s *slots) find(id uint64) *call {
+	if len(s.calls) == 0 {
+		return nil
+	}
+	if cl := *s.of(id); cl != nil && cl.id == id {
+		return cl
+	}
+	return nil
+}
+
+func (s *slots) remove(cl *call) {
+	*s.of(cl.id) = nil
+	s.n--
+}
+
+func (s *slots) of(id uint64) **call { return &s.calls[id&uint64(len(s.calls)-1)] }
+
+// grow doubles the slots. Calls that had slots of their own still have.
+func (s *slots) grow() {
+	old := s.calls
+	s.calls = make([]*call, max(2*len(old), minSlots))
+	for _, cl := range old {
+		if cl != nil {
+			*s.of(cl.id) = cl
+		}
+	}
+}
+
+// all calls yield with each call; it removes none.
+func (s *slots) all(yield func(*call) bool) {
+	for _, cl := range s.calls {
+		if cl != nil && !yield(cl) {
+			return
+		}
+	}
+}
