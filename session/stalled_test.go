@@ -1,0 +1,238 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+const (
+	flood       = 64       // callers at once
+	floodParams = 30 << 10 // bytes of each one's params
+	mayBeHeld   = 1        // of them, beyond their deadlines: see rpc.Config.WriteTimeout
+
+	closeTimeout = time.Second // of rpc.Transport.Close
+)
+
+// TestPeerThatStopsReading has 64 callers write to a peer whose window is shut. Callers leave at their deadlines, the
+// connection is given up by name, what was not sent is not at the peer, and the session goes on over another connection.
+func TestPeerThatStopsReading(t *testing.T) {
+	forEachDialer(t, func(t *testing.T, d rpc.Dialer) {
+		t.Helper()
+		wake, received := make(chan struct{}), make(chan []string, 1)
+		cfg := newWires(t, d, func(n int, w *wire) {
+			if n > 1 {
+				w.serve()
+				return
+			}
+			<-wake
+			received <- w.rest()
+		})
+		awaken := sync.OnceFunc(func() { close(wake) })
+		t.Cleanup(awaken)
+		observed, logged := &loss{}, &strings.Builder{}
+		cfg.NetDial, cfg.WriteTimeout = dialNarrow, 2*time.Second
+		cfg.Observer, cfg.Logger = observed, slog.New(slog.NewTextHandler(logged, nil))
+		s := dial(t, cfg)
+
+		results := pour(t, s)
+		var ended []flooded
+		for n := range flood {
+			r := <-results
+			if bound := time.Second; r.late > bound && (n < flood-mayBeHeld || r.late > bound+cfg.WriteTimeout+closeTimeout) {
+				t.Errorf("%s returned %v after its deadline", r.method, r.late)
+			}
+			wantUnanswered(t, r)
+			ended = append(ended, r)
+			if n == flood-mayBeHeld-1 && s.Stats().Epoch != 1 {
+				t.Error("the connection was given up before the callers had returned")
+			}
+		}
+		wantRecovery(t, s)
+		awaken()
+		wantHonest(t, ended, <-received)
+		if why := observed.reason(); !errors.Is(why, rpc.ErrWriteStalled) {
+			t.Errorf("the observer was told of %v", why)
+		}
+		if !strings.Contains(logged.String(), rpc.ErrWriteStalled.Error()) {
+			t.Errorf("the log does not say why: %s", logged)
+		}
+	})
+}
+
+// TestPeerThatSleepsForAWhile has it wake up in time: the connection goes on. Meanwhile memory was bounded. It is not
+// parallel: it looks at the heap.
+func TestPeerThatSleepsForAWhile(t *testing.T) {
+	for name, d := range dialers {
+		t.Run(name, func(t *testing.T) {
+			wake, served := make(chan struct{}), make(chan []string, 1)
+			cfg := newWires(t, d, func(_ int, w *wire) {
+				<-wake
+				served <- w.serve()
+			})
+			awaken := sync.OnceFunc(func() { close(wake) })
+			t.Cleanup(awaken)
+			cfg.NetDial = dialNarrow
+			s := dial(t, cfg)
+			before := heap()
+
+			results := pour(t, s)
+			for s.Stats().Conn.Pending < flood && len(results) == 0 {
+				runtime.Gosched()
+			}
+			// Each frame twice: as it is, and in the transport's buffer.
+			if grown, bound := heap()-before, int64(2*flood*floodParams+(2<<20)); grown > bound {
+				t.Errorf("the heap grew by %d bytes, want at most %d", grown, bound)
+			}
+			var ended []flooded
+			for range flood - mayBeHeld {
+				r := <-results
+				wantUnanswered(t, r)
+				ended = append(ended, r)
+			}
+			awaken()
+			ended = append(ended, <-results)
+			if err := s.Call(t.Context(), "public/hello", nil, nil); err != nil || s.Stats().Epoch != 1 {
+				t.Errorf("a call when the peer is awake: %v, over connection %d", err, s.Stats().Epoch)
+			}
+			if grown := heap() - before; grown > 2<<20 {
+				t.Errorf("%d bytes more on the heap when all is over", grown)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			methods := <-served
+			wantHonest(t, ended, methods[:len(methods)-1]) // but for the one just made
+		})
+	}
+}
+
+// heap is the memory that is in use, in bytes.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what pools held through the first
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// dialNarrow opens connections that take little at a time.
+func dialNarrow(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+}
+
+// rest is the methods of all requests that were still to come. Of the last one only a part may have come.
+func (w *wire) rest() []string {
+	var methods []string
+	for {
+		msg, err := w.message()
+		if len(msg) > 0 && !errors.Is(err, errCloseFrame) {
+			methods = append(methods, methodOf(msg))
+		}
+		if err != nil {
+			_, _ = io.Copy(io.Discard, w.in) // what may follow a close frame is none of ours
+			return methods
+		}
+	}
+}
+
+// methodOf finds the method in what may be a part of a request.
+func methodOf(msg []byte) string {
+	_, rest, _ := bytes.Cut(msg, []byte(`"method":"`))
+	method, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(method)
+}
+
+// flooded is what became of one of the callers.
+type flooded struct {
+	method string
+	err    error
+	late   time.Duration
+}
+
+// pour makes as many calls at once as a flood has, each with a deadline and a method of its own.
+func pour(t *testing.T, s *session.Session) <-chan flooded {
+	t.Helper()
+	results := make(chan flooded, flood)
+	var calling sync.WaitGroup
+	params := []string{strings.Repeat("x", floodParams)}
+	for n := range flood {
+		calling.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			deadline, _ := ctx.Deadline()
+			method := fmt.Sprintf("public/flood_%02d", n)
+			_, err := s.CallRaw(ctx, method, params, nil)
+			results <- flooded{method, err, time.Since(deadline)}
+		})
+	}
+	t.Cleanup(calling.Wait)
+	return results
+}
+
+// wantUnanswered checks how a call of a flood ended: by its deadline, or with the connection.
+func wantUnanswered(t *testing.T, r flooded) {
+	t.Helper()
+	unanswered, ok := errors.AsType[*rpc.CallError](r.err)
+	if !ok || unanswered.Method != r.method || !errors.Is(r.err, context.DeadlineExceeded) && !errors.Is(r.err, rpc.ErrWriteStalled) {
+		t.Errorf("%s ended with %v", r.method, r.err)
+	}
+}
+
+// wantHonest holds the outcomes of a flood against the requests that the peer has.
+func wantHonest(t *testing.T, ended []flooded, at []string) {
+	t.Helper()
+	unsent := 0
+	for _, r := range ended {
+		if !rpc.SafeToRetry(r.err) {
+			continue
+		}
+		unsent++
+		if slices.Contains(at, r.method) {
+			t.Errorf("%s was not sent, but the peer has it", r.method)
+		}
+	}
+	if unsent == 0 || len(at) == 0 || len(at) > flood-unsent {
+		t.Errorf("%d of %d calls were not sent, and %d are at the peer", unsent, flood, len(at))
+	}
+}
+
+// loss is an Observer that remembers why a ready session first lost its connection.
+type loss struct {
+	recorder
+
+	mu  sync.Mutex // protects why
+	why error
+}
+
+// StateChanged implements session.Observer.
+func (l *loss) StateChanged(_ *session.Session, from, _ session.State, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from == session.Ready && l.why == nil {
+		l.why = why
+	}
+}
+
+func (l *loss) reason() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
+}
