@@ -2,18 +2,23 @@ package wirepeer
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"strconv"
 )
 
 const (
-	answerHead = `{"jsonrpc":"2.0","id":`
-	answerTime = `,"usIn":1791208330130291,"usOut":1791208330130338,"usDiff":47,"testnet":false}`
+	answerHead   = `{"jsonrpc":"2.0","id":`
+	answerResult = `,"result":`
+	answerTail   = `,"usIn":1791208330130291,"usOut":1791208330130338,"usDiff":47,"testnet":false}`
+)
 
-	grant = `{"access_token":"1791208330130.1GABaZ9T.wirepeer","expires_in":31536000,"refresh_token":"1791208330130.1Mqkvt3s.wirepeer",` +
+var (
+	grant = []byte(`{"access_token":"1791208330130.1GABaZ9T.wirepeer","expires_in":31536000,"refresh_token":"1791208330130.1Mqkvt3s.wirepeer",` +
 		`"scope":"connection mainaccount account:read_write block_rfq:read_write block_trade:read_write custody:read_write ` +
-		`trade:read_write wallet:read_write","token_type":"bearer"}`
+		`trade:read_write wallet:read_write","token_type":"bearer"}`)
+	ok = []byte(`"ok"`)
 )
 
 // orderResult is the result of an order in its usual shape, about 300 bytes.
@@ -33,16 +38,6 @@ func resultOf(size int) []byte {
 	return fmt.Appendf(nil, "%q", bytes.Repeat([]byte{'x'}, max(0, size-len(`""`))))
 }
 
-func answerTail(result []byte) []byte {
-	return append(append([]byte(`,"result":`), result...), answerTime...)
-}
-
-// params are those of the methods that have a meaning here.
-type params struct {
-	Count    int             `json:"count"`
-	Channels json.RawMessage `json:"channels"`
-}
-
 // serveRequest answers one request.
 func (c *client) serveRequest(msg []byte) error {
 	id, method, err := scanRequest(msg)
@@ -51,7 +46,7 @@ func (c *client) serveRequest(msg []byte) error {
 	}
 	switch string(method) {
 	case "public/auth":
-		c.answer(id, answerTail([]byte(grant)))
+		c.answer(id, grant)
 	case "private/logout":
 		c.out = append(appendHeader(c.out, opClose, 2), 1000>>8, 1000&0xff)
 		return io.EOF
@@ -62,52 +57,44 @@ func (c *client) serveRequest(msg []byte) error {
 	case "public/stream":
 		return c.stream(id, msg)
 	default:
-		c.answer(id, c.tail)
+		c.answer(id, c.result)
 	}
 	return nil
 }
 
-func (c *client) answer(id, tail []byte) {
-	c.out = appendHeader(c.out, opText, len(answerHead)+len(id)+len(tail))
+func (c *client) answer(id, result []byte) {
+	c.out = appendHeader(c.out, opText, len(answerHead)+len(id)+len(answerResult)+len(result)+len(answerTail))
 	c.out = append(c.out, answerHead...)
 	c.out = append(c.out, id...)
-	c.out = append(c.out, tail...)
+	c.out = append(c.out, answerResult...)
+	c.out = append(c.out, result...)
+	c.out = append(c.out, answerTail...)
 }
 
-func (c *client) subscribe(id, msg []byte, note func(names []string)) error {
-	p, err := parseParams(msg)
-	if err != nil {
-		return err
+// subscribe answers with the channels of the request, of which note is told.
+func (c *client) subscribe(id, msg []byte, note func(names iter.Seq[[]byte])) error {
+	channels := member(member(msg, "params"), "channels")
+	if channels == nil {
+		return errRequest
 	}
-	var names []string
-	if err := json.Unmarshal(p.Channels, &names); err != nil {
-		return err
-	}
-	note(names)
-	c.answer(id, answerTail(p.Channels))
+	note(names(channels))
+	c.answer(id, channels)
 	return nil
 }
 
 func (c *client) stream(id, msg []byte) error {
-	p, err := parseParams(msg)
+	params := member(msg, "params")
+	count, err := strconv.Atoi(string(member(params, "count")))
 	if err != nil {
 		return err
 	}
-	channels, err := c.book.pick(p.Channels)
+	channels, err := c.book.pick(member(params, "channels"))
 	if err != nil {
 		return err
 	}
-	c.answer(id, answerTail([]byte(`"ok"`)))
+	c.answer(id, ok)
 	if err := c.flush(); err != nil {
 		return err
 	}
-	return c.book.stream(c.conn, channels, p.Count)
-}
-
-func parseParams(msg []byte) (params, error) {
-	var request struct {
-		Params params `json:"params"`
-	}
-	err := json.Unmarshal(msg, &request)
-	return request.Params, err
+	return c.book.stream(c.conn, channels, count)
 }

@@ -2,11 +2,12 @@ package wirepeer
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,20 +45,20 @@ type book struct {
 	piece      []byte              // of the stream
 }
 
-func (b *book) channel(name string) *channel {
-	ch := b.known[name]
+func (b *book) channel(name []byte) *channel {
+	ch := b.known[string(name)]
 	if ch == nil {
 		if b.known == nil {
 			b.known = map[string]*channel{}
 		}
-		ch = newChannel(name)
-		b.known[name] = ch
+		ch = newChannel(string(name))
+		b.known[string(name)] = ch
 	}
 	return ch
 }
 
-func (b *book) add(names []string) {
-	for _, name := range names {
+func (b *book) add(names iter.Seq[[]byte]) {
+	for name := range names {
 		if ch := b.channel(name); !ch.subscribed {
 			ch.subscribed = true
 			b.subscribed = append(b.subscribed, ch)
@@ -65,23 +66,20 @@ func (b *book) add(names []string) {
 	}
 }
 
-func (b *book) remove(names []string) {
-	for _, name := range names {
+func (b *book) remove(names iter.Seq[[]byte]) {
+	for name := range names {
 		b.channel(name).subscribed = false
 	}
 	b.subscribed = slices.DeleteFunc(b.subscribed, func(ch *channel) bool { return !ch.subscribed })
 }
 
 // pick returns the channels that a request names, or the first so many that are subscribed.
-func (b *book) pick(asked json.RawMessage) ([]*channel, error) {
+func (b *book) pick(asked []byte) ([]*channel, error) {
 	var picked []*channel
-	var names []string
-	var first int
-	if err := json.Unmarshal(asked, &names); err == nil {
-		for _, name := range names {
-			picked = append(picked, b.channel(name))
-		}
-	} else if err := json.Unmarshal(asked, &first); err == nil {
+	for name := range names(asked) {
+		picked = append(picked, b.channel(name))
+	}
+	if first, err := strconv.Atoi(string(asked)); err == nil {
 		picked = b.subscribed[:max(0, min(first, len(b.subscribed)))]
 	}
 	if len(picked) == 0 {

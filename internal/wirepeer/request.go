@@ -3,33 +3,69 @@ package wirepeer
 import (
 	"bytes"
 	"errors"
+	"iter"
 )
 
 var errRequest = errors.New("no JSON-RPC request")
 
 // scanRequest finds the id and the method at the top level of a request, as they stand there, and looks no further.
 func scanRequest(msg []byte) (id, method []byte, err error) {
-	rest, ok := bytes.CutPrefix(skipSpace(msg), []byte{'{'})
-	for ok && (id == nil || method == nil) {
-		var key, value []byte
-		key, rest = cutValue(skipSpace(rest))
-		rest, ok = bytes.CutPrefix(skipSpace(rest), []byte{':'})
-		value, rest = cutValue(skipSpace(rest))
+	for key, value := range members(msg) {
 		switch string(key) {
 		case `"id"`:
 			id = value
 		case `"method"`:
 			method = bytes.Trim(value, `"`)
 		}
-		if ok {
-			rest, ok = bytes.CutPrefix(skipSpace(rest), []byte{','})
+		if len(id) > 0 && len(method) > 0 {
+			return id, method, nil
 		}
 	}
-	if len(id) == 0 || len(method) == 0 {
-		return nil, nil, errRequest
-	}
-	return id, method, nil
+	return nil, nil, errRequest
 }
+
+// member returns the value of a member of a JSON object, nil if it has none of that name.
+func member(object []byte, name string) []byte {
+	for key, value := range members(object) {
+		if string(bytes.Trim(key, `"`)) == name {
+			return value
+		}
+	}
+	return nil
+}
+
+// members yields the members of a JSON object as they stand there. It takes the JSON to be well-formed.
+func members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		rest, more := bytes.CutPrefix(skipSpace(object), []byte{'{'})
+		for more {
+			var key, value []byte
+			key, rest = cutValue(skipSpace(rest))
+			rest, more = bytes.CutPrefix(skipSpace(rest), []byte{':'})
+			value, rest = cutValue(skipSpace(rest))
+			if !more || !yield(key, value) {
+				return
+			}
+			rest, more = bytes.CutPrefix(skipSpace(rest), []byte{','})
+		}
+	}
+}
+
+// names yields the strings of a JSON array, which need no escapes.
+func names(array []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for {
+			_, rest, more := bytes.Cut(array, quote)
+			name, rest, closed := bytes.Cut(rest, quote)
+			if !more || !closed || !yield(name) {
+				return
+			}
+			array = rest
+		}
+	}
+}
+
+var quote = []byte{'"'}
 
 // cutValue cuts the JSON value at the start of b off the rest. It takes the JSON to be well-formed.
 func cutValue(b []byte) (value, rest []byte) {
