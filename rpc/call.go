@@ -23,7 +23,7 @@ type call struct {
 	lane      Lane
 	sensitive bool
 	pipelined bool // by Send
-	yields    bool // others have calls under way, and this one is not urgent
+	yields    bool // lets others share its write; see Lane.yieldsFrom
 	trace     trace
 
 	// wake is of 2: while the frame waits, under Conn.mu, at most one of signalWrite and signalTaken; then signalDone.

@@ -104,7 +104,9 @@ type Conn struct {
 	ids      ids
 	pending  slots        // calls that were registered and have no outcome
 	queues   [lanes]queue // those of pending whose frame has not been taken
+	waiting  int          // calls in queues
 	writing  bool         // somebody has the writer's role
+	gatherer *call        // who has it and yields, so that a caller who does not may take it over
 	left     tombstones
 	answered recent
 }
@@ -192,10 +194,12 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 		return false, fmt.Errorf("%w: %d bytes, at most %d may leave", ErrMessageTooBig, n, c.cfg.MaxRequest)
 	}
 	cl.frame = f
-	c.queues[cl.lane].push(cl)
-	cl.yields = cl.lane > LaneOrder && c.pending.n > 1
-	writes := !c.writing
-	c.writing = true
+	c.queueLocked(cl)
+	cl.yields = c.pending.n >= cl.lane.yieldsFrom()
+	writes := !c.writing || c.gatherer != nil && !cl.yields
+	if writes {
+		c.writing, c.gatherer = true, nil
+	}
 	return writes, nil
 }
 

@@ -54,3 +54,36 @@ func SendOvertaken(ctx context.Context, c *Conn, result string) (*Pending, error
 	}
 	return &Pending{conn: c, call: cl}, nil
 }
+
+// Gatherer is a call that has the writer's role and lets others share its write.
+type Gatherer struct {
+	conn *Conn
+	call *call
+}
+
+// Gather registers a call that yields, as if another were under way, and stops while it does.
+func Gather(ctx context.Context, c *Conn, method string) (Gatherer, error) {
+	cl := c.newCall(ctx, method)
+	f, err := c.encode(cl, nil)
+	if err != nil {
+		return Gatherer{}, err
+	}
+	if _, err := c.register(cl, f); err != nil {
+		return Gatherer{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl.yields, c.gatherer = true, cl
+	return Gatherer{c, cl}, nil
+}
+
+// Finish goes on where Gather stopped.
+func (g Gatherer) Finish(ctx context.Context) error {
+	g.conn.mu.Lock()
+	overtaken := g.conn.gatherer != g.call
+	g.conn.mu.Unlock()
+	if !overtaken {
+		g.conn.write(ctx, g.call)
+	}
+	return g.conn.finish(g.call, g.conn.await(ctx, g.call))
+}

@@ -36,9 +36,16 @@ func (c *Conn) firstLocked() *call {
 	return nil
 }
 
+// queueLocked puts a call's frame into its lane.
+func (c *Conn) queueLocked(cl *call) {
+	c.queues[cl.lane].push(cl)
+	c.waiting++
+}
+
 // unqueueLocked takes a call's frame out of its lane.
 func (c *Conn) unqueueLocked(cl *call) *frame {
 	c.queues[cl.lane].remove(cl)
+	c.waiting--
 	f := cl.frame
 	cl.frame = nil
 	return f

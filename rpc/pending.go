@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"runtime"
 )
 
 // Call sends method with params (nil means an empty object) and decodes the result into result, unless that is nil.
@@ -111,10 +110,7 @@ func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
 		return false, cl.unanswered(NotSent, err)
 	}
 	if writes {
-		if cl.yields { // callers that are answered together call again together: let them share the write
-			runtime.Gosched()
-		}
-		c.write(ctx)
+		c.write(ctx, cl)
 	}
 	return writes, nil
 }
@@ -129,7 +125,7 @@ func (c *Conn) await(ctx context.Context, cl *call) error {
 		case s == signalDone:
 			return cl.err
 		case s == signalWrite:
-			c.write(ctx)
+			c.write(ctx, cl)
 		}
 	}
 }
@@ -166,7 +162,7 @@ func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
 			return cl.unanswered(NotSent, err)
 		}
 	case s == signalWrite:
-		c.write(ctx)
+		c.write(ctx, cl)
 	case s == signalDone:
 		if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
 			return ce

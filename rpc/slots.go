@@ -4,7 +4,8 @@ package rpc
 // slot is still taken is passed over. An answer is matched by the whole id: so one that comes late finds nobody, whoever
 // uses the slot by then.
 type slots struct {
-	calls []*call // a power of two of them, at most half of them taken
+	calls []*call // at most half of them taken
+	size  uint64  // of calls, a power of two
 	n     int
 }
 
@@ -27,7 +28,7 @@ func (s *slots) put(ids *ids, cl *call) {
 
 // find returns the call with that id, nil if there is none.
 func (s *slots) find(id uint64) *call {
-	if len(s.calls) == 0 {
+	if s.size == 0 {
 		return nil
 	}
 	if cl := *s.of(id); cl != nil && cl.id == id {
@@ -41,12 +42,13 @@ func (s *slots) remove(cl *call) {
 	s.n--
 }
 
-func (s *slots) of(id uint64) **call { return &s.calls[id&uint64(len(s.calls)-1)] }
+func (s *slots) of(id uint64) **call { return &s.calls[id&(s.size-1)] }
 
 // grow doubles the slots. Calls that had slots of their own still have.
 func (s *slots) grow() {
 	old := s.calls
-	s.calls = make([]*call, max(2*len(old), minSlots))
+	s.size = max(2*s.size, minSlots)
+	s.calls = make([]*call, s.size)
 	for _, cl := range old {
 		if cl != nil {
 			*s.of(cl.id) = cl

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"time"
 )
 
@@ -12,6 +14,7 @@ import (
 const (
 	maxBatch  = 64 << 10 // bytes of one write, but for one frame of each lane
 	maxRounds = 4        // writes after which the role is handed on
+	maxYields = 8        // before the first of them
 )
 
 // batch is what the writer writes next. It belongs to whoever has the role.
@@ -38,9 +41,43 @@ func (b *batch) release() {
 	b.frames, b.messages, b.bytes = b.frames[:0], b.messages[:0], 0
 }
 
-// write plays the writer's role until nothing waits or somebody else has it. A caller whose context has ended writes for
-// nobody else.
-func (c *Conn) write(ctx context.Context) {
+// yieldsFrom is how many calls must be under way for a caller of that lane to let others share its write. An order yields
+// only in a storm, in which sharing brings each of them to the wire sooner; what is urgent never does.
+func (l Lane) yieldsFrom() int {
+	switch {
+	case l > LaneOrder:
+		return 2
+	case l == LaneOrder:
+		return 16
+	}
+	return math.MaxInt
+}
+
+// gather lets callers that were answered together, and so call again together, share the write that is to come: it yields
+// to the scheduler as long as frames come. It reports whether the caller still has the writer's role.
+func (c *Conn) gather(cl *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gatherer, cl.heir = cl, false
+	for before, yields := 0, 0; c.gatherer == cl && c.waiting > before && yields < maxYields; yields++ {
+		before = c.waiting
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	still := c.gatherer == cl
+	if still {
+		c.gatherer = nil
+	}
+	return still
+}
+
+// write has the caller play the writer's role until nothing waits or somebody else has it. A caller whose context has
+// ended writes for nobody else.
+func (c *Conn) write(ctx context.Context, cl *call) {
+	if cl.yields && !c.gather(cl) {
+		return
+	}
 	for round := range maxRounds {
 		if round > 0 && ctx.Err() != nil {
 			break

@@ -91,6 +91,38 @@ func TestLanesLeaveInOrder(t *testing.T) {
 	})
 }
 
+// TestUrgentCallsOvertakeAGatherer has a caller who yields, so that others can share its write, and one who cannot wait.
+func TestUrgentCallsOvertakeAGatherer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		p.hold()
+		c := newConn(t, p, rpc.Config{Lane: laneByName})
+		gatherer, err := rpc.Gather(t.Context(), c, "lane/3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		callAsync(t.Context(), c, "lane/4", nil)
+		callAsync(t.Context(), c, "lane/1", nil)
+		if got := methods(<-p.held); !slices.Equal(got, []string{"lane/1", "lane/3", "lane/4"}) {
+			t.Errorf("the urgent call wrote %v", got)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		err = gatherer.Finish(ctx)
+		if ce, ok := errors.AsType[*rpc.CallError](err); !ok || ce.Outcome != rpc.Unknown {
+			t.Errorf("the gatherer, whose frame was taken, ended with %v", err)
+		}
+		callAsync(t.Context(), c, "lane/0", nil)
+		synctest.Wait()
+		if n := len(p.held); n != 0 {
+			t.Errorf("%d writes while another one was under way", n)
+		}
+		p.proceed <- struct{}{}
+		<-p.held
+	})
+}
+
 func TestNoLaneStarves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
