@@ -22,6 +22,7 @@ type envelope struct {
 	seen   member
 	method []byte // not nil if there is one
 	params []byte // nil if there are none
+	named  members
 	id     uint64 // 0 if it is of a form that this side never sends
 	hasID  bool
 	result []byte
@@ -55,13 +56,29 @@ const (
 // parse reads a frame. Its errors do not quote the frame.
 func (e *envelope) parse(text []byte, maxDepth int) error {
 	s := scanner{text: text, depth: maxDepth}
-	if err := s.object(func(key []byte) error { return e.member(&s, key) }); err != nil {
-		return err
+	for key := s.open(); key != nil; key = s.next() {
+		if err := e.member(&s, key); err != nil {
+			return err
+		}
+	}
+	if s.err != nil {
+		return s.err
 	}
 	if s.peek(); s.pos < len(text) {
 		return errSyntax
 	}
 	return e.check()
+}
+
+// open enters the frame's object and returns its first key. Almost every frame begins alike, with a member that tells nothing.
+func (s *scanner) open() []byte {
+	const head = `{"jsonrpc":"2.0"`
+	if !bytes.HasPrefix(s.text, []byte(head)) {
+		return s.first()
+	}
+	s.pos = len(head)
+	s.depth--
+	return s.next()
 }
 
 func (e *envelope) member(s *scanner, key []byte) error {
@@ -73,15 +90,27 @@ func (e *envelope) member(s *scanner, key []byte) error {
 	if m == memberError {
 		return e.readFailure(s)
 	}
-	value, err := s.value()
-	if err != nil {
-		return err
+	if m == memberParams {
+		e.readParams(s)
+		return s.err
+	}
+	value := s.value()
+	if value == nil {
+		return s.err
 	}
 	return e.set(m, value)
 }
 
 func memberOf(key []byte) member {
-	switch string(unquote(key)) {
+	m := memberNamed(key[1 : len(key)-1])
+	if m == 0 && bytes.IndexByte(key, '\\') >= 0 {
+		m = memberNamed(unquote(key))
+	}
+	return m
+}
+
+func memberNamed(name []byte) member {
+	switch string(name) {
 	case "id":
 		return memberID
 	case "method":
@@ -111,8 +140,6 @@ func (e *envelope) set(m member, value []byte) error {
 			return errType
 		}
 		e.method = unquote(value)
-	case memberParams:
-		e.params = value
 	case memberResult:
 		e.result = value
 	case memberUsIn:
@@ -121,7 +148,7 @@ func (e *envelope) set(m member, value []byte) error {
 		e.usOut, _ = integer(value)
 	case memberUsDiff:
 		e.usDiff, _ = integer(value)
-	case memberError: // read by readFailure
+	case memberParams, memberError: // read by readParams, readFailure
 	}
 	return nil
 }
@@ -160,23 +187,41 @@ func (e *envelope) check() error {
 	return nil
 }
 
+// readParams reads the params and remembers their first members.
+func (e *envelope) readParams(s *scanner) {
+	start := s.pos
+	if s.peek() == '{' {
+		start = s.pos
+		for key := s.first(); key != nil; key = s.next() {
+			e.named.add(key, s.value())
+		}
+	} else {
+		s.value()
+	}
+	e.params = s.text[start:s.pos]
+}
+
 // readFailure reads the error object.
 func (e *envelope) readFailure(s *scanner) error {
 	switch s.peek() {
 	case 'n':
-		return s.literal("null")
+		s.value()
+		return s.err
 	case '{':
 		e.failure = new(failure)
-		return s.object(func(key []byte) error { return e.failure.member(s, key) })
+		for key := s.first(); key != nil; key = s.next() {
+			if value := s.value(); value != nil {
+				if err := e.failure.set(key, value); err != nil {
+					return err
+				}
+			}
+		}
+		return s.err
 	}
 	return errType
 }
 
-func (f *failure) member(s *scanner, key []byte) error {
-	value, err := s.value()
-	if err != nil {
-		return err
-	}
+func (f *failure) set(key, value []byte) error {
 	switch string(unquote(key)) {
 	case "code":
 		var ok bool

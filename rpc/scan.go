@@ -1,6 +1,10 @@
 package rpc
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+)
 
 // errSyntax is a text that is not JSON, or nested too deeply. It never quotes the text.
 var (
@@ -8,11 +12,22 @@ var (
 	errDepth  = errors.New("nested too deeply")
 )
 
-// scanner walks over JSON without decoding it. It accepts what json.Valid accepts, invalid UTF-8 inside strings included.
+// scanner walks over JSON without decoding it. It accepts whatever json.Valid accepts, invalid UTF-8 inside strings
+// included. Beyond that it accepts only what is broken inside a block: see there.
 type scanner struct {
 	text  []byte
 	pos   int
-	depth int // levels that may still be opened
+	depth int   // levels that may still be opened
+	err   error // the first one; nothing more is found after it
+}
+
+// fail ends the walk: what is asked for from now on fails too.
+func (s *scanner) fail(err error) []byte {
+	if s.err == nil {
+		s.err = err
+	}
+	s.pos = len(s.text)
+	return nil
 }
 
 // peek is the next byte that is no space, 0 at the end.
@@ -28,216 +43,181 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-func (s *scanner) expect(b byte) error {
-	if s.peek() != b {
-		return errSyntax
-	}
-	s.pos++
-	return nil
-}
-
-// value skips a value and returns its text.
-func (s *scanner) value() ([]byte, error) {
-	first := s.peek()
-	start := s.pos
-	err := s.skip(first)
-	return s.text[start:s.pos], err
-}
-
-func (s *scanner) skip(first byte) error {
-	switch first {
-	case '"':
-		return s.str()
-	case '{', '[':
-		return s.composite(first)
-	case 't':
-		return s.literal("true")
-	case 'f':
-		return s.literal("false")
-	case 'n':
-		return s.literal("null")
-	}
-	return s.number()
-}
-
-func (s *scanner) literal(word string) error {
-	end := s.pos + len(word)
-	if end > len(s.text) || string(s.text[s.pos:end]) != word {
-		return errSyntax
-	}
-	s.pos = end
-	return nil
-}
-
-// composite skips an object or an array.
-func (s *scanner) composite(open byte) error {
-	end := open + 2 // of '{' and of '['
-	if err := s.enter(open); err != nil {
-		return err
-	}
-	if s.leave(end) {
-		return nil
-	}
-	for {
-		if open == '{' {
-			if _, err := s.key(); err != nil {
-				return err
-			}
-		}
-		if err := s.skip(s.peek()); err != nil {
-			return err
-		}
-		if s.leave(end) {
-			return nil
-		}
-		if err := s.expect(','); err != nil {
-			return err
-		}
-	}
-}
-
-// object reads an object: member is called after each key and passes its value. A key comes with its quotes.
-func (s *scanner) object(member func(key []byte) error) error {
-	if err := s.enter('{'); err != nil {
-		return err
-	}
-	if s.leave('}') {
-		return nil
-	}
-	for {
-		key, err := s.key()
-		if err != nil {
-			return err
-		}
-		if err := member(key); err != nil {
-			return err
-		}
-		if s.leave('}') {
-			return nil
-		}
-		if err := s.expect(','); err != nil {
-			return err
-		}
-	}
-}
-
-// enter passes the bracket that opens an object or an array.
-func (s *scanner) enter(open byte) error {
-	if err := s.expect(open); err != nil {
-		return err
+// first enters an object and returns its first key, with its quotes: nil if it has none.
+func (s *scanner) first() []byte {
+	if s.peek() != '{' {
+		return s.fail(errSyntax)
 	}
 	if s.depth == 0 {
-		return errDepth
+		return s.fail(errDepth)
 	}
+	s.pos++
 	s.depth--
+	if s.peek() == '}' {
+		return s.leave()
+	}
+	return s.key()
+}
+
+// next returns the key that follows a member's value, nil at the object's end.
+func (s *scanner) next() []byte {
+	if text, i := s.text, s.pos; i+1 < len(text) && text[i] == ',' && text[i+1] == '"' { // as most peers write
+		if end := stringEnd(text, i+2); uint(end) < uint(len(text)) && text[end] == ':' {
+			s.pos = end + 1
+			return text[i+1 : end]
+		}
+	}
+	switch s.peek() {
+	case ',':
+		s.pos++
+		return s.key()
+	case '}':
+		return s.leave()
+	}
+	return s.fail(errSyntax)
+}
+
+func (s *scanner) leave() []byte {
+	s.pos++
+	s.depth++
 	return nil
 }
 
-// leave passes the bracket that closes an object or an array, if it comes next.
-func (s *scanner) leave(end byte) bool {
-	if s.peek() != end {
-		return false
-	}
-	s.pos++
-	s.depth++
-	return true
-}
-
-// key passes a key and its colon, and returns the key's text with its quotes.
-func (s *scanner) key() ([]byte, error) {
+// key passes a key and its colon.
+func (s *scanner) key() []byte {
 	if s.peek() != '"' {
-		return nil, errSyntax
+		return s.fail(errSyntax)
 	}
 	start := s.pos
-	if err := s.str(); err != nil {
-		return nil, err
+	end := stringEnd(s.text, start+1)
+	if end < 0 {
+		return s.fail(errSyntax)
 	}
-	key := s.text[start:s.pos]
-	return key, s.expect(':')
+	if s.pos = end; s.peek() != ':' {
+		return s.fail(errSyntax)
+	}
+	s.pos++
+	return s.text[start:end]
 }
 
-// special are the bytes that end the plain part of a string.
-var special = func() (table [256]bool) {
-	for b := range 0x20 {
-		table[b] = true
+// value passes a value and returns its text, nil if there is none.
+func (s *scanner) value() []byte {
+	first := s.peek()
+	if first == '{' || first == '[' {
+		return s.block()
 	}
-	table['"'], table['\\'] = true, true
-	return table
-}()
+	start := s.pos
+	var end int
+	switch first {
+	case '"':
+		end = stringEnd(s.text, start+1)
+	case 't':
+		end = literalEnd(s.text, start, "true")
+	case 'f':
+		end = literalEnd(s.text, start, "false")
+	case 'n':
+		end = literalEnd(s.text, start, "null")
+	default:
+		end = numberEnd(s.text, start)
+	}
+	if end < 0 {
+		return s.fail(errSyntax)
+	}
+	s.pos = end
+	return s.text[start:end]
+}
 
-// str skips a string. It stands on the opening quote.
-func (s *scanner) str() error {
-	text, i := s.text, s.pos+1
-	for {
-		for i < len(text) && !special[text[i]] {
+func literalEnd(text []byte, start int, word string) int {
+	end := start + len(word)
+	if end > len(text) || string(text[start:end]) != word {
+		return -1
+	}
+	return end
+}
+
+// Bytes in each place of a word: of ones, of the sign bit, and of all others.
+const (
+	ones  = 0x0101010101010101
+	signs = 0x80 * ones
+	rests = 0x7f * ones
+)
+
+// stringEnd returns the index behind the quote that ends the string whose inside begins at i.
+func stringEnd(text []byte, i int) int {
+	for i+8 <= len(text) {
+		x := binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
+		quote, escape := x^'"'*ones, x^'\\'*ones
+		// The lowest sign is right: what is borrowed falsifies only those above it.
+		if m := ((quote-ones)&^quote | (escape-ones)&^escape | (x-' '*ones)&^x) & signs; m != 0 {
+			i += bits.TrailingZeros64(m) / 8
+			break
+		}
+		i += 8
+	}
+	for i >= 0 && i < len(text) {
+		switch b := text[i]; {
+		case b == '"':
+			return i + 1
+		case b < ' ':
+			return -1
+		case b == '\\':
+			i = escapeEnd(text, i)
+		default:
 			i++
 		}
-		if i == len(text) || text[i] < ' ' {
-			return errSyntax
-		}
-		if text[i] == '"' {
-			s.pos = i + 1
-			return nil
-		}
-		n := escapeLength(text[i:])
-		if n == 0 {
-			return errSyntax
-		}
-		i += n
 	}
+	return -1
 }
 
-// escapeLength is the length of the escape sequence at the start of text, 0 if it is none.
-func escapeLength(text []byte) int {
-	if len(text) < 2 {
-		return 0
+func escapeEnd(text []byte, i int) int {
+	rest := text[i:]
+	if len(rest) < 2 {
+		return -1
 	}
-	switch text[1] {
+	switch rest[1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
+		return i + 2
 	case 'u':
-		if len(text) >= 6 && isHex(text[2]) && isHex(text[3]) && isHex(text[4]) && isHex(text[5]) {
-			return 6
+		if len(rest) >= 6 && isHex(rest[2]) && isHex(rest[3]) && isHex(rest[4]) && isHex(rest[5]) {
+			return i + 6
 		}
 	}
-	return 0
+	return -1
 }
 
 func isHex(b byte) bool { return isDigit(b) || b|0x20 >= 'a' && b|0x20 <= 'f' }
 
-func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+func isDigit(b byte) bool { return b-'0' <= 9 }
 
-func (s *scanner) number() error {
-	s.accept('-')
-	if !s.accept('0') && !s.digits() {
-		return errSyntax
+// numberEnd returns the index behind the number that begins at i.
+func numberEnd(text []byte, i int) int {
+	if i < len(text) && text[i] == '-' {
+		i++
 	}
-	if s.accept('.') && !s.digits() {
-		return errSyntax
+	if i < len(text) && text[i] == '0' {
+		i++
+	} else {
+		i = digitsEnd(text, i)
 	}
-	if s.accept('e') || s.accept('E') {
-		if !s.accept('+') {
-			s.accept('-')
+	if i >= 0 && i < len(text) && text[i] == '.' {
+		i = digitsEnd(text, i+1)
+	}
+	if i >= 0 && i < len(text) && text[i]|0x20 == 'e' {
+		if i++; i < len(text) && (text[i] == '+' || text[i] == '-') {
+			i++
 		}
-		if !s.digits() {
-			return errSyntax
-		}
+		i = digitsEnd(text, i)
 	}
-	return nil
+	return i
 }
 
-func (s *scanner) accept(b byte) bool {
-	if s.pos < len(s.text) && s.text[s.pos] == b {
-		s.pos++
-		return true
+func digitsEnd(text []byte, start int) int {
+	i := start
+	for i < len(text) && isDigit(text[i]) {
+		i++
 	}
-	return false
-}
-
-func (s *scanner) digits() bool {
-	start := s.pos
-	for s.pos < len(s.text) && isDigit(s.text[s.pos]) {
-		s.pos++
+	if i == start {
+		return -1
 	}
-	return s.pos > start
+	return i
 }

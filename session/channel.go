@@ -116,20 +116,15 @@ type chain struct {
 	breaks    atomic.Uint64
 }
 
-var (
-	keyChange   = []byte(`"change_id"`)
-	keyPrevious = []byte(`"prev_change_id"`)
-)
-
 // follow notes a message and reports whether it follows the last one. same says that the last one came over the same
 // connection. A message at or below the last change id repeats what a snapshot held: the exchange documents that such
 // events may come, and they are no gap. A snapshot beyond it is one: the exchange had dropped the channel without a word.
 func (c *chain) follow(same bool, data []byte) bool {
-	id, ok := numberAfter(data, keyChange)
-	if !ok {
+	id, previous := changeIDs(data)
+	if id < 0 {
 		return true
 	}
-	previous, isDelta := numberAfter(data, keyPrevious)
+	isDelta := previous >= 0
 	last := c.last.Load()
 	if !isDelta {
 		c.snapshots.Add(1)
@@ -147,18 +142,43 @@ func (c *chain) follow(same bool, data []byte) bool {
 	return true
 }
 
-// numberAfter returns the integer that follows a key in well-formed JSON.
-func numberAfter(data, key []byte) (int64, bool) {
-	_, rest, found := bytes.Cut(data, key)
-	if !found {
-		return 0, false
+var (
+	idEnd      = []byte(`_id"`)
+	idName     = []byte(`"change`)
+	idPrevious = []byte(`"prev_change`)
+)
+
+// changeIDs returns the change ids that a book's message names: its own, and that of the message before it; -1 for what it
+// does not name. It looks for the two names as they stand: nothing in a string can look so, for a quote in it is escaped.
+func changeIDs(data []byte) (id, previous int64) {
+	id, previous = -1, -1
+	for id < 0 || previous < 0 {
+		at := bytes.Index(data, idEnd)
+		if at < 0 {
+			break
+		}
+		name, rest := data[:at], data[at+len(idEnd):]
+		switch {
+		case bytes.HasSuffix(name, idName):
+			id = member(rest)
+		case bytes.HasSuffix(name, idPrevious):
+			previous = member(rest)
+		}
+		data = rest
 	}
+	return id, previous
+}
+
+// member reads digits behind a key, -1 if there are none or so many that they might not fit.
+func member(rest []byte) int64 {
 	rest = bytes.TrimLeft(rest, " \t\r\n:")
 	var n int64
 	digits := 0
-	for digits < len(rest) && digits < 18 && rest[digits] >= '0' && rest[digits] <= '9' {
+	for ; digits < len(rest) && rest[digits]-'0' <= 9; digits++ {
 		n = n*10 + int64(rest[digits]-'0')
-		digits++
 	}
-	return n, digits > 0
+	if digits == 0 || digits > 18 {
+		return -1
+	}
+	return n
 }

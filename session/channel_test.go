@@ -10,22 +10,23 @@ import (
 func TestChangeIDs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, data         string
-		id, previous       int64
-		hasID, hasPrevious bool
+		name, data   string
+		id, previous int64 // -1: none
 	}{
-		{"snapshot", `{"type":"snapshot","change_id":297217,"bids":[]}`, 297217, 0, true, false},
-		{"delta", `{"prev_change_id":297217,"change_id":297218}`, 297218, 297217, true, true},
-		{"delta, other order", `{"change_id": 2, "prev_change_id" : 1}`, 2, 1, true, true},
-		{"none", `{"bids":[]}`, 0, 0, false, false},
-		{"no number", `{"change_id":null}`, 0, 0, false, false},
-		{"cut off", `{"change_id":`, 0, 0, false, false},
-		{"eighteen digits", `{"change_id":999999999999999999}`, 999999999999999999, 0, true, false},
+		{"snapshot", `{"type":"snapshot","change_id":297217,"bids":[]}`, 297217, -1},
+		{"delta", `{"prev_change_id":297217,"change_id":297218}`, 297218, 297217},
+		{"delta, other order", `{"change_id": 2, "prev_change_id" : 1}`, 2, 1},
+		{"among others", `{"order_id":7,"x_change_id":8,"a":"change_id","change_id":9,"b":"_id","prev_change_id":0}`, 9, 0},
+		{"in a string", `{"a":"\"change_id\":1,\"","change_id":2}`, 2, -1},
+		{"none", `{"bids":[]}`, -1, -1},
+		{"no number", `{"change_id":null,"prev_change_id":"1"}`, -1, -1},
+		{"cut off", `{"change_id":`, -1, -1},
+		{"cut off earlier", `{"change_id"`, -1, -1},
+		{"eighteen digits", `{"change_id":999999999999999999}`, 999999999999999999, -1},
+		{"nineteen digits", `{"change_id":1000000000000000000}`, -1, -1},
 	} {
-		id, hasID := session.ChangeID([]byte(c.data))
-		previous, hasPrevious := session.PreviousID([]byte(c.data))
-		if id != c.id || hasID != c.hasID || previous != c.previous || hasPrevious != c.hasPrevious {
-			t.Errorf("%s: %d %t, %d %t", c.name, id, hasID, previous, hasPrevious)
+		if id, previous := session.ChangeIDs([]byte(c.data)); id != c.id || previous != c.previous {
+			t.Errorf("%s: %d, %d, want %d, %d", c.name, id, previous, c.id, c.previous)
 		}
 	}
 }

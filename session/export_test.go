@@ -10,17 +10,17 @@ import (
 
 // Parsers and tables.
 var (
-	AppendString      = appendString
-	AskedScope        = askedScope
-	MissingScope      = missingScope
-	Classify          = classify
-	Sensitive         = sensitive
-	KindName          = kindName
-	IsPrivateChannel  = isPrivateChannel
-	IsBookWithChain   = isBookWithChain
-	SplitNotification = splitNotification
-	Frameful          = frameful
-	NewBucket         = newBucket
+	AppendString     = appendString
+	AskedScope       = askedScope
+	MissingScope     = missingScope
+	Classify         = classify
+	Sensitive        = sensitive
+	KindName         = kindName
+	IsPrivateChannel = isPrivateChannel
+	IsBookWithChain  = isBookWithChain
+	ChangeIDs        = changeIDs
+	Frameful         = frameful
+	NewBucket        = newBucket
 )
 
 // Limits of the exchange that tests compare with.
@@ -48,12 +48,6 @@ func CredentialsParams(creds Credentials, scope string) rpc.Appender {
 
 // Token is the exchange's answer to public/auth.
 type Token = token
-
-// ChangeID is the change id of a book's message.
-func ChangeID(data []byte) (int64, bool) { return numberAfter(data, keyChange) }
-
-// PreviousID is the previous change id of a book's message.
-func PreviousID(data []byte) (int64, bool) { return numberAfter(data, keyPrevious) }
 
 // Chain follows the change ids of a book.
 type Chain struct{ c chain }
@@ -165,7 +159,9 @@ func (s *RegistrySub) Stream(ctx context.Context) iter.Seq2[Notification, error]
 func (r *Registry) Tap(name string, fn func(Notification)) (remove func()) { return r.r.tap(name, fn) }
 
 // Deliver routes a notification.
-func (r *Registry) Deliver(epoch uint64, params string) { r.r.deliver(epoch, []byte(params)) }
+func (r *Registry) Deliver(epoch uint64, params string) {
+	r.r.deliver(epoch, &rpc.Notification{Params: []byte(params)})
+}
 
 // Confirm notes what the exchange accepted.
 func (r *Registry) Confirm(epoch uint64, names ...string) { r.r.confirm(epoch, names) }
@@ -194,4 +190,15 @@ func (r *Ring) Kept() int {
 		kept += cap(e.data)
 	}
 	return kept
+}
+
+// Conn returns a connection over t whose notifications go to the registry.
+func (r *Registry) Conn(t rpc.Transport) *rpc.Conn {
+	l := &link{session: &Session{subs: r.r}, epoch: 1}
+	return rpc.NewConn(t, rpc.Config{Handler: l.handle})
+}
+
+// AddHandler makes a subscription with an inline handler a sink of names.
+func (r *Registry) AddHandler(handler func(Notification), names ...string) error {
+	return r.r.add(&Subscription{session: &Session{subs: r.r}, names: names, handler: handler})
 }

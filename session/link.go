@@ -73,7 +73,7 @@ var (
 func (l *link) handle(n rpc.Notification) {
 	switch {
 	case bytes.Equal(n.Method, methodSubscription):
-		l.session.subs.deliver(l.epoch, n.Params)
+		l.session.subs.deliver(l.epoch, &n)
 	case bytes.Equal(n.Method, methodHeartbeat) && bytes.Contains(n.Params, testRequest):
 		select {
 		case l.tests <- struct{}{}:

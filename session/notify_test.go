@@ -1,17 +1,15 @@
 package session_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-func TestSplitNotification(t *testing.T) {
+func TestRouting(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, params, channel, data string // channel empty: not found
+		name, params, channel, data string // channel empty: goes nowhere
 	}{
 		{"object", `{"channel":"ticker.X.raw","data":{"a":[1,{"b":"}"}]}}`, "ticker.X.raw", `{"a":[1,{"b":"}"}]}`},
 		{"array", `{"channel":"trades.X.raw","data":[{"a":1},{"a":2}]}`, "trades.X.raw", `[{"a":1},{"a":2}]`},
@@ -21,6 +19,7 @@ func TestSplitNotification(t *testing.T) {
 		{"string with escapes", `{"channel":"c","data":"a\"},\\"}`, "c", `"a\"},\\"`},
 		{"space everywhere", " {\n\t\"channel\" : \"c\" ,\r\n \"data\" : [ 1 ] } ", "c", `[ 1 ]`},
 		{"unknown members", `{"x":{"data":1},"channel":"c","y":[],"data":true,"z":"channel"}`, "c", `true`},
+		{"name with escapes", `{"ch\u0061nnel":"c","data":1}`, "c", `1`},
 		{"no data", `{"channel":"c"}`, "", ""},
 		{"no channel", `{"data":1}`, "", ""},
 		{"empty channel", `{"channel":"","data":1}`, "", ""},
@@ -29,49 +28,18 @@ func TestSplitNotification(t *testing.T) {
 		{"no object", `["channel","data"]`, "", ""},
 		{"nothing", ``, "", ""},
 	} {
-		channel, data, ok := session.SplitNotification([]byte(c.params))
+		r := session.NewRegistry()
+		var got []session.Notification
+		for _, name := range []string{"c", "ticker.X.raw", "trades.X.raw", "inner", "outer", "user.lock", "a."} {
+			r.Tap(name, func(n session.Notification) { got = append(got, n) })
+		}
+		r.Deliver(3, c.params)
 		switch {
-		case ok != (c.channel != ""):
-			t.Errorf("%s: found = %t", c.name, ok)
-		case ok && (string(channel) != c.channel || string(data) != c.data):
-			t.Errorf("%s: channel %q, data %q, want %q, %q", c.name, channel, data, c.channel, c.data)
+		case c.channel == "" && len(got) > 0:
+			t.Errorf("%s: went to %q", c.name, got[0].Channel)
+		case c.channel == "":
+		case len(got) != 1 || got[0].Channel != c.channel || string(got[0].Data) != c.data || got[0].Epoch != 3:
+			t.Errorf("%s: got %+v, want %s of %s", c.name, got, c.data, c.channel)
 		}
 	}
-}
-
-// FuzzNotification holds the splitter against encoding/json wherever that can judge: on well-formed params whose keys and
-// whose channel's name have no escapes. On any other bytes it must neither panic nor return bytes that it was not given.
-func FuzzNotification(f *testing.F) {
-	for _, s := range []string{
-		`{"channel":"book.BTC-PERPETUAL.raw","data":{"type":"snapshot","change_id":1,"bids":[["new",1.0,2]]}}`,
-		`{"data":"\"}","channel":"c"}`, `{"channel":"c","data":`, `{"channel":"c" "data":1}`, `{"a":{},"data":[],"channel":"x"}`,
-		`{"channel":"c","data":1,"data":2}`, `{"channel":"c","channel":3,"data":1}`, `{:`, `{"`, `{"\`, `{"":}`, `[}`, "{\"channel\":\"\xff\",\"data\":0}",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, params []byte) {
-		given := bytes.Clone(params)
-		channel, data, ok := session.SplitNotification(params)
-		if !bytes.Equal(given, params) {
-			t.Fatal("the input was changed")
-		}
-		if !bytes.Contains(params, channel) || !bytes.Contains(params, data) {
-			t.Fatalf("channel %q, data %q are not of the input", channel, data)
-		}
-		var want map[string]json.RawMessage
-		if json.Unmarshal(params, &want) != nil {
-			return
-		}
-		if bytes.IndexByte(bytes.Replace(params, want["data"], nil, 1), '\\') >= 0 {
-			return
-		}
-		name := want["channel"]
-		found := len(name) > 2 && name[0] == '"' && len(want["data"]) > 0
-		if ok != found {
-			t.Fatalf("found = %t, encoding/json says %t", ok, found)
-		}
-		if ok && (!bytes.Equal(channel, name[1:len(name)-1]) || !bytes.Equal(data, want["data"])) {
-			t.Fatalf("channel %q, data %q, encoding/json says %s, %s", channel, data, name, want["data"])
-		}
-	})
 }

@@ -104,17 +104,6 @@ func (r *registry) find(name []byte) *channel {
 	return r.channels[string(name)]
 }
 
-// deliver routes the params of a subscription notification. It runs on the reader's goroutine.
-func (r *registry) deliver(epoch uint64, params []byte) {
-	name, data, ok := splitNotification(params)
-	if !ok {
-		return
-	}
-	if ch := r.find(name); ch != nil {
-		ch.deliver(epoch, data)
-	}
-}
-
 // unconfirmed returns the desired channels that epoch has not confirmed, private ones first, in stable order.
 func (r *registry) unconfirmed(epoch uint64) []string {
 	r.mu.Lock()

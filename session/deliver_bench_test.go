@@ -1,0 +1,112 @@
+package session_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Notifications of 312 bytes with a channel's number in their middle. A book's names itself as
+// its predecessor, so that it can follow itself.
+const (
+	bookMessage = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.TEST-%05d.raw","data":` +
+		`{"type":"change","timestamp":1700000000000,"prev_change_id":297218,"instrument_name":"TEST-PERPETUAL","change_id":297218,` +
+		`"bids":[["delete",5041.94,0.0],["new",5042.34,20.0],["change",5042.64,40.0]],"asks":[["new",5043,10.0]]}}}`
+	tickerMessage = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"ticker.TEST-%05d.raw","data":` +
+		`{"timestamp":1700000000000,"state":"open","mark_price":5042.11,"last_price":5042.5,"index_price":5041.9,"open_interest":12345670,` +
+		`"best_bid_price":5042.0,"best_bid_amount":1200.0,"best_ask_price":5042.5,"best_ask_amount":870}}}`
+)
+
+// feed is a Transport that brings a message for each of the channels in turn, as often as it is asked to.
+type feed struct {
+	message []byte
+	number  []byte // the channel's, in message
+	order   [][5]byte
+	next    int // in order
+	left    int
+	started bool
+	ask     chan int
+	brought chan struct{}
+}
+
+func newFeed(format string, channels int) *feed {
+	f := &feed{message: fmt.Appendf(nil, format, 0), ask: make(chan int), brought: make(chan struct{})}
+	at := bytes.Index(f.message, []byte("00000.raw"))
+	f.number = f.message[at : at+5]
+	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(channels) { // no prefetcher guesses it
+		f.order = append(f.order, [5]byte(fmt.Appendf(nil, "%05d", n)))
+	}
+	return f
+}
+
+// ReadMessage brings the next message.
+func (f *feed) ReadMessage() ([]byte, error) {
+	for f.left == 0 {
+		if f.started {
+			f.brought <- struct{}{}
+		}
+		n, more := <-f.ask
+		if !more {
+			return nil, io.EOF
+		}
+		f.left, f.started = n, true
+	}
+	f.left--
+	if f.next == len(f.order) {
+		f.next = 0
+	}
+	copy(f.number, f.order[f.next][:])
+	f.next++
+	return f.message, nil
+}
+
+// bring has n messages brought, and returns when they have been handled.
+func (f *feed) bring(n int) {
+	f.ask <- n
+	<-f.brought
+}
+
+func (f *feed) WriteMessages(...[]byte) error { return nil }
+
+func (f *feed) Close() error { return nil }
+
+func BenchmarkDeliver(b *testing.B) {
+	for _, kind := range []struct{ name, channel, message string }{
+		{"book", "book.TEST-%05d.raw", bookMessage}, {"ticker", "ticker.TEST-%05d.raw", tickerMessage},
+	} {
+		for _, channels := range []int{1, 10, 10_000} {
+			b.Run(fmt.Sprintf("kind=%s/channels=%d", kind.name, channels), func(b *testing.B) {
+				r := session.NewRegistry()
+				handled := 0
+				for i := range channels {
+					if err := r.AddHandler(func(session.Notification) { handled++ }, fmt.Sprintf(kind.channel, i)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				f := newFeed(kind.message, channels)
+				conn := r.Conn(f)
+				f.bring(channels)
+				handled = 0
+				b.SetBytes(int64(len(f.message)))
+				b.ReportAllocs()
+				b.ResetTimer()
+				f.bring(b.N)
+				b.StopTimer()
+				if handled != b.N {
+					b.Errorf("%d of %d notifications were handled", handled, b.N)
+				}
+				close(f.ask)
+				if err := conn.Close(); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+	}
+}
+
+var _ rpc.Transport = (*feed)(nil)
