@@ -138,8 +138,8 @@ func BenchmarkBare(b *testing.B) {
 	for _, library := range libraries {
 		for _, task := range tasks(b, peer) {
 			b.Run(fmt.Sprintf("library=%s/what=%s", library.name, task.name), func(b *testing.B) {
-				r := race{ops: task.ops, subject: task.chunk(library.dial(b, peer.URL())), rivals: []chunk{task.floor(b)}}
-				r.report(b, "x-floor", "floor-ns")
+				ours := contender{task.ops, task.chunk(library.dial(b, peer.URL()))}
+				race{subject: ours, rivals: []contender{{task.ops, task.floor(b)}}}.report(b, "x-floor", "floor-ns")
 			})
 		}
 	}

@@ -114,8 +114,8 @@ func BenchmarkCodec(b *testing.B) {
 				if err := doc.check(c.codec); err != nil {
 					b.Fatal(err)
 				}
-				std := doc.chunk(codecs[0].codec, decodings)
-				race{ops: decodings, subject: doc.chunk(c.codec, decodings), rivals: []chunk{std}}.report(b, "x-std", "std-ns")
+				std := contender{decodings, doc.chunk(codecs[0].codec, decodings)}
+				race{subject: contender{decodings, doc.chunk(c.codec, decodings)}, rivals: []contender{std}}.report(b, "x-std", "std-ns")
 			})
 		}
 	}

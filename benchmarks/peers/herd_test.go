@@ -34,6 +34,22 @@ func newHerd(n int, newCall func() func() error) herd {
 	return h
 }
 
+// contender returns the herd with chunks of about 20 ms: long enough that the start and the end of its goroutines, when not
+// all of them are at work, hardly count.
+func (h herd) contender() (contender, error) {
+	const (
+		probe     = 8
+		chunkTime = 20 * time.Millisecond
+	)
+	c := contender{ops: probe * len(h), work: h.chunk(probe)}
+	if _, err := c.turn(); err != nil { // whatever has to warm up does so here
+		return c, err
+	}
+	perOp, err := c.turn()
+	calls := max(probe, int(float64(chunkTime)/perOp)/len(h))
+	return contender{ops: calls * len(h), work: h.chunk(calls)}, err
+}
+
 // chunk returns the chunk in which every caller makes calls calls.
 func (h herd) chunk(calls int) chunk {
 	for _, c := range h {

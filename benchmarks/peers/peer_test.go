@@ -41,15 +41,19 @@ func BenchmarkPeer(b *testing.B) {
 	}
 }
 
-// benchmarkHerd has the herds take turns in chunks of a few milliseconds.
+// benchmarkHerd has the herds take turns.
 func benchmarkHerd(b *testing.B, subject herd, rivals []herd) {
 	b.Helper()
-	calls := max(32, 256/len(subject))
-	latencies := hdrhistogram.New(1, int64(time.Minute), 3)
-	r := race{ops: calls * len(subject), subject: subject.chunk(calls), after: func() error { return subject.record(latencies) }}
-	for _, rival := range rivals {
-		r.rivals = append(r.rivals, rival.chunk(calls))
+	contenders := make([]contender, 0, 1+len(rivals))
+	for _, h := range append([]herd{subject}, rivals...) {
+		c, err := h.contender()
+		if err != nil {
+			b.Fatal(err)
+		}
+		contenders = append(contenders, c)
 	}
+	latencies := hdrhistogram.New(1, int64(time.Minute), 3)
+	r := race{contenders[0], contenders[1:], func() error { return subject.record(latencies) }}
 	r.report(b, "x-best", "best-ns")
 	for _, p := range []struct {
 		unit     string

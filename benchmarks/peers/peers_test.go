@@ -118,15 +118,15 @@ func TestBenchmarkThatMeasuresNothingFails(t *testing.T) {
 		"wrong typed":     herdOf(other.typedCall, c),
 	} {
 		for role, r := range map[string]race{
-			"subject": {ops: 6, subject: broken, rivals: []chunk{works}},
-			"rival":   {ops: 6, subject: works, rivals: []chunk{broken}},
+			"subject": {subject: contender{6, broken}, rivals: []contender{{6, works}}},
+			"rival":   {subject: contender{6, works}, rivals: []contender{{6, broken}}},
 		} {
 			if s, err := r.run(func() bool { return false }); err == nil {
 				t.Errorf("%s as %s: got %+v", name, role, s)
 			}
 		}
 	}
-	s, err := race{ops: 6, subject: works, rivals: []chunk{works}}.run(func() bool { return false })
+	s, err := race{subject: contender{6, works}, rivals: []contender{{6, works}}}.run(func() bool { return false })
 	if err != nil || len(s.subject) != minRounds || len(s.rivals[0]) != minRounds || s.ratio(0) <= 0 {
 		t.Errorf("with nothing broken: %+v, %v", s, err)
 	}

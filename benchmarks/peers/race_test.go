@@ -12,26 +12,31 @@ import (
 // minRounds is how many rounds a race has at least, however short -benchtime is.
 const minRounds = 11
 
-// A chunk does a fixed number of operations, checks what came of each, and returns how many it did.
+// A chunk does some operations, checks what came of each, and returns how many it did.
 type chunk func() (int, error)
+
+// A contender does ops operations whenever it is its turn.
+type contender struct {
+	ops  int
+	work chunk
+}
 
 // A race has a subject and its rivals take turns.
 type race struct {
-	ops     int // of every chunk
-	subject chunk
-	rivals  []chunk
-	after   func() error // called after each of the subject's chunks, outside the clock; nil for none
+	subject contender
+	rivals  []contender
+	after   func() error // called after each of the subject's turns, outside the clock; nil for none
 }
 
 // standing is what came of a race.
 type standing struct {
-	subject []time.Duration   // the time of each chunk
-	rivals  [][]time.Duration // by rival, then by round
-	mallocs uint64            // by the subject, in objects
-	bytes   uint64            // by the subject
+	subject []float64   // nanoseconds an operation, by round
+	rivals  [][]float64 // by rival, then by round
+	mallocs uint64      // by the subject, in objects
+	bytes   uint64      // by the subject
 }
 
-func newStanding(rivals int) *standing { return &standing{rivals: make([][]time.Duration, rivals)} }
+func newStanding(rivals int) *standing { return &standing{rivals: make([][]float64, rivals)} }
 
 var errMeasuredNothing = errors.New("measured nothing")
 
@@ -60,7 +65,7 @@ func (r race) round(s *standing) error {
 	turns = append(turns, func() error { return r.subjectTurn(s) })
 	for i, rival := range r.rivals {
 		turns = append(turns, func() error {
-			took, err := r.time(rival)
+			took, err := rival.turn()
 			s.rivals[i] = append(s.rivals[i], took)
 			return err
 		})
@@ -79,7 +84,7 @@ func (r race) round(s *standing) error {
 func (r race) subjectTurn(s *standing) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	took, err := r.time(r.subject)
+	took, err := r.subject.turn()
 	runtime.ReadMemStats(&after)
 	s.subject = append(s.subject, took)
 	s.mallocs += after.Mallocs - before.Mallocs
@@ -90,24 +95,25 @@ func (r race) subjectTurn(s *standing) error {
 	return r.after()
 }
 
-func (r race) time(work chunk) (time.Duration, error) {
+// turn returns how many nanoseconds an operation took.
+func (c contender) turn() (float64, error) {
 	start := time.Now()
-	done, err := work()
+	done, err := c.work()
 	took := time.Since(start)
 	switch {
 	case err != nil:
-		return took, err
-	case done != r.ops || done == 0 || took <= 0:
-		return took, fmt.Errorf("%w: %d of %d operations in %v", errMeasuredNothing, done, r.ops, took)
+		return 0, err
+	case done != c.ops || done == 0 || took <= 0:
+		return 0, fmt.Errorf("%w: %d of %d operations in %v", errMeasuredNothing, done, c.ops, took)
 	}
-	return took, nil
+	return float64(took) / float64(done), nil
 }
 
 // ratio is the median over the rounds of the subject's time by a rival's.
 func (s *standing) ratio(rival int) float64 {
 	ratios := make([]float64, len(s.subject))
 	for i, took := range s.subject {
-		ratios[i] = float64(took) / float64(s.rivals[rival][i])
+		ratios[i] = took / s.rivals[rival][i]
 	}
 	return median(ratios)
 }
@@ -129,9 +135,9 @@ func (r race) report(b *testing.B, ratioUnit, rivalUnit string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(perOp(s.subject, r.ops), "ns/op")
+	b.ReportMetric(median(s.subject), "ns/op")
 	b.ReportAllocs()
-	total := uint64(len(s.subject) * r.ops)
+	total := uint64(len(s.subject) * r.subject.ops)
 	b.ReportMetric(float64(s.mallocs/total), "allocs/op") // rounded down, as package testing does
 	b.ReportMetric(float64(s.bytes/total), "B/op")
 	if len(r.rivals) == 0 {
@@ -139,15 +145,10 @@ func (r race) report(b *testing.B, ratioUnit, rivalUnit string) {
 	}
 	rival, ratio := s.nearest()
 	b.ReportMetric(ratio, ratioUnit)
-	b.ReportMetric(perOp(s.rivals[rival], r.ops), rivalUnit)
+	b.ReportMetric(median(s.rivals[rival]), rivalUnit)
 }
 
-// perOp is the median time of an operation in nanoseconds.
-func perOp(chunks []time.Duration, ops int) float64 {
-	return float64(median(chunks)) / float64(ops)
-}
-
-func median[T time.Duration | float64](values []T) T {
+func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }
