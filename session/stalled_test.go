@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -12,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -20,9 +23,10 @@ import (
 )
 
 const (
-	flood       = 64       // callers at once
-	floodParams = 30 << 10 // bytes of each one's params
-	mayBeHeld   = 1        // of them, beyond their deadlines: see rpc.Config.WriteTimeout
+	flood         = 64       // callers at once
+	floodParams   = 30 << 10 // bytes of each one's params
+	floodPatience = 300 * time.Millisecond
+	mayBeHeld     = 1 // of them, beyond their deadlines: see rpc.Config.WriteTimeout
 
 	closeTimeout = time.Second // of rpc.Transport.Close
 )
@@ -71,6 +75,89 @@ func TestPeerThatStopsReading(t *testing.T) {
 			t.Errorf("the log does not say why: %s", logged)
 		}
 	})
+}
+
+// TestCallersLeaveAtTheirDeadlines is the same in a bubble, where time is exact, over a network that buffers nothing.
+func TestCallersLeaveAtTheirDeadlines(t *testing.T) {
+	forEachDialer(t, func(t *testing.T, d rpc.Dialer) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			awake := make(chan struct{})
+			cfg := pipes(t, joined{d}, func(n int, w *wire) {
+				if n > 1 {
+					w.serve()
+					return
+				}
+				<-awake
+			})
+			defer close(awake)
+			cfg.WriteTimeout = 5 * time.Second
+			s := dial(t, cfg)
+			results := pour(t, s)
+			held := 0
+			for range flood {
+				r := <-results
+				wantUnanswered(t, r)
+				if r.late != 0 {
+					held++
+				}
+				if r.late > cfg.WriteTimeout-floodPatience+closeTimeout {
+					t.Errorf("%s returned %v after its deadline", r.method, r.late)
+				}
+			}
+			if held > mayBeHeld {
+				t.Errorf("%d calls returned after their deadlines", held)
+			}
+			wantRecovery(t, s)
+		})
+	})
+}
+
+// joined is a Dialer whose transports have a second Close wait for the first on a channel. The Dialers have it wait on a
+// mutex, which is as good, but stops the time of a bubble.
+type joined struct{ rpc.Dialer }
+
+// Dial implements rpc.Dialer.
+func (j joined) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport, error) {
+	t, err := j.Dialer.Dial(ctx, cfg)
+	return &joinedTransport{Transport: t, closed: make(chan struct{})}, err
+}
+
+type joinedTransport struct {
+	rpc.Transport
+	closing atomic.Bool
+	closed  chan struct{}
+}
+
+// Close implements rpc.Transport.
+func (t *joinedTransport) Close() error {
+	if t.closing.Swap(true) {
+		<-t.closed
+		return nil
+	}
+	defer close(t.closed)
+	return t.Transport.Close()
+}
+
+// pipes is newWires in memory.
+func pipes(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Config {
+	t.Helper()
+	var playing sync.WaitGroup
+	t.Cleanup(playing.Wait)
+	var dials atomic.Int64
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		n := int(dials.Add(1))
+		playing.Go(func() {
+			defer theirs.Close()
+			w := &wire{Conn: theirs, in: bufio.NewReader(theirs)}
+			if w.upgrade() == nil { // else a session that was closed has given up dialing
+				play(n, w)
+			}
+		})
+		return ours, nil
+	}
+	return session.Config{URL: "ws://localhost", Dialer: d, NetDial: dial, Heartbeat: -1, NewBackoff: quickly}
 }
 
 // TestPeerThatSleepsForAWhile has it wake up in time: the connection goes on. Meanwhile memory was bounded. It is not
@@ -175,7 +262,7 @@ func pour(t *testing.T, s *session.Session) <-chan flooded {
 	params := []string{strings.Repeat("x", floodParams)}
 	for n := range flood {
 		calling.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), floodPatience)
 			defer cancel()
 			deadline, _ := ctx.Deadline()
 			method := fmt.Sprintf("public/flood_%02d", n)
