@@ -51,12 +51,28 @@ func measure(run chunk) (sample, error) {
 // alternate runs chunks of a floor and of ours in turn for as long as the benchmark runs. It reports the median of the
 // ratios of the pairs as ratio ("x-floor"), that of the floor's times (as "floor-ns"), and as ns/op and allocs/op what ours
 // costs. It fails the benchmark if either measured nothing.
-func alternate(b *testing.B, ratio string, floor, ours chunk) []pair {
+func alternate(b *testing.B, ratio string, floor, ours chunk) {
 	b.Helper()
 	b.ReportAllocs()
+	alternatePairs(b, ratio, func(turn int) (p pair, err error) {
+		var floorErr, oursErr error
+		if turn%2 == 0 {
+			p.floor, floorErr = measure(floor)
+			p.ours, oursErr = measure(ours)
+		} else {
+			p.ours, oursErr = measure(ours)
+			p.floor, floorErr = measure(floor)
+		}
+		return p, errors.Join(floorErr, oursErr)
+	})
+}
+
+// alternatePairs is alternate for pairs that measure makes; turn counts them.
+func alternatePairs(b *testing.B, ratio string, measure func(turn int) (pair, error)) {
+	b.Helper()
 	var pairs []pair
 	next := func() {
-		p, err := measurePair(len(pairs), floor, ours)
+		p, err := measure(len(pairs))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -71,20 +87,6 @@ func alternate(b *testing.B, ratio string, floor, ours chunk) []pair {
 		next()
 	}
 	report(b, ratio, pairs)
-	return pairs
-}
-
-// measurePair measures a pair; each begins every other turn.
-func measurePair(turn int, floor, ours chunk) (p pair, err error) {
-	var floorErr, oursErr error
-	if turn%2 == 0 {
-		p.floor, floorErr = measure(floor)
-		p.ours, oursErr = measure(ours)
-	} else {
-		p.ours, oursErr = measure(ours)
-		p.floor, floorErr = measure(floor)
-	}
-	return p, errors.Join(floorErr, oursErr)
 }
 
 func report(b *testing.B, ratio string, pairs []pair) {

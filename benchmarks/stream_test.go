@@ -24,6 +24,8 @@ type notifications struct {
 	got     atomic.Int64  // notifications since the burst began
 	full    chan struct{} // all of them have come
 	gaps    chan error    // of 1
+
+	patience time.Duration
 }
 
 // streamParams ask the wire's peer for notifications.
@@ -39,7 +41,7 @@ func newNotifications(b *testing.B, s *session.Session, channels int) *notificat
 	b.Helper()
 	return &notifications{
 		ctx: b.Context(), session: s, ask: streamParams{burst, channels},
-		full: make(chan struct{}, 1), gaps: make(chan error, 1),
+		full: make(chan struct{}, 1), gaps: make(chan error, 1), patience: 10 * time.Second,
 	}
 }
 
@@ -112,7 +114,7 @@ func (n *notifications) chunk() (ops int, err error) {
 	if _, err := n.session.CallRaw(n.ctx, "public/stream", n.ask, nil); err != nil {
 		return 0, err
 	}
-	patience := time.NewTimer(10 * time.Second)
+	patience := time.NewTimer(n.patience)
 	defer patience.Stop()
 	select {
 	case <-n.full:
