@@ -91,6 +91,7 @@ type Conn struct {
 	reader    sync.WaitGroup
 	done      chan struct{}
 	calls     sync.Pool // of *call; per Conn, since channels must not leave a synctest bubble
+	handles   handles
 	counters  counters
 
 	watchdog *time.Timer   // runs stall if a write takes too long

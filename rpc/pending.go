@@ -3,7 +3,10 @@ package rpc
 import (
 	"context"
 	"errors"
+	"sync"
 )
+
+const handlesAtOnce = 64
 
 // Call sends method with params (nil means an empty object) and decodes the result into result, unless that is nil.
 //
@@ -44,7 +47,9 @@ func (c *Conn) Send(ctx context.Context, method string, params any) (*Pending, e
 	if err != nil {
 		return nil, c.finish(cl, err)
 	}
-	return &Pending{conn: c, call: cl, id: cl.id}, nil
+	p := c.handles.next()
+	*p = Pending{conn: c, call: cl, id: cl.id}
+	return p, nil
 }
 
 // Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once: a second wait panics.
@@ -52,6 +57,23 @@ type Pending struct {
 	conn *Conn
 	call *call
 	id   uint64
+}
+
+// handles are Pendings, of which many share an allocation. None is used twice: it may be kept by whoever had it.
+type handles struct {
+	mu   sync.Mutex // protects free
+	free []Pending
+}
+
+func (h *handles) next() *Pending {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.free) == 0 {
+		h.free = make([]Pending, handlesAtOnce)
+	}
+	p := &h.free[0]
+	h.free = h.free[1:]
+	return p
 }
 
 // ID is the call's id, which no other call of this process has.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
+
+const handlesAtOnce = 32
 
 // Call makes a call over the present connection; see [rpc.Caller]. If the session is not ready it returns an
 // [*rpc.CallError] that matches [ErrNotReady], at once and before a byte left: WaitReady waits.
@@ -58,7 +61,9 @@ func (s *Session) Send(ctx context.Context, method string, params any) (*Pending
 	if err != nil {
 		return nil, err
 	}
-	return &Pending{session: s, pending: pending, params: params, call: fenced{method: method, link: l, sent: sent}}, nil
+	p := s.handles.next()
+	*p = Pending{session: s, pending: pending, params: params, call: fenced{method: method, link: l, sent: sent}}
+	return p, nil
 }
 
 // Pending is a call that was sent and not yet waited for. One goroutine uses it, and waits once: a second wait panics.
@@ -69,9 +74,27 @@ type Pending struct {
 	call    fenced
 }
 
+// handles are Pendings, of which many share an allocation. None is used twice: it may be kept by whoever had it.
+type handles struct {
+	mu   sync.Mutex // protects free
+	free []Pending
+}
+
+func (h *handles) next() *Pending {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.free) == 0 {
+		h.free = make([]Pending, handlesAtOnce)
+	}
+	p := &h.free[0]
+	h.free = h.free[1:]
+	return p
+}
+
 // Wait waits for the answer and decodes it into result, unless that is nil; its errors are those of Call. A call that
 // was refused for want of authority is sent again from here, so its params must not have been changed.
 func (p *Pending) Wait(ctx context.Context, result any) error {
+	defer p.forget()
 	err := p.pending.Wait(ctx, result)
 	if !p.session.isFenced(p.call.method, err) {
 		return err
@@ -85,6 +108,7 @@ func (p *Pending) Wait(ctx context.Context, result any) error {
 // WaitRaw is Wait with a result that is not decoded: it appends the JSON of the result to dst and returns the extended
 // slice, which the caller owns.
 func (p *Pending) WaitRaw(ctx context.Context, dst []byte) ([]byte, error) {
+	defer p.forget()
 	raw, err := p.pending.WaitRaw(ctx, dst)
 	if !p.session.isFenced(p.call.method, err) {
 		return raw, err
@@ -96,6 +120,9 @@ func (p *Pending) WaitRaw(ctx context.Context, dst []byte) ([]byte, error) {
 	})
 	return raw, err
 }
+
+// forget lets go of what a Pending that is kept would keep alive.
+func (p *Pending) forget() { p.params, p.call = nil, fenced{} }
 
 // mark is the authority of a connection at some moment.
 type mark struct{ auths, generation uint64 }

@@ -30,6 +30,7 @@ type Session struct {
 	closing chan struct{}        // closed when Close wants the supervisor to log out and end
 	once    sync.Once            // closes closing
 	resent  atomic.Uint64
+	handles handles
 
 	mu sync.Mutex // protects the fields below
 	// state changes through setState alone.
