@@ -1,7 +1,9 @@
 package transporttest
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ func BadInput(t *testing.T, s Subject) {
 	t.Helper()
 	t.Run(s.Name, func(t *testing.T) {
 		badURLs(t, s.Dialer)
+		shortLength(t, s.Dialer)
 		badFrames(t, s.Dialer)
 		forgivable(t, s)
 	})
@@ -48,14 +51,17 @@ func badURLs(t *testing.T, d rpc.Dialer) {
 	}
 }
 
+// badFrame is what a server sends.
+type badFrame struct {
+	name string
+	wire []byte
+	want error // nil for any but the end of the connection, which comes after it
+}
+
 func badFrames(t *testing.T, d rpc.Dialer) {
 	t.Helper()
 	long := text("").header
-	frames := []struct {
-		name string
-		wire []byte
-		want error // nil for an error of the library
-	}{
+	frames := []badFrame{
 		{"binary message", frame{op: opBinary, payload: []byte("{}")}.bytes(), rpc.ErrMalformed},
 		{"longer than the limit", text(strings.Repeat("x", badInputLimit+1)).bytes(), rpc.ErrMessageTooBig},
 		{"claims 4 EiB", append(long(1<<62), make([]byte, 2*badInputLimit)...), rpc.ErrMessageTooBig},
@@ -73,18 +79,36 @@ func badFrames(t *testing.T, d rpc.Dialer) {
 		{"fragmented ping", frame{op: opPing, more: true}.bytes(), nil},
 		{"long ping", frame{op: opPing, payload: make([]byte, 126)}.bytes(), nil},
 		{"close frame of one byte", frame{op: opClose, payload: []byte{3}}.bytes(), nil},
-		{"close frame with a code for local use", closing(1006, "").bytes(), nil},
+		{"garbage: zeros", make([]byte, 100), nil},
+		{"garbage: ones", bytes.Repeat([]byte{0xff}, 100), nil},
+		{"garbage: HTTP", []byte("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"), nil},
+		{"garbage: TLS alert", []byte{0x15, 3, 3, 0, 2, 2, 40}, nil},
 	}
-	for _, f := range frames {
+	for _, f := range append(frames, badCloseFrames()...) {
 		t.Run("frame: "+f.name, func(t *testing.T) {
 			t.Parallel()
 			tr := connectLimited(t, d, badInputLimit, func(p *peer) error { return p.write(f.wire) })
 			msg, err := tr.ReadMessage()
-			if err == nil || f.want != nil && !errors.Is(err, f.want) {
+			if f.want != nil && !errors.Is(err, f.want) || f.want == nil && !noticed(err) {
 				t.Errorf("got %q, %v, want %v", msg, err, f.want)
 			}
 		})
 	}
+}
+
+// shortLength has a header claim less than there is: what follows is read as a frame, and refused as one.
+func shortLength(t *testing.T, d rpc.Dialer) {
+	t.Helper()
+	t.Run("frame: claims less than there is", func(t *testing.T) {
+		t.Parallel()
+		tr := connect(t, d, func(p *peer) error { return p.write(append(text("").header(2), "{}{}"...)) })
+		if msg, err := tr.ReadMessage(); err != nil || string(msg) != "{}" {
+			t.Fatalf("got %q, %v, want what the length covers", msg, err)
+		}
+		if msg, err := tr.ReadMessage(); !noticed(err) {
+			t.Errorf("got %q, %v, want an error", msg, err)
+		}
+	})
 }
 
 // forgivable are the violations that a strict dialer refuses and the others pass over.
@@ -118,6 +142,22 @@ func forgivable(t *testing.T, s Subject) {
 			}
 		})
 	}
+}
+
+// badCloseFrames have codes that are never sent, that are reserved for standards to come, or that are out of any range; see
+// RFC 6455, section 7.4.
+func badCloseFrames() []badFrame {
+	codes := []uint16{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535}
+	frames := make([]badFrame, len(codes))
+	for i, code := range codes {
+		frames[i] = badFrame{fmt.Sprintf("close frame with code %d", code), closing(code, "").bytes(), nil}
+	}
+	return frames
+}
+
+// noticed reports whether err says that something was wrong before the connection ended.
+func noticed(err error) bool {
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // badInputLimit is the read limit that bad frames meet, in bytes.

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -24,6 +25,19 @@ const closePatience = time.Second
 
 func (s suite) closeFrames() {
 	t, d := s.T, s.dialer
+	t.Run("no code", func(t *testing.T) {
+		tr := connect(t, d, func(p *peer) error {
+			if err := p.send(frame{op: opClose}); err != nil {
+				return err
+			}
+			if f, err := p.receive(); err != nil || f.op != opClose || len(f.payload) > 0 {
+				return fmt.Errorf("answer to a close frame without a code: %v, %w", f, err)
+			}
+			return nil
+		})
+		_, err := tr.ReadMessage()
+		hasErrorType(t, err, "close_1005")
+	})
 	for code, errorType := range map[uint16]string{
 		1000: "close_1000", 1001: "close_1001", 1011: "close_1011", 1012: "close_1012", 3999: "close_3xxx", 4000: "close_4xxx",
 	} {
@@ -42,14 +56,20 @@ func (s suite) closeFrames() {
 			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "maintenance") {
 				t.Errorf("got %v, want an error with the code and the reason", err)
 			}
-			typed, ok := errors.AsType[interface {
-				error
-				ErrorType() string
-			}](err)
-			if !ok || typed.ErrorType() != errorType {
-				t.Errorf("got %v, want an error of type %s", err, errorType)
-			}
+			hasErrorType(t, err, errorType)
 		})
+	}
+}
+
+// hasErrorType checks what telemetry will call err.
+func hasErrorType(t *testing.T, err error, want string) {
+	t.Helper()
+	typed, ok := errors.AsType[interface {
+		error
+		ErrorType() string
+	}](err)
+	if !ok || typed.ErrorType() != want {
+		t.Errorf("got %v, want an error of type %s", err, want)
 	}
 }
 

@@ -2,18 +2,15 @@ package transporttest
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -107,23 +104,30 @@ func (s suite) refusals() {
 			}
 			return p.write([]byte("SSH-2.0-OpenSSH_9.2\r\n"))
 		}, 0},
-		{"compression that nobody offered", func(p *peer) error {
-			req, err := p.request()
-			if err != nil {
-				return err
-			}
-			if offer := req.Header.Get("Sec-WebSocket-Extensions"); offer != "" {
-				return fmt.Errorf("client offered %q", offer)
-			}
-			head := strings.TrimSuffix(acceptance(req), "\r\n")
-			return p.write([]byte(head + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"))
-		}, 101},
+		{"compression that nobody offered", acceptWith("Sec-WebSocket-Extensions: permessage-deflate"), 101},
+		{"subprotocol that nobody offered", acceptWith("Sec-WebSocket-Protocol: fix"), 101},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, addr := listen(t, nil, test.script)
 			refused(t, d, rpc.DialConfig{URL: "ws://" + addr + "/?token=" + secret}, test.status)
 		})
+	}
+}
+
+// acceptWith accepts, with a header line that answers an offer that nobody made.
+func acceptWith(line string) script {
+	return func(p *peer) error {
+		req, err := p.request()
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"} {
+			if offer := req.Header.Values(name); len(offer) > 0 {
+				return fmt.Errorf("client offered %s: %q", name, offer)
+			}
+		}
+		return p.write([]byte(strings.TrimSuffix(acceptance(req), "\r\n") + line + "\r\n\r\n"))
 	}
 }
 
@@ -149,87 +153,6 @@ func (s suite) nobodyListens() {
 	if _, ok := errors.AsType[*net.OpError](err); !ok {
 		t.Errorf("got %v, want a *net.OpError in it", err)
 	}
-}
-
-func (s suite) certificates() {
-	t, d := s.T, s.dialer
-	now := time.Now()
-	good := newIdentity(t, "127.0.0.1", now.Add(time.Hour))
-	expired := newIdentity(t, "127.0.0.1", now.Add(-time.Hour))
-	foreign := newIdentity(t, "www.deribit.com", now.Add(time.Hour))
-	// A server whose handshake failed has nothing to report: the test looks at the client.
-	try := func(id identity, client *tls.Config) error {
-		_, addr := listen(t, id.server, func(p *peer) error {
-			if _, err := p.request(); err != nil {
-				return nil //nolint:nilerr // the client broke the handshake off, as it should
-			}
-			return errors.New("client sent its request")
-		})
-		err := refusal(t, d, rpc.DialConfig{URL: "wss://" + addr, TLS: client})
-		isRefusal(t, err, 0)
-		return err
-	}
-
-	err := try(good, nil)
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
-		t.Errorf("unknown authority: got %v", err)
-	}
-	err = try(expired, expired.client())
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); !ok || invalid.Reason != x509.Expired {
-		t.Errorf("expired: got %v", err)
-	}
-	err = try(foreign, foreign.client())
-	if _, ok := errors.AsType[x509.HostnameError](err); !ok {
-		t.Errorf("wrong host: got %v", err)
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
-		t.Errorf("wrong host: got %T, want a *tls.CertificateVerificationError in it", err)
-	}
-
-	_, addr := listen(t, good.server, afterAccept(echo))
-	exchange(t, dial(t, d, rpc.DialConfig{URL: "wss://" + addr, TLS: good.client()}), []byte("trusted"))
-}
-
-// oldTLS dials a server that speaks TLS 1.1 at most, with a client that would have agreed.
-func (s suite) oldTLS() {
-	t, d := s.T, s.dialer
-	id := newIdentity(t, "127.0.0.1", time.Now().Add(time.Hour))
-	id.server.MinVersion, id.server.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-	_, addr := listen(t, id.server, func(p *peer) error {
-		if _, err := p.request(); err != nil {
-			return nil //nolint:nilerr // the client broke the handshake off, as it should
-		}
-		return errors.New("client sent its request")
-	})
-	client := id.client()
-	client.MinVersion = tls.VersionTLS10
-	refused(t, d, rpc.DialConfig{URL: "wss://" + addr, TLS: client}, 0)
-	if client.MinVersion != tls.VersionTLS10 || client.ServerName != "" {
-		t.Error("dial changed the caller's TLS configuration")
-	}
-}
-
-// endlessAnswer answers with header lines for ever: the client must stop reading by itself, and soon.
-func (s suite) endlessAnswer() {
-	t, d := s.T, s.dialer
-	const bound = 128 << 10
-	written := 0
-	netDial := inMemory(t, nil, func(p *peer) error {
-		if _, err := p.request(); err != nil {
-			return err
-		}
-		line := "HTTP/1.1 101 Switching Protocols\r\n"
-		for written <= bound {
-			n, err := p.conn.Write([]byte(line))
-			if err != nil {
-				return nil //nolint:nilerr // the client left, as it should
-			}
-			written += n
-			line = "X-Padding: " + strings.Repeat("x", 1000) + "\r\n"
-		}
-		return fmt.Errorf("client has read %d bytes of header", written)
-	})
-	refused(t, d, rpc.DialConfig{URL: url, NetDial: netDial}, 0)
 }
 
 // closeCounter counts the times that a connection is closed.
@@ -276,64 +199,6 @@ func (s suite) failedDialsClose() {
 	}
 }
 
-// contextEndedDuringDial has each step of the opening hang.
-func (s suite) contextEndedDuringDial() {
-	t, d := s.T, s.dialer
-	hang := func(p *peer) error {
-		_, err := io.Copy(io.Discard, p.br)
-		return err
-	}
-	tests := []struct {
-		name, url string
-		netDial   func(t *testing.T) func(context.Context, string, string) (net.Conn, error)
-	}{
-		{"network", url, func(*testing.T) func(context.Context, string, string) (net.Conn, error) {
-			return func(ctx context.Context, _, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-		}},
-		{"TLS", secureURL, func(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
-			t.Helper()
-			return inMemory(t, nil, hang)
-		}},
-		{"HTTP", url, func(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
-			t.Helper()
-			return inMemory(t, nil, hang)
-		}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-				defer cancel()
-				start := time.Now()
-				_, err := d.Dial(ctx, rpc.DialConfig{URL: test.url, NetDial: test.netDial(t)})
-				if _, ok := errors.AsType[*rpc.HandshakeError](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("got %v, want a *rpc.HandshakeError with the context's error", err)
-				}
-				if took := time.Since(start); took != 5*time.Second {
-					t.Errorf("dial took %v, want 5s", took)
-				}
-			})
-		})
-	}
-}
-
-// environmentProxy is not parallel: it changes the environment.
-func (s suite) environmentProxy() {
-	t, d := s.T, s.dialer
-	t.Setenv("HTTP_PROXY", "http://proxy.invalid:3128")
-	t.Setenv("ALL_PROXY", "http://proxy.invalid:3128")
-	memory := inMemory(t, nil, afterAccept(echo))
-	dial(t, d, rpc.DialConfig{URL: url, NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if addr != "exchange.invalid:80" {
-			t.Errorf("dialed %s", addr)
-		}
-		return memory(ctx, network, addr)
-	}})
-}
-
 func (s suite) header() {
 	t, d := s.T, s.dialer
 	_, addr := listen(t, nil, func(p *peer) error {
@@ -341,8 +206,15 @@ func (s suite) header() {
 		if err != nil {
 			return err
 		}
-		if got := req.Header.Get("X-Desk"); got != "delta one" {
-			return fmt.Errorf("X-Desk = %q", got)
+		for name, want := range map[string]string{
+			"X-Desk": "delta one", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		} {
+			if got := req.Header.Get(name); got != want {
+				return fmt.Errorf("%s = %q, want %q", name, got, want)
+			}
+		}
+		if key, err := base64.StdEncoding.DecodeString(req.Header.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
+			return fmt.Errorf("key of %d bytes, %w, want 16", len(key), err)
 		}
 		if req.URL.String() != "/ws/api/v2?a=b" {
 			return fmt.Errorf("URL = %q", req.URL)
@@ -353,7 +225,7 @@ func (s suite) header() {
 		return p.drain()
 	})
 	h := http.Header{"X-Desk": {"delta one"}}
-	dial(t, d, rpc.DialConfig{URL: "ws://" + addr + "/ws/api/v2?a=b", Header: h})
+	dial(t, d, rpc.DialConfig{URL: "WS://" + addr + "/ws/api/v2?a=b", Header: h}) // a scheme has no case
 	if len(h) != 1 {
 		t.Errorf("dial changed the caller's header: %v", h)
 	}

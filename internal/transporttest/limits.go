@@ -2,6 +2,8 @@ package transporttest
 
 import (
 	"errors"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -74,6 +76,30 @@ func (s suite) defaultReadLimit() {
 	}
 	if msg, err := tr.ReadMessage(); !errors.Is(err, rpc.ErrMessageTooBig) {
 		t.Errorf("got %d bytes, %v, want ErrMessageTooBig", len(msg), err)
+	}
+}
+
+// emptyPromises has many peers announce the longest message that the limit allows, and send little of it: what is not there
+// must take no memory. It is not parallel: it measures what the process allocates.
+func (s suite) emptyPromises() {
+	t, d := s.T, s.dialer
+	const peers, bound = 16, 256 << 10 // of which a dial takes some
+	first := append(text("").header(rpc.DefaultReadLimit), "{}"...)
+	later := append(frame{op: opText, more: true}.bytes(), frame{}.header(rpc.DefaultReadLimit)...)
+	for _, wire := range [][]byte{first, later} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range peers {
+			tr := dial(t, d, rpc.DialConfig{URL: url, NetDial: newScripted(wire).dial})
+			if msg, err := tr.ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("got %d bytes, %v, want io.ErrUnexpectedEOF", len(msg), err)
+			}
+			closeTransport(t, tr)
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / peers; each > bound {
+			t.Errorf("%d bytes allocated per connection, want %d at most", each, bound)
+		}
 	}
 }
 

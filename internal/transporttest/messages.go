@@ -71,7 +71,7 @@ func (c countedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func counting(writes *atomic.Int64) func(context.Context, string, string) (net.Conn, error) {
+func counting(writes *atomic.Int64) netDial {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err != nil {

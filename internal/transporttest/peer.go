@@ -55,6 +55,9 @@ func (p *peer) accept() error {
 	return p.write([]byte(acceptance(req)))
 }
 
+// acceptanceSize is the length of each acceptance.
+const acceptanceSize = 129
+
 func acceptance(req *http.Request) string {
 	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + acceptGUID)) //nolint:gosec // as above
 	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
@@ -112,7 +115,7 @@ func (p *peer) readFrame() (frame, error) {
 	for i := range payload {
 		payload[i] ^= mask[i%4]
 	}
-	return frame{op: head[0] & 0xf, more: head[0]&0x80 == 0, payload: payload}, nil
+	return frame{op: head[0] & 0xf, more: head[0]&0x80 == 0, payload: payload, mask: mask}, nil
 }
 
 func (p *peer) readLength(short byte) (int64, error) {
@@ -180,12 +183,13 @@ func (p *peer) drain() error {
 	}
 }
 
-// frame is one unmasked frame; its zero value is a final empty continuation.
+// frame is one frame without its mask; its zero value is a final empty continuation.
 type frame struct {
 	op      byte
 	more    bool // not final
 	rsv     byte // reserved bits in place, 0x70
 	payload []byte
+	mask    [4]byte // that a received frame came with
 }
 
 func (f frame) bytes() []byte {

@@ -17,6 +17,9 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
+// netDial is the type of rpc.DialConfig.NetDial.
+type netDial = func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // script is what a server does with one connection; the test fails if it returns an error.
 type script func(p *peer) error
 
@@ -80,7 +83,7 @@ func listen(t *testing.T, tlsConfig *tls.Config, play script) (*server, string) 
 }
 
 // inMemory starts a server without a network and returns the NetDial that leads to it. It ends with the test.
-func inMemory(t *testing.T, tlsConfig *tls.Config, play script) func(context.Context, string, string) (net.Conn, error) {
+func inMemory(t *testing.T, tlsConfig *tls.Config, play script) netDial {
 	t.Helper()
 	s := &server{t: t, script: play, tls: tlsConfig}
 	t.Cleanup(s.wg.Wait)

@@ -29,7 +29,11 @@ type suite struct {
 // Run runs the suite against s.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
-	t.Run(s.Name, func(t *testing.T) { run(t, s) })
+	t.Run(s.Name, func(t *testing.T) {
+		run(t, s)
+		s.Dialer = drippingDialer{s.Dialer}
+		t.Run("in single bytes", func(t *testing.T) { run(t, s) })
+	})
 }
 
 func run(t *testing.T, s Subject) {
@@ -42,6 +46,7 @@ func run(t *testing.T, s Subject) {
 		{"batch is one write", suite.batchIsOneWrite},
 		{"fragments with control frames between them", suite.fragments},
 		{"single bytes", suite.singleBytes},
+		{"masking", suite.masking},
 		{"pings during batches", suite.pingsDuringBatches},
 		{"binary message", suite.binaryRefused},
 		{"read limit", suite.readLimit},
@@ -63,12 +68,16 @@ func run(t *testing.T, s Subject) {
 		{"nobody listens", suite.nobodyListens},
 		{"certificates", suite.certificates},
 		{"old TLS", suite.oldTLS},
+		{"proxy of the program", suite.throughProxy},
 		{"endless answer", suite.endlessAnswer},
+		{"half an answer", suite.halfAnswer},
+		{"glued to the answer", suite.gluedToTheAnswer},
 		{"failed dials close", suite.failedDialsClose},
 		{"header", suite.header},
 		{"many dials", suite.manyDials},
 	}
 	t.Run("proxy of the environment", func(t *testing.T) { suite{t, s.Dialer, s.Strict}.environmentProxy() })
+	t.Run("lengths that nothing follows", func(t *testing.T) { suite{t, s.Dialer, s.Strict}.emptyPromises() })
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

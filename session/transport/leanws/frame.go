@@ -64,11 +64,9 @@ func extended(p []byte, h header, size int) (header, error) {
 	if len(p) < size {
 		return header{}, nil
 	}
-	least, length := uint64(1<<16), uint64(0)
-	if size == 4 {
-		least, length = length16, uint64(binary.BigEndian.Uint16(p[2:]))
-	} else {
-		length = binary.BigEndian.Uint64(p[2:])
+	least, length := uint64(length16), uint64(binary.BigEndian.Uint16(p[2:]))
+	if size == 10 {
+		least, length = 1<<16, binary.BigEndian.Uint64(p[2:])
 	}
 	if length < least || length >= 1<<63 {
 		return header{}, errLength

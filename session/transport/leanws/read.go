@@ -22,6 +22,7 @@ type reader struct {
 	limit      int    // of a message, in bytes
 	buf        []byte // buf[start:end] was read and is not yet consumed
 	start, end int
+	last       int    // the size of the last frame, in bytes
 	parts      []byte // what came of the message whose fragments are coming
 	open       bool   // fragments are coming
 	err        error  // how reading ended
@@ -79,6 +80,7 @@ func (r *reader) frame() (header, []byte, error) {
 			}
 			need = h.size + h.length
 			if r.end-r.start >= need {
+				r.last = need
 				payload := r.buf[r.start+h.size : r.start+need : r.start+need]
 				r.start += need
 				return h, payload, nil
@@ -161,12 +163,15 @@ func (r *reader) fit(need int) {
 	switch full := r.end == len(r.buf); {
 	case len(rest) == size, full && len(r.buf) > 0 && size < bufferKeep:
 		size *= 2
-	case size > bufferKeep && need < size/4:
+	case size > bufferKeep && max(need, r.last) < size/4:
 		size /= 2
 	}
 	to := r.buf
-	if size != len(r.buf) {
+	switch {
+	case size != len(r.buf):
 		to = make([]byte, size)
+	case r.start == 0:
+		return
 	}
 	r.start, r.end, r.buf = 0, copy(to, rest), to
 }
