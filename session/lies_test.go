@@ -85,8 +85,8 @@ func (l lie) play(t *testing.T, w *wire) {
 	}
 	frames := slices.Clone(l.bytes)
 	if !l.hangUp {
-		n := `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"c","data":"` + strings.Repeat("x", 100) + `"}}`
-		frames = append(frames, bytes.Repeat(append(header(uint64(len(n))), n...), 2*liesLimit/len(n))...)
+		n := text(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"c","data":"` + strings.Repeat("x", 100) + `"}}`)
+		frames = append(frames, bytes.Repeat(n, 2*liesLimit/len(n))...)
 	}
 	if _, err := w.Write(frames); err != nil {
 		t.Error(err)

@@ -142,9 +142,15 @@ func header(size uint64) []byte {
 
 // answer is the frame that answers a request.
 func answer(r request) []byte {
-	payload := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"result":"ok"}`, r.ID)
-	return append(header(uint64(len(payload))), payload...)
+	result := `"ok"`
+	if r.Method == "public/auth" {
+		result = `{"access_token":"a","refresh_token":"r","token_type":"bearer","expires_in":31536000,"scope":"connection mainaccount"}`
+	}
+	return text(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":%s}`, r.ID, result))
 }
+
+// text is the frame of a text message.
+func text(payload string) []byte { return append(header(uint64(len(payload))), payload...) }
 
 // serve answers all requests until the connection ends, and returns their methods.
 func (w *wire) serve() []string {
