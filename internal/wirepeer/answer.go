@@ -8,17 +8,13 @@ import (
 	"strconv"
 )
 
-const (
-	answerHead   = `{"jsonrpc":"2.0","id":`
-	answerResult = `,"result":`
-	answerTail   = `,"usIn":1791208330130291,"usOut":1791208330130338,"usDiff":47,"testnet":false}`
-)
+const answerHead = `{"jsonrpc":"2.0","id":`
 
 var (
-	grant = []byte(`{"access_token":"1791208330130.1GABaZ9T.wirepeer","expires_in":31536000,"refresh_token":"1791208330130.1Mqkvt3s.wirepeer",` +
+	grant = answerRest([]byte(`{"access_token":"1791208330130.1GABaZ9T.wirepeer","expires_in":31536000,"refresh_token":"1791208330130.1Mqkvt3s.wirepeer",` +
 		`"scope":"connection mainaccount account:read_write block_rfq:read_write block_trade:read_write custody:read_write ` +
-		`trade:read_write wallet:read_write","token_type":"bearer"}`)
-	ok = []byte(`"ok"`)
+		`trade:read_write wallet:read_write","token_type":"bearer"}`))
+	ok = answerRest([]byte(`"ok"`))
 )
 
 // orderResult is the result of an order in its usual shape, about 300 bytes.
@@ -57,18 +53,21 @@ func (c *client) serveRequest(msg []byte) error {
 	case "public/stream":
 		return c.stream(id, msg)
 	default:
-		c.answer(id, c.result)
+		c.answer(id, c.rest)
 	}
 	return nil
 }
 
-func (c *client) answer(id, result []byte) {
-	c.out = appendHeader(c.out, opText, len(answerHead)+len(id)+len(answerResult)+len(result)+len(answerTail))
+// answerRest is an answer from its id on.
+func answerRest(result []byte) []byte {
+	return fmt.Appendf(nil, `,"result":%s,"usIn":1791208330130291,"usOut":1791208330130338,"usDiff":47,"testnet":false}`, result)
+}
+
+func (c *client) answer(id, rest []byte) {
+	c.out = appendHeader(c.out, opText, len(answerHead)+len(id)+len(rest))
 	c.out = append(c.out, answerHead...)
 	c.out = append(c.out, id...)
-	c.out = append(c.out, answerResult...)
-	c.out = append(c.out, result...)
-	c.out = append(c.out, answerTail...)
+	c.out = append(c.out, rest...)
 }
 
 // subscribe answers with the channels of the request, of which note is told.
@@ -78,7 +77,7 @@ func (c *client) subscribe(id, msg []byte, note func(names iter.Seq[[]byte])) er
 		return errRequest
 	}
 	note(names(channels))
-	c.answer(id, channels)
+	c.answer(id, answerRest(channels))
 	return nil
 }
 

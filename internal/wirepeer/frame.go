@@ -68,9 +68,13 @@ func parseFrame(b []byte) (f frame, size int, whole bool, err error) {
 func unmask(p []byte, key [4]byte) {
 	one := uint64(binary.LittleEndian.Uint32(key[:]))
 	word := one<<32 | one
-	for len(p) >= 8 {
+	for ; len(p) >= 32; p = p[32:] {
+		for at := 0; at < 32; at += 8 {
+			binary.LittleEndian.PutUint64(p[at:32], binary.LittleEndian.Uint64(p[at:32])^word)
+		}
+	}
+	for ; len(p) >= 8; p = p[8:] {
 		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^word)
-		p = p[8:]
 	}
 	for i := range p {
 		p[i] ^= key[i&3]

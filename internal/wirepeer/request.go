@@ -8,8 +8,16 @@ import (
 
 var errRequest = errors.New("no JSON-RPC request")
 
+var (
+	headID     = []byte(answerHead) // requests begin as answers do
+	headMethod = []byte(`,"method":"`)
+)
+
 // scanRequest finds the id and the method at the top level of a request, as they stand there, and looks no further.
 func scanRequest(msg []byte) (id, method []byte, err error) {
+	if id, method = scanUsual(msg); len(id) > 0 && len(method) > 0 {
+		return id, method, nil
+	}
 	for key, value := range members(msg) {
 		switch string(key) {
 		case `"id"`:
@@ -22,6 +30,22 @@ func scanRequest(msg []byte) (id, method []byte, err error) {
 		}
 	}
 	return nil, nil, errRequest
+}
+
+// scanUsual does so where the id is a number, and all stands where most clients put it.
+func scanUsual(msg []byte) (id, method []byte) {
+	rest, usual := bytes.CutPrefix(msg, headID)
+	digits := 0
+	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
+		digits++
+	}
+	id, rest = rest[:digits], rest[digits:]
+	rest, named := bytes.CutPrefix(rest, headMethod)
+	end := bytes.IndexByte(rest, '"')
+	if !usual || !named || end < 0 {
+		return nil, nil
+	}
+	return id, rest[:end]
 }
 
 // member returns the value of a member of a JSON object, nil if it has none of that name.
@@ -71,28 +95,22 @@ var quote = []byte{'"'}
 func cutValue(b []byte) (value, rest []byte) {
 	depth := 0
 	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-			i = min(i, len(b)-1)
-		case '{', '[':
-			depth++
+		switch kinds[b[i]] {
+		case plain:
 			continue
-		case '}', ']':
+		case quoted:
+			i = stringEnd(b, i)
+		case opening:
+			depth++
+		case closing:
 			if depth == 0 {
 				return b[:i], b[i:]
 			}
 			depth--
-		case ',', ':', ' ', '\t', '\r', '\n':
+		case between:
 			if depth == 0 {
 				return b[:i], b[i:]
 			}
-			continue
-		default:
 			continue
 		}
 		if depth == 0 { // a string or a container ends here
@@ -100,6 +118,36 @@ func cutValue(b []byte) (value, rest []byte) {
 		}
 	}
 	return b, nil
+}
+
+// What a byte outside strings is.
+const (
+	plain = iota
+	quoted
+	opening
+	closing
+	between
+)
+
+var kinds = [256]byte{
+	'"': quoted, '{': opening, '[': opening, '}': closing, ']': closing,
+	',': between, ':': between, ' ': between, '\t': between, '\r': between, '\n': between,
+}
+
+// stringEnd is the index of the quote that ends the string at i, or of the last byte.
+func stringEnd(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			break
+		}
+		escape := bytes.IndexByte(b[i:i+n], '\\')
+		if escape < 0 {
+			return i + n
+		}
+		i += escape + 1
+	}
+	return len(b) - 1
 }
 
 func skipSpace(b []byte) []byte {

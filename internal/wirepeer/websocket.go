@@ -49,12 +49,12 @@ type client struct {
 	start, end int
 	message    []byte // of a fragmented message: what has come of it
 	out        []byte // to be written once all that has come is served
-	result     []byte // of each answer
+	rest       []byte // of each answer, from its id on
 	book       book
 }
 
 func newClient(conn net.Conn, result []byte) *client {
-	return &client{conn: conn, in: make([]byte, pieceSize), result: result}
+	return &client{conn: conn, in: make([]byte, pieceSize), rest: answerRest(result)}
 }
 
 // serve answers until the connection ends: one read, all answers to what it brought, one write.
