@@ -106,6 +106,7 @@ type Conn struct {
 	pending  slots        // calls that were registered and have no outcome
 	queues   [lanes]queue // those of pending whose frame has not been taken
 	waiting  int          // calls in queues
+	handed   int          // calls that were answered since the last write
 	writing  bool         // somebody has the writer's role
 	gatherer *call        // who has it and yields, so that a caller who does not may take it over
 	left     tombstones
@@ -196,7 +197,7 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	}
 	cl.frame = f
 	c.queueLocked(cl)
-	cl.yields = c.pending.n >= cl.lane.yieldsFrom()
+	cl.yields = c.pending.n+c.handed >= cl.lane.yieldsFrom()
 	writes := !c.writing || c.gatherer != nil && !cl.yields
 	if writes {
 		c.writing, c.gatherer = true, nil

@@ -76,6 +76,7 @@ func (c *Conn) takeCall(id uint64) (*call, Stray) {
 		return nil, c.strayLocked(id)
 	}
 	c.pending.remove(cl)
+	c.handed++
 	c.answered.add(id)
 	return cl, Stray{}
 }

@@ -41,14 +41,15 @@ func (b *batch) release() {
 	b.frames, b.messages, b.bytes = b.frames[:0], b.messages[:0], 0
 }
 
-// yieldsFrom is how many calls must be under way for a caller of that lane to let others share its write. An order yields
-// only in a storm, in which sharing brings each of them to the wire sooner; what is urgent never does.
+// yieldsFrom is how many calls must be under way, or answered since the last write and so perhaps about to be followed by
+// others, for a caller of that lane to let others share its write. An order yields only in a storm, in which sharing
+// brings each of them to the wire sooner; what is urgent never does.
 func (l Lane) yieldsFrom() int {
 	switch {
 	case l > LaneOrder:
-		return 2
+		return 4
 	case l == LaneOrder:
-		return 16
+		return 8
 	}
 	return math.MaxInt
 }
@@ -112,6 +113,7 @@ func (c *Conn) takeBatch() bool {
 		c.writing = false
 		return false
 	}
+	c.handed = 0
 	return true
 }
 

@@ -102,9 +102,8 @@ func TestUrgentCallsOvertakeAGatherer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		callAsync(t.Context(), c, "lane/4", nil)
 		callAsync(t.Context(), c, "lane/1", nil)
-		if got := methods(<-p.held); !slices.Equal(got, []string{"lane/1", "lane/3", "lane/4"}) {
+		if got := methods(<-p.held); !slices.Equal(got, []string{"lane/1", "lane/3"}) {
 			t.Errorf("the urgent call wrote %v", got)
 		}
 		ctx, leave := context.WithCancel(t.Context())
