@@ -23,6 +23,13 @@
 // trace of its own, linked to that parent. Calls get spans only where [WithTracerProvider] or [WithCallSpans] asks for
 // them, and not below a span of this process that is not sampled.
 //
+// # What it costs
+//
+// Per call, with the SDK 1.47 and one machine's nanoseconds: nothing where nothing is reported; 200 ns and no memory for
+// metrics, nearly all of it the SDK's; 1.7 µs and 2 KB more for a call that has a span; 0.4 µs and 464 bytes more for one
+// that the SDK's sampler turns down, which [WithCallSampling] brings down to 10 ns. Notifications and bytes cost nothing:
+// they are counted anyway, and read when metrics are collected.
+//
 // # Metrics
 //
 //	rpc.client.call.duration               s          rpc.method, error.type, rpc.status_code, server.address, server.port
