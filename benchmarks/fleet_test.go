@@ -18,12 +18,12 @@ type fleet struct {
 	latency []latencies // of the first callers
 }
 
-// newFleet returns callers of call, which make each calls a chunk. prepare makes what one caller calls.
-func newFleet(b *testing.B, callers, each int, prepare func() func() error) *fleet {
+// newFleet returns the callers of a load. prepare makes what one caller calls.
+func newFleet(b *testing.B, load callLoad, prepare func() func() error) *fleet {
 	b.Helper()
-	f := &fleet{each: each, ended: make(chan error, callers)}
+	f := &fleet{each: load.each, ended: make(chan error, load.callers)}
 	var all sync.WaitGroup
-	for i := range callers {
+	for i := range load.callers {
 		start := make(chan struct{})
 		f.start = append(f.start, start)
 		call := prepare()

@@ -22,11 +22,6 @@ type rawJSON string
 
 func (r rawJSON) AppendJSON(dst []byte) ([]byte, error) { return append(dst, r...), nil }
 
-// rawCaller is a session or a connection.
-type rawCaller interface {
-	CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error)
-}
-
 // BenchmarkLanes asks how long a cancel takes while many callers subscribe to 500 channels each, again and again, and while
 // a request of a megabyte leaves. x-alone is the ratio to a cancel that is alone. With lanes=off the cancel waits in the
 // same lane as the rest. A session sends no megabyte: that is measured on a bare connection.

@@ -68,7 +68,7 @@ func peerLost(b *testing.B) {
 func answersTooSmall(b *testing.B) {
 	b.Helper()
 	s := dial(b, session.Config{URL: wirepeer.Start(b).URL() + "?result=200", Credentials: credentials, Dialer: fastest})
-	alternate(b, "x-floor", fine, newFleet(b, 2, 2, func() func() error { return placeOrder(b.Context(), s) }).chunk)
+	alternate(b, "x-floor", fine, orders(b, s, callLoad{2, 2}).chunk)
 }
 
 func missingNotifications(b *testing.B, subscribe func(*notifications, *testing.B, []string)) {

@@ -22,7 +22,7 @@ func BenchmarkTelemetry(b *testing.B) {
 		name    string
 		options func(b *testing.B) []telemetry.Option
 	}{{"off", off}, {"metrics", metrics}, {"traced1pct", traced}, {"sampler1pct", sampled}} {
-		for _, load := range []struct{ callers, each int }{{1, 128}, {64, 64}} {
+		for _, load := range loads {
 			b.Run(fmt.Sprintf("mode=%s/callers=%d", mode.name, load.callers), func(b *testing.B) {
 				tel, err := telemetry.New(mode.options(b)...)
 				if err != nil {
@@ -31,16 +31,11 @@ func BenchmarkTelemetry(b *testing.B) {
 				cfg := session.Config{URL: peer.URL(), Credentials: credentials, Dialer: fastest}
 				observed := cfg
 				observed.Observer = tel
-				bare, with := orders(b, dial(b, cfg), load.callers, load.each), orders(b, dial(b, observed), load.callers, load.each)
+				bare, with := orders(b, dial(b, cfg), load), orders(b, dial(b, observed), load)
 				alternate(b, "x-bare", bare.chunk, with.chunk)
 			})
 		}
 	}
-}
-
-func orders(b *testing.B, s *session.Session, callers, each int) *fleet {
-	b.Helper()
-	return newFleet(b, callers, each, func() func() error { return placeOrder(b.Context(), s) })
 }
 
 // off is telemetry that was set up, and has nowhere to go.
