@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -100,9 +101,10 @@ func report(b *testing.B, ratio string, pairs []pair) {
 	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() / p.floor.perOp() }), ratio)
 	b.ReportMetric(median(pairs, func(p pair) float64 { return p.floor.perOp() }), strings.TrimPrefix(ratio, "x-")+"-ns")
 	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() }), "ns/op")
-	// As the testing package does: a remainder is what the harness itself and the runtime allocate.
-	b.ReportMetric(float64(total.mallocs/uint64(total.ops)), "allocs/op")
-	b.ReportMetric(float64(total.bytes/uint64(total.ops)), "B/op")
+	// What is left of less than a half is of the harness itself and of the runtime.
+	perOp := func(n uint64) float64 { return math.Round(float64(n) / float64(total.ops)) }
+	b.ReportMetric(perOp(total.mallocs), "allocs/op")
+	b.ReportMetric(perOp(total.bytes), "B/op")
 }
 
 func median(pairs []pair, of func(pair) float64) float64 {

@@ -1,46 +1,19 @@
 package wirepeer
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 )
 
-// NotificationSize is the size of a notification's JSON in bytes, if its channel's name has no more than 39; its frame
-// has 4 more.
-const NotificationSize = 312
-
 var errNoChannels = errors.New("no channels to stream")
-
-// digits is a change id as it stands in a message.
-type digits [12]byte
-
-// increment adds one.
-func (d *digits) increment() {
-	for i := len(d) - 1; i >= 0; i-- {
-		if d[i]++; d[i] <= '9' {
-			return
-		}
-		d[i] = '0'
-	}
-}
-
-// channel is one channel of a connection, with its next notification's frame.
-type channel struct {
-	subscribed     bool
-	frame          []byte
-	previous, last int    // where its change ids stand in frame
-	id             digits // of the notification sent last
-}
 
 // book is the channels of a connection.
 type book struct {
 	known      map[string]*channel // all that were ever named
+	shapes     map[shape]*layout   // of their notifications
 	subscribed []*channel          // in this order
 	piece      []byte              // of the stream
 }
@@ -49,12 +22,20 @@ func (b *book) channel(name []byte) *channel {
 	ch := b.known[string(name)]
 	if ch == nil {
 		if b.known == nil {
-			b.known = map[string]*channel{}
+			b.known, b.shapes = map[string]*channel{}, map[shape]*layout{}
 		}
-		ch = newChannel(string(name))
-		b.known[string(name)] = ch
+		ch = b.newChannel(string(name))
+		b.known[ch.name] = ch
 	}
 	return ch
+}
+
+func (b *book) newChannel(name string) *channel {
+	of := shapeOf(name)
+	if b.shapes[of] == nil {
+		b.shapes[of] = newLayout(name, of)
+	}
+	return &channel{layout: b.shapes[of], name: name, id: firstID}
 }
 
 func (b *book) add(names iter.Seq[[]byte]) {
@@ -103,34 +84,3 @@ func (b *book) stream(w io.Writer, channels []*channel, count int) error {
 	b.piece = piece
 	return nil
 }
-
-// appendNext appends the channel's next notification, which names the last one as its predecessor.
-func (ch *channel) appendNext(dst []byte) []byte {
-	at := len(dst)
-	dst = append(dst, ch.frame...)
-	copy(dst[at+ch.previous:], ch.id[:])
-	ch.id.increment()
-	copy(dst[at+ch.last:], ch.id[:])
-	return dst
-}
-
-func newChannel(name string) *channel {
-	const first = "100000000000"
-	_, instrument, _ := strings.Cut(name, ".")
-	instrument, _, _ = strings.Cut(instrument, ".")
-	notification := func(amount string) string {
-		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":%q,"data":{"type":"change",`+
-			`"timestamp":1791208330130,"prev_change_id":%s,"instrument_name":%q,"change_id":%s,`+
-			`"bids":[["change",2541.35,%s]],"asks":[]}}}`, name, first, instrument, first, amount)
-	}
-	text := notification("1")
-	if pad := NotificationSize - len(text); pad > 0 {
-		text = notification("1" + strings.Repeat("0", pad))
-	}
-	ch := &channel{id: digits([]byte(first)), frame: append(appendHeader(nil, opText, len(text)), text...)}
-	ch.previous = after(ch.frame, `"prev_change_id":`)
-	ch.last = after(ch.frame, `"change_id":`)
-	return ch
-}
-
-func after(b []byte, key string) int { return bytes.Index(b, []byte(key)) + len(key) }
