@@ -14,6 +14,7 @@ const corkKeep = 64 << 10
 type corkConn struct {
 	net.Conn          // the stream of frames
 	raw      net.Conn // below TLS; the same as Conn without TLS
+	in       readAhead
 	ended    atomic.Bool
 	turn     chan struct{} // holds a token while somebody writes to Conn
 
@@ -22,13 +23,9 @@ type corkConn struct {
 	buf    []byte
 }
 
-// Read reads from the connection and remembers when it has ended. Bytes that come together with the end are returned
-// without it: the next Read meets it again.
+// Read reads from the connection, and remembers when it has ended.
 func (c *corkConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		return n, nil
-	}
+	n, err := c.in.Read(p)
 	if err != nil {
 		c.ended.Store(true)
 	}
@@ -36,7 +33,7 @@ func (c *corkConn) Read(p []byte) (int, error) {
 }
 
 func newCorkConn(conn, raw net.Conn) *corkConn {
-	return &corkConn{Conn: conn, raw: raw, turn: make(chan struct{}, 1)}
+	return &corkConn{Conn: conn, raw: raw, in: readAhead{conn: conn}, turn: make(chan struct{}, 1)}
 }
 
 // Write gathers p if the connection is corked, and writes it at once otherwise.

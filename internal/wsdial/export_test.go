@@ -47,3 +47,15 @@ func Parse(raw string) (addr, shown string, err error) {
 
 // TLSConfig completes base for host.
 func TLSConfig(base *tls.Config, host string) *tls.Config { return tlsConfig(base, host) }
+
+// AheadSize is how much a ReadAhead asks for at once.
+const AheadSize = aheadSize
+
+// ReadAhead is a readAhead.
+type ReadAhead struct{ readAhead }
+
+// NewReadAhead returns a ReadAhead over conn.
+func NewReadAhead(conn net.Conn) *ReadAhead { return &ReadAhead{readAhead{conn: conn}} }
+
+// Kept is the memory that the buffer holds, in bytes.
+func (r *ReadAhead) Kept() int { return cap(r.buf) }
