@@ -16,10 +16,13 @@ import (
 // minPairs is how many pairs of chunks a benchmark measures at least, whatever -benchtime says.
 const minPairs = 11
 
-// chunk makes some operations and returns how many. It takes a few milliseconds.
+// chunkTime is how long each side of a pair is measured at least: what disturbs the machine for less should not decide.
+const chunkTime = 5 * time.Millisecond
+
+// chunk makes some operations and returns how many.
 type chunk func() (ops int, err error)
 
-// sample is what one chunk cost.
+// sample is what chunks cost.
 type sample struct {
 	ops            int
 	took           time.Duration
@@ -28,25 +31,30 @@ type sample struct {
 
 func (s sample) perOp() float64 { return float64(s.took.Nanoseconds()) / float64(s.ops) }
 
-// pair is two chunks that ran one after the other: what disturbs the machine disturbs both.
+// pair is two samples taken one after the other: what disturbs the machine disturbs both.
 type pair struct{ floor, ours sample }
 
 var errNothing = errors.New("benchmarks: nothing was measured")
 
-func measure(run chunk) (sample, error) {
+// measure runs chunks for at least chunkTime.
+func measure(run chunk) (s sample, err error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	ops, err := run()
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	switch {
-	case err != nil:
-		return sample{}, err
-	case ops <= 0 || took <= 0:
-		return sample{}, fmt.Errorf("%w: %d operations in %v", errNothing, ops, took)
+	for s.took < chunkTime {
+		ops, err := run()
+		s.took = time.Since(start)
+		switch {
+		case err != nil:
+			return sample{}, err
+		case ops <= 0:
+			return sample{}, fmt.Errorf("%w: %d operations in %v", errNothing, ops, s.took)
+		}
+		s.ops += ops
 	}
-	return sample{ops, took, after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc}, nil
+	runtime.ReadMemStats(&after)
+	s.mallocs, s.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	return s, nil
 }
 
 // alternate runs chunks of a floor and of ours in turn for as long as the benchmark runs. It reports the median of the
