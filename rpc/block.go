@@ -12,95 +12,112 @@ import (
 // behalf of others. A peer that breaks the grammar between them spoils that value, which its decoder then refuses: no
 // other member of the frame, and no other frame.
 func (s *scanner) block() []byte {
-	b := block{text: s.text, pos: s.pos, limit: s.depth}
-	for more := true; more; {
-		if more = b.words(); more {
-			more = b.step()
-		}
+	start, end := s.pos, blockEnd(s.text, s.pos, s.depth)
+	switch end {
+	case endless:
+		return s.fail(errSyntax)
+	case tooDeep:
+		return s.fail(errDepth)
 	}
-	if b.err != nil {
-		return s.fail(b.err)
-	}
-	start := s.pos
-	s.pos = b.pos
-	return s.text[start:b.pos]
+	s.pos = end
+	return s.text[start:end]
 }
 
-// block is a walk over an object or an array. It rests outside strings only.
-type block struct {
-	text  []byte
-	pos   int
-	depth int
-	limit int // of depth
-	err   error
-}
+// What blockEnd returns for blocks that have no end, or that it does not follow to their end.
+const (
+	endless = -1
+	tooDeep = -2
+)
 
-// words walks on in words of eight bytes, up to the last bytes of the text or a word that needs a closer look. It reports
-// false at the block's end.
-func (b *block) words() bool {
-	text, i, depth := b.text, b.pos, b.depth
-	var inside uint64 // all ones between quotes
-	for ; i+8 <= len(text); i += 8 {
-		x := binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
+// blockEnd returns the index behind the block that begins at i and has at most so many levels. It takes eight bytes at a
+// time.
+func blockEnd(text []byte, i, levels int) int {
+	depth := 0
+	inside := uint64(0) // all ones between quotes
+	for i < len(text) {
+		x := wordAt(text, i)
 		// Without the bit that tells braces from brackets, what opens, the backslash and what closes follow each other.
 		y := x & (0x5f * ones)
 		m := (y + (0x80-'[')*ones) ^ (y + (0x80-']'-1)*ones)
-		if (m&^(x<<7)|x)&signs != 0 {
-			break // a backslash, a bar, or no ASCII
+		if (m&^(x<<7)|x)&signs != 0 { // a backslash, a bar, or no ASCII
+			if inside != 0 {
+				i = quoteEnd(text, i)
+			}
+			if i, depth = closely(text, i, depth, levels); isOutside(depth, levels) {
+				return verdict(i, depth)
+			}
+			inside = 0
+			continue
 		}
-		quotes := ^((x ^ '"'*ones) + rests) & signs
-		parity := (quotes >> 7) * ones << 7 // in each byte's sign: that of the quotes up to there
+		quotes := (signs - (x ^ '"'*ones)) & signs
+		parity := quotes * ones // in each byte's sign: that of the quotes up to there
 		m &= ^(parity ^ inside) & signs
 		inside ^= -(parity >> 63)
 		for opens := m & (x << 6); m != 0; m &= m - 1 {
 			if m&-m&opens != 0 {
-				if depth++; depth > b.limit {
-					b.err = errDepth
-					return false
-				}
-			} else if depth--; depth == 0 {
-				b.pos = i + bits.TrailingZeros64(m)/8 + 1
-				return false
+				depth++
+			} else {
+				depth--
+			}
+			if isOutside(depth, levels) {
+				return verdict(i+bits.TrailingZeros64(m)/8+1, depth)
 			}
 		}
+		i += 8
 	}
-	b.pos, b.depth = i, depth
-	return inside == 0 || b.quote()
+	return endless
 }
 
-// step passes a byte, or a whole string. It reports false at the block's end.
-func (b *block) step() bool {
-	if b.pos == len(b.text) {
-		b.err = errSyntax
-		return false
+func isOutside(depth, levels int) bool { return uint(depth-1) >= uint(levels) }
+
+func verdict(end, depth int) int {
+	if depth > 0 {
+		return tooDeep
 	}
-	c := b.text[b.pos]
-	b.pos++
-	switch c {
-	case '"':
-		return b.quote()
-	case '{', '[':
-		if b.depth++; b.depth > b.limit {
-			b.err = errDepth
-			return false
-		}
-	case '}', ']':
-		b.depth--
-	}
-	return b.depth > 0
+	return end
 }
 
-// quote passes the rest of a string.
-func (b *block) quote() bool {
-	for i := b.pos; i < len(b.text); i++ {
-		switch b.text[i] {
+// closely passes eight bytes, and the strings that begin in them.
+func closely(text []byte, i, depth, levels int) (end, newDepth int) {
+	for last := min(i+8, len(text)); i < last; {
+		c := text[i]
+		i++
+		switch c {
 		case '"':
-			b.pos = i + 1
-			return true
+			i = quoteEnd(text, i)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		default:
+			continue
+		}
+		if isOutside(depth, levels) {
+			break
+		}
+	}
+	return i, depth
+}
+
+// quoteEnd returns the index behind the string whose inside begins at i, or the text's end.
+func quoteEnd(text []byte, i int) int {
+	for ; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			return i + 1
 		case '\\':
 			i++
 		}
 	}
-	b.err = errSyntax
-	return false
+	return i
+}
+
+// wordAt returns eight bytes, the first one lowest, with zeros behind the text's end.
+func wordAt(text []byte, i int) uint64 {
+	if i+8 <= len(text) {
+		return binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
+	}
+	var word [8]byte
+	copy(word[:], text[i:])
+	return binary.LittleEndian.Uint64(word[:])
 }

@@ -9,17 +9,18 @@ import (
 
 // channel is one channel of the exchange, with all who listen to it on this session.
 type channel struct {
-	name string
-	kind *kind
-
+	// The reader needs these for each notification; together they are one line of its cache.
+	hash      uint64 // of name, in the index
+	name      string
 	listeners atomic.Pointer[listeners] // replaced, never changed, under the registry's lock
-	confirmed atomic.Uint64             // epoch of the connection that confirmed it last
 	epoch     atomic.Uint64             // of the last notification
 	received  atomic.Uint64
-	gaps      atomic.Uint64
+	isBook    bool
+	chain     chain
 
-	isBook bool
-	chain  chain
+	kind      *kind
+	confirmed atomic.Uint64 // epoch of the connection that confirmed it last
+	gaps      atomic.Uint64
 }
 
 // listeners are those to whom a channel's notifications go.
@@ -40,9 +41,12 @@ func newChannel(name string, k *kind) *channel {
 // deliver hands a notification to all listeners. It runs on the reader's goroutine.
 func (ch *channel) deliver(epoch uint64, data []byte) {
 	ch.received.Add(1)
-	ch.kind.messages.Add(1)
 	to := ch.listeners.Load()
-	if ch.isBook && !ch.chain.follow(ch.epoch.Load() == epoch, data) {
+	same := ch.epoch.Load() == epoch
+	if !same {
+		ch.epoch.Store(epoch)
+	}
+	if ch.isBook && !ch.chain.follow(same, data) {
 		gap := &GapError{Reason: GapSequence, Channel: ch.name, Epoch: epoch}
 		for _, sub := range to.sinks {
 			sub.gap(gap)
@@ -50,7 +54,6 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 		ch.gaps.Add(1)
 		ch.kind.gaps.Add(1)
 	}
-	ch.epoch.Store(epoch)
 	n := Notification{Channel: ch.name, Data: data, Epoch: epoch}
 	for _, t := range to.taps {
 		t.fn(n)
@@ -62,6 +65,10 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 
 func (ch *channel) addSinkLocked(sub *Subscription) {
 	old := ch.listeners.Load()
+	if len(old.sinks)+len(old.taps) == 0 {
+		ch.listeners.Store(&sub.alone)
+		return
+	}
 	ch.listeners.Store(&listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps})
 }
 
@@ -142,40 +149,38 @@ func (c *chain) follow(same bool, data []byte) bool {
 	return true
 }
 
-var (
-	idEnd      = []byte(`_id"`)
-	idName     = []byte(`"change`)
-	idPrevious = []byte(`"prev_change`)
-)
-
 // changeIDs returns the change ids that a book's message names: its own, and that of the message before it; -1 for what it
 // does not name. It looks for the two names as they stand: nothing in a string can look so, for a quote in it is escaped.
 func changeIDs(data []byte) (id, previous int64) {
 	id, previous = -1, -1
-	for id < 0 || previous < 0 {
-		at := bytes.Index(data, idEnd)
+	for i := 0; id < 0 || previous < 0; i++ {
+		at := bytes.IndexByte(data[i:], '_')
 		if at < 0 {
 			break
 		}
-		name, rest := data[:at], data[at+len(idEnd):]
-		switch {
-		case bytes.HasSuffix(name, idName):
-			id = member(rest)
-		case bytes.HasSuffix(name, idPrevious):
-			previous = member(rest)
+		if i += at; !bytes.HasPrefix(data[i:], []byte(`_id"`)) {
+			continue
 		}
-		data = rest
+		switch name, rest := data[:i], data[i+len(`_id"`):]; {
+		case bytes.HasSuffix(name, []byte(`"change`)):
+			id = number(rest)
+		case bytes.HasSuffix(name, []byte(`"prev_change`)):
+			previous = number(rest)
+		}
 	}
 	return id, previous
 }
 
-// member reads digits behind a key, -1 if there are none or so many that they might not fit.
-func member(rest []byte) int64 {
-	rest = bytes.TrimLeft(rest, " \t\r\n:")
-	var n int64
-	digits := 0
-	for ; digits < len(rest) && rest[digits]-'0' <= 9; digits++ {
-		n = n*10 + int64(rest[digits]-'0')
+// number reads the digits behind a key, -1 if there are none or so many that they might not fit.
+func number(rest []byte) int64 {
+	n, digits := int64(0), 0
+	for _, b := range rest {
+		if b-'0' <= 9 {
+			n = n*10 + int64(b-'0')
+			digits++
+		} else if digits > 0 || bytes.IndexByte([]byte(" \t\r\n:"), b) < 0 {
+			break
+		}
 	}
 	if digits == 0 || digits > 18 {
 		return -1

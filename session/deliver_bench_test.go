@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -79,18 +80,22 @@ func BenchmarkDeliver(b *testing.B) {
 	for _, kind := range []struct{ name, channel, message string }{
 		{"book", "book.TEST-%05d.raw", bookMessage}, {"ticker", "ticker.TEST-%05d.raw", tickerMessage},
 	} {
-		for _, channels := range []int{1, 10, 10_000} {
-			b.Run(fmt.Sprintf("kind=%s/channels=%d", kind.name, channels), func(b *testing.B) {
+		for _, n := range []struct{ channels, each int }{{10, 10}, {10_000, 10_000}, {10_000, 1}} { // channels of each subscription
+			b.Run(fmt.Sprintf("kind=%s/channels=%d/each=%d", kind.name, n.channels, n.each), func(b *testing.B) {
 				r := session.NewRegistry()
 				handled := 0
-				for i := range channels {
-					if err := r.AddHandler(func(session.Notification) { handled++ }, fmt.Sprintf(kind.channel, i)); err != nil {
+				var names []string
+				for i := range n.channels {
+					names = append(names, fmt.Sprintf(kind.channel, i))
+				}
+				for some := range slices.Chunk(names, n.each) {
+					if err := r.AddHandler(func(session.Notification) { handled++ }, some...); err != nil {
 						b.Fatal(err)
 					}
 				}
-				f := newFeed(kind.message, channels)
+				f := newFeed(kind.message, n.channels)
 				conn := r.Conn(f)
-				f.bring(channels)
+				f.bring(n.channels)
 				handled = 0
 				b.SetBytes(int64(len(f.message)))
 				b.ReportAllocs()
@@ -105,6 +110,24 @@ func BenchmarkDeliver(b *testing.B) {
 					b.Error(err)
 				}
 			})
+		}
+	}
+}
+
+// BenchmarkRing asks what a notification costs that waits for its consumer.
+func BenchmarkRing(b *testing.B) {
+	data := []byte(bookMessage)
+	r := session.NewRing(session.DropOldest, 1024, 16<<20)
+	c := r.Channel("book.TEST-00000.raw")
+	ctx := b.Context()
+	const batch = 64
+	b.ReportAllocs()
+	for i := 1; b.Loop(); i++ {
+		c.Push(1, data)
+		if i%batch == 0 {
+			for range batch {
+				r.Take(ctx)
+			}
 		}
 	}
 }

@@ -123,15 +123,20 @@ func (r *Ring) Held() (entries, bytes int, dropped uint64) {
 }
 
 // Registry is a session's registry of channels.
-type Registry struct{ r *registry }
+type Registry struct {
+	r *registry
+	s *Session
+}
 
 // NewRegistry returns an empty registry.
-func NewRegistry() *Registry { return &Registry{newRegistry()} }
+func NewRegistry() *Registry {
+	r := newRegistry()
+	return &Registry{r, &Session{subs: r}}
+}
 
 // Add makes a subscription with a ring a sink of names.
 func (r *Registry) Add(names ...string) (*RegistrySub, error) {
-	s := &Session{subs: r.r}
-	sub := &Subscription{session: s, names: names, ring: newRing(DropOldest, 64, 1<<20)}
+	sub := &Subscription{session: r.s, names: names, ring: newRing(DropOldest, 64, 1<<20)}
 	return &RegistrySub{r.r, sub}, r.r.add(sub)
 }
 
@@ -194,11 +199,43 @@ func (r *Ring) Kept() int {
 
 // Conn returns a connection over t whose notifications go to the registry.
 func (r *Registry) Conn(t rpc.Transport) *rpc.Conn {
-	l := &link{session: &Session{subs: r.r}, epoch: 1}
+	l := &link{session: r.s, epoch: 1}
 	return rpc.NewConn(t, rpc.Config{Handler: l.handle})
 }
 
 // AddHandler makes a subscription with an inline handler a sink of names.
 func (r *Registry) AddHandler(handler func(Notification), names ...string) error {
-	return r.r.add(&Subscription{session: &Session{subs: r.r}, names: names, handler: handler})
+	return r.r.add(&Subscription{session: r.s, names: names, handler: handler})
 }
+
+// Index is a table of channels.
+type Index struct{ x *index }
+
+// NewIndex returns an empty index.
+func NewIndex() *Index { return &Index{newIndex()} }
+
+// Add adds a channel whose name is not there.
+func (x *Index) Add(name string) { x.x.add(newChannel(name, nil)) }
+
+// Remove removes a channel that is there.
+func (x *Index) Remove(name string) { x.x.remove(x.x.find([]byte(name))) }
+
+// Find returns the name of the channel that is found.
+func (x *Index) Find(name []byte) (string, bool) {
+	if ch := x.x.find(name); ch != nil {
+		return ch.name, true
+	}
+	return "", false
+}
+
+// Names are those of all channels.
+func (x *Index) Names() []string {
+	var names []string
+	for ch := range x.x.all() {
+		names = append(names, ch.name)
+	}
+	return names
+}
+
+// Slots is the size of the index's table.
+func (x *Index) Slots() int { return len(x.x.table.Load().slots) }

@@ -8,8 +8,9 @@ import (
 
 // kind counts what happens to a session's channels of one kind.
 type kind struct {
-	name                    string
-	messages, dropped, gaps atomic.Uint64
+	name          string
+	dropped, gaps atomic.Uint64
+	forgotten     uint64 // messages of channels that are no more; protected by the registry's lock
 }
 
 // kindNames is the closed set of channel kinds, so that no name that a server or a user makes up becomes a label.

@@ -13,7 +13,7 @@ func (r *registry) deliver(epoch uint64, n *rpc.Notification) {
 	if name == nil || data == nil {
 		return
 	}
-	if ch := r.find(name); ch != nil {
+	if ch := r.channels.find(name); ch != nil {
 		ch.deliver(epoch, data)
 	}
 }

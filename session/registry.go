@@ -8,15 +8,16 @@ import (
 
 // registry knows the channels of a session: who wants them, and what the exchange has confirmed.
 type registry struct {
-	mu       sync.Mutex // protects the fields below, and those of the channels that say so
-	channels map[string]*channel
-	live     map[*Subscription]bool
-	kinds    map[string]*kind
-	ended    error
+	channels *index // changes under mu
+
+	mu    sync.Mutex // protects the fields below, and those of the channels that say so
+	live  map[*Subscription]bool
+	kinds map[string]*kind
+	ended error
 }
 
 func newRegistry() *registry {
-	return &registry{channels: map[string]*channel{}, live: map[*Subscription]bool{}, kinds: map[string]*kind{}}
+	return &registry{channels: newIndex(), live: map[*Subscription]bool{}, kinds: map[string]*kind{}}
 }
 
 // add makes sub a sink of its channels. The channels are desired from now on.
@@ -27,6 +28,8 @@ func (r *registry) add(sub *Subscription) error {
 		return r.ended
 	}
 	r.live[sub] = true
+	sub.alone.sinks = sub.itself[:]
+	sub.itself[0] = sub
 	for _, name := range sub.names {
 		r.channelLocked(name).addSinkLocked(sub)
 	}
@@ -39,7 +42,7 @@ func (r *registry) drop(sub *Subscription, names []string) []string {
 	defer r.mu.Unlock()
 	var unwanted []string
 	for _, name := range names {
-		ch := r.channels[name]
+		ch := r.find(name)
 		if ch == nil || !ch.dropSinkLocked(sub) {
 			continue
 		}
@@ -50,7 +53,8 @@ func (r *registry) drop(sub *Subscription, names []string) []string {
 		}
 		r.forgetLocked(ch)
 	}
-	sub.names = slices.DeleteFunc(slices.Clone(sub.names), func(n string) bool { return slices.Contains(names, n) })
+	dropped := set(names)
+	sub.names = slices.DeleteFunc(slices.Clone(sub.names), func(n string) bool { return dropped[n] })
 	if len(sub.names) == 0 {
 		delete(r.live, sub)
 	}
@@ -73,10 +77,10 @@ func (r *registry) tap(name string, fn func(Notification)) (remove func()) {
 }
 
 func (r *registry) channelLocked(name string) *channel {
-	ch := r.channels[name]
+	ch := r.find(name)
 	if ch == nil {
 		ch = newChannel(name, r.kindLocked(kindName(name)))
-		r.channels[name] = ch
+		r.channels.add(ch)
 	}
 	return ch
 }
@@ -92,25 +96,22 @@ func (r *registry) kindLocked(name string) *kind {
 
 // forgetLocked removes a channel that nobody listens to.
 func (r *registry) forgetLocked(ch *channel) {
-	if ch.isIdle() && r.channels[ch.name] == ch {
-		delete(r.channels, ch.name)
+	if ch.isIdle() && r.find(ch.name) == ch {
+		r.channels.remove(ch)
+		ch.kind.forgotten += ch.received.Load()
 	}
 }
 
-// find returns the channel of that name, nil if nobody listens to it. It does not allocate.
-func (r *registry) find(name []byte) *channel {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.channels[string(name)]
-}
+// find returns the channel of that name, nil if nobody listens to it.
+func (r *registry) find(name string) *channel { return r.channels.find([]byte(name)) }
 
 // unconfirmed returns the desired channels that epoch has not confirmed, private ones first, in stable order.
 func (r *registry) unconfirmed(epoch uint64) []string {
 	r.mu.Lock()
 	var names []string
-	for name, ch := range r.channels {
+	for ch := range r.channels.all() {
 		if ch.isDesired() && ch.confirmed.Load() != epoch {
-			names = append(names, name)
+			names = append(names, ch.name)
 		}
 	}
 	r.mu.Unlock()
@@ -132,7 +133,7 @@ func (r *registry) missing(epoch uint64, names []string) []string {
 	defer r.mu.Unlock()
 	var missing []string
 	for _, name := range names {
-		if ch := r.channels[name]; ch != nil && ch.isDesired() && ch.confirmed.Load() != epoch {
+		if ch := r.find(name); ch != nil && ch.isDesired() && ch.confirmed.Load() != epoch {
 			missing = append(missing, name)
 		}
 	}
@@ -145,7 +146,7 @@ func (r *registry) confirm(epoch uint64, names []string) {
 	defer r.mu.Unlock()
 	for _, name := range names {
 		// A caller may come late with what an earlier connection confirmed.
-		if ch := r.channels[name]; ch != nil && ch.isDesired() && ch.confirmed.Load() < epoch {
+		if ch := r.find(name); ch != nil && ch.isDesired() && ch.confirmed.Load() < epoch {
 			ch.confirmed.Store(epoch)
 		}
 	}
@@ -157,7 +158,7 @@ func (r *registry) unwanted(names []string) []string {
 	defer r.mu.Unlock()
 	var unwanted []string
 	for _, name := range names {
-		if ch := r.channels[name]; ch == nil || !ch.isDesired() {
+		if ch := r.find(name); ch == nil || !ch.isDesired() {
 			unwanted = append(unwanted, name)
 		}
 	}
@@ -166,18 +167,22 @@ func (r *registry) unwanted(names []string) []string {
 
 // refuse takes channels that the exchange did not accept off every subscription, and tells each.
 func (r *registry) refuse(names []string, err error) {
+	refused := set(names)
 	for _, sub := range r.subscriptions() {
-		var mine []string
-		for _, name := range names {
-			if slices.Contains(sub.Channels(), name) {
-				mine = append(mine, name)
-			}
-		}
+		mine := slices.DeleteFunc(sub.Channels(), func(n string) bool { return !refused[n] })
 		if len(mine) > 0 {
 			r.drop(sub, mine)
 			sub.refused(&SubscribeError{Refused: mine, Err: err})
 		}
 	}
+}
+
+func set(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // lost marks a gap in every subscription that the connection of epoch may have fed.
@@ -196,7 +201,7 @@ func (r *registry) fed(epoch uint64) []*Subscription {
 	for sub := range r.live {
 		fed := false
 		for _, name := range sub.names {
-			ch := r.channels[name]
+			ch := r.find(name)
 			if ch == nil || ch.confirmed.Load() != epoch && ch.epoch.Load() != epoch {
 				continue
 			}
@@ -236,24 +241,23 @@ func (r *registry) subscriptions() []*Subscription {
 func (r *registry) all() []*channel {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	channels := make([]*channel, 0, len(r.channels))
-	for _, ch := range r.channels {
-		channels = append(channels, ch)
-	}
-	slices.SortFunc(channels, func(a, b *channel) int { return strings.Compare(a.name, b.name) })
-	return channels
+	return slices.SortedFunc(r.channels.all(), func(a, b *channel) int { return strings.Compare(a.name, b.name) })
 }
 
 func (r *registry) stats() (desired int, kinds []KindStats) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, ch := range r.channels {
+	messages := map[*kind]uint64{}
+	for ch := range r.channels.all() {
+		messages[ch.kind] += ch.received.Load()
 		if ch.isDesired() {
 			desired++
 		}
 	}
 	for _, k := range r.kinds {
-		kinds = append(kinds, KindStats{Kind: k.name, Messages: k.messages.Load(), Dropped: k.dropped.Load(), Gaps: k.gaps.Load()})
+		kinds = append(kinds, KindStats{
+			Kind: k.name, Messages: k.forgotten + messages[k], Dropped: k.dropped.Load(), Gaps: k.gaps.Load(),
+		})
 	}
 	slices.SortFunc(kinds, func(a, b KindStats) int { return strings.Compare(a.Kind, b.Kind) })
 	return desired, kinds

@@ -41,10 +41,12 @@ func (c SubscribeConfig) withDefaults() SubscribeConfig {
 
 // Subscription is a stream of the notifications of some channels, over all connections of its session.
 type Subscription struct {
-	session *Session
+	alone   listeners // of a channel that nobody else listens to: it alone; set by the registry
+	itself  [1]*Subscription
 	handler func(Notification)
-	onGap   func(error)
 	ring    *ring // nil if there is a handler
+	session *Session
+	onGap   func(error)
 
 	names []string // protected by the registry's lock, replaced rather than changed
 
@@ -87,8 +89,8 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 
 // resumedWithout returns the refusal of channels that a resume, which came in between, has taken off the subscription.
 func (sub *Subscription) resumedWithout(names []string) error {
-	kept := sub.Channels()
-	lacks := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(kept, n) })
+	kept := set(sub.Channels())
+	lacks := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return kept[n] })
 	if len(lacks) == 0 {
 		return nil
 	}
