@@ -44,9 +44,14 @@ type call struct {
 // trace is what the Observer is told; it stays zero without one.
 type trace struct {
 	ctx   context.Context //nolint:containedctx // handed back to the Observer, used by nothing else
-	start time.Time
-	taken time.Time // when the frame was handed to the writer; protected by Conn.mu until the outcome
+	start time.Duration // by clock
+	taken time.Duration // when the frame was handed to the writer; protected by Conn.mu until the outcome
 }
+
+var started = time.Now()
+
+// clock is the time since the program started: half as dear as time.Now.
+func clock() time.Duration { return time.Since(started) }
 
 func (c *Conn) newCall(ctx context.Context, method string) *call {
 	cl, ok := c.calls.Get().(*call)
@@ -56,7 +61,7 @@ func (c *Conn) newCall(ctx context.Context, method string) *call {
 	cl.method, cl.lane = method, c.laneOf(method)
 	cl.sensitive = c.cfg.Sensitive != nil && c.cfg.Sensitive(method)
 	if c.cfg.Observer != nil {
-		start := time.Now()
+		start := clock()
 		cl.trace = trace{start: start, ctx: c.cfg.Observer.CallStart(ctx, CallInfo{Method: method, Lane: cl.lane})}
 	}
 	return cl
@@ -92,9 +97,9 @@ func (c *Conn) finish(cl *call, err error) error {
 }
 
 func (c *Conn) observeEnd(cl *call, err error) {
-	end := CallEnd{Err: err, Total: time.Since(cl.trace.start), Server: cl.server}
-	if !cl.trace.taken.IsZero() {
-		end.Queued = cl.trace.taken.Sub(cl.trace.start)
+	end := CallEnd{Err: err, Total: clock() - cl.trace.start, Server: cl.server}
+	if cl.trace.taken != 0 {
+		end.Queued = cl.trace.taken - cl.trace.start
 	}
 	c.cfg.Observer.CallEnd(cl.trace.ctx, CallInfo{Method: cl.method, ID: cl.id, Lane: cl.lane}, end)
 }

@@ -97,9 +97,9 @@ func (c *Conn) write(ctx context.Context, cl *call) {
 
 // takeBatch takes what waits, in the order of the lanes. If nothing does, it gives up the role.
 func (c *Conn) takeBatch() bool {
-	var now time.Time
+	var now time.Duration
 	if c.cfg.Observer != nil {
-		now = time.Now()
+		now = clock()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +117,7 @@ func (c *Conn) takeBatch() bool {
 	return true
 }
 
-func (c *Conn) takeLocked(cl *call, now time.Time) {
+func (c *Conn) takeLocked(cl *call, now time.Duration) {
 	c.batch.add(c.unqueueLocked(cl))
 	cl.heir = false
 	cl.trace.taken = now
