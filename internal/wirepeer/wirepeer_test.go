@@ -193,10 +193,11 @@ func TestSessionSubscribesAndSeesNoGap(t *testing.T) {
 func checkStream(t *testing.T, s *session.Session) {
 	t.Helper()
 	const count = 1000
-	channels := []string{"book.BTC-PERPETUAL.100ms", "book.ETH-PERPETUAL.100ms", "ticker.BTC-PERPETUAL.100ms"}
-	seen := make(chan int, 3*count)
+	channels := []string{"book.BTC-PERPETUAL.100ms", "book.ETH-PERPETUAL.100ms", "ticker.BTC_USDC-27NOV26-100000-C.100ms"}
+	const head, tail = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"","data":`, `}}`
+	seen := make(chan int, 3*count) // bytes of each message
 	sub, err := s.Subscribe(t.Context(), session.SubscribeConfig{
-		Handler: func(n session.Notification) { seen <- len(n.Data) },
+		Handler: func(n session.Notification) { seen <- len(head) + len(n.Channel) + len(n.Data) + len(tail) },
 		OnGap:   func(err error) { t.Errorf("gap: %v", err) },
 	}, channels...)
 	if err != nil {
@@ -209,8 +210,8 @@ func checkStream(t *testing.T, s *session.Session) {
 		}
 	}
 	for range 3 * count {
-		if n := <-seen; n < 150 {
-			t.Fatalf("data of %d bytes", n)
+		if n := <-seen; n != wirepeer.NotificationSize {
+			t.Fatalf("a notification of %d bytes, want %d", n, wirepeer.NotificationSize)
 		}
 	}
 	for _, ch := range s.Channels() {
