@@ -16,6 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	wirepeer.Main()
+	wirepeer.LeaveProcessor()
 	leaktest.Main(m)
 }
 

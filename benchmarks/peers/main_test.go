@@ -9,5 +9,6 @@ import (
 
 func TestMain(m *testing.M) {
 	wirepeer.Main()
+	wirepeer.LeaveProcessor()
 	os.Exit(m.Run())
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 )
 
@@ -24,6 +25,14 @@ func Main() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// LeaveProcessor leaves one processor to the peer, unless there is but one or GOMAXPROCS is set: a peer that stands for
+// another machine must not fight the client's idle threads for its own. The flag -cpu of go test overrules it.
+func LeaveProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0)-1, 1))
+	}
 }
 
 // serve listens on two ports until stdin is closed.
