@@ -8,6 +8,9 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
+// drips is how many bytes come one at a time; what follows, of giants, comes as it may.
+const drips = 128 << 10
+
 // A drippingDialer has its Dialer's connections hand over one byte at a time, as those to a peer do that sends each byte
 // in a segment of its own.
 type drippingDialer struct{ rpc.Dialer }
@@ -30,13 +33,16 @@ func (d drippingDialer) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Trans
 
 type drippingConn struct {
 	net.Conn
-	br *bufio.Reader
+	br   *bufio.Reader
+	read int
 }
 
 // Read reads one byte.
 func (c *drippingConn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
+	if c.read < drips {
+		p = p[:min(len(p), 1)]
 	}
-	return c.br.Read(p[:1])
+	n, err := c.br.Read(p)
+	c.read += n
+	return n, err
 }

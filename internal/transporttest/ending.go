@@ -239,6 +239,28 @@ func (s suite) closeTwice() {
 	}
 }
 
+// closeFromEverywhere has many close a connection with a stalled write at once: all return when it is closed, in time.
+func (s suite) closeFromEverywhere() {
+	synctest.Test(s.T, func(t *testing.T) {
+		for _, cfg := range toSilence(t) {
+			tr := dial(t, s.dialer, cfg)
+			joined(t, func() {
+				if err := tr.WriteMessages(numbered(10, 100)...); err == nil {
+					t.Error("write succeeded though nobody read")
+				}
+			})
+			synctest.Wait()
+			for range 4 {
+				joined(t, func() { closeIsPrompt(t, tr) })
+			}
+			closeIsPrompt(t, tr)
+			if err := tr.WriteMessages([]byte("{}")); err == nil {
+				t.Error("write succeeded after close")
+			}
+		}
+	})
+}
+
 func (s suite) contextEndedAfterDial() {
 	t, d := s.T, s.dialer
 	synctest.Test(t, func(t *testing.T) {

@@ -60,6 +60,7 @@ func run(t *testing.T, s Subject) {
 		{"close unblocks write", suite.closeUnblocksWrite},
 		{"close unblocks write over TCP", suite.closeUnblocksWriteOverTCP},
 		{"close twice", suite.closeTwice},
+		{"close from everywhere", suite.closeFromEverywhere},
 		{"context ended after dial", suite.contextEndedAfterDial},
 		{"context ended during dial", suite.contextEndedDuringDial},
 		{"idle for a day", suite.idleForADay},

@@ -20,7 +20,7 @@ type Upgrade[C any] func(ctx context.Context, client *http.Client) (C, *http.Res
 func Dial[C Library[M, S], M, S ~int](
 	ctx context.Context, cfg rpc.DialConfig, upgrade Upgrade[C], status CloseStatus[S],
 ) (*Transport[C, M, S], error) {
-	t := &Transport[C, M, S]{status: status, limit: ReadLimit(cfg)}
+	t := &Transport[C, M, S]{status: status, limit: ReadLimit(cfg), gone: make(chan struct{})}
 	err := Open(ctx, cfg, func(ctx context.Context, conn Conn) (resp *http.Response, err error) {
 		t.conn = newCorkConn(conn.Conn, conn.Raw)
 		t.lib, resp, err = upgrade(ctx, ClientOver(t.conn))

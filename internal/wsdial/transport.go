@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -49,7 +49,8 @@ type Transport[C Library[M, S], M, S ~int] struct {
 	limit  int64
 	in     readBuffer // of the reading goroutine
 
-	closeOnce sync.Once
+	closed atomic.Bool
+	gone   chan struct{} // closed when Close is done
 }
 
 // ReadMessage implements [rpc.Transport]. A binary message is an error that matches [rpc.ErrMalformed]; a connection
@@ -121,11 +122,14 @@ func (t *Transport[C, M, S]) write(msg []byte) error {
 // Close implements [rpc.Transport]. It tries a close handshake for at most a second; that the peer does not answer is no
 // error.
 func (t *Transport[C, M, S]) Close() error {
-	t.closeOnce.Do(func() {
-		// Whatever the library waits for, a frame, a lock or TLS, ends with the connection below.
-		watchdog := time.AfterFunc(closeTimeout, func() { t.conn.raw.Close() })
-		defer watchdog.Stop()
-		_ = t.lib.Close(statusNormal, "") // says only how the handshake went; the connection is closed either way
-	})
+	if t.closed.Swap(true) {
+		<-t.gone // not a sync.Once, which would hold up the clock of a synctest bubble
+		return nil
+	}
+	// Whatever the library waits for, a frame, a lock or TLS, ends with the connection below.
+	watchdog := time.AfterFunc(closeTimeout, func() { t.conn.raw.Close() })
+	defer watchdog.Stop()
+	_ = t.lib.Close(statusNormal, "") // says only how the handshake went; the connection is closed either way
+	close(t.gone)
 	return nil
 }

@@ -1,18 +1,22 @@
 // Package coderws dials WebSocket connections with github.com/coder/websocket, the maintained continuation of
 // nhooyr.io/websocket.
 //
-// It behaves like package nhooyrws and is faster: a message is read in about 0.65 µs instead of 2 µs without an
-// allocation, a round trip over loopback takes 15 µs instead of 19 µs, and no goroutine is kept per connection.
+// It behaves like package nhooyrws and is faster: where messages come many at a time, one is read in about 0.5 µs instead
+// of 1.8 µs, a batch of 64 requests leaves in 28 µs instead of 57 µs, a round trip over loopback takes 13 µs instead of
+// 17 µs, and no goroutine is kept per connection. Neither allocates. Package leanws is faster still (0.07 µs, 5.5 µs and
+// 12 µs), with framing that is not a library's; take coderws for a maintained library that many use.
 //
 // What to know of the library, all of which the Dialer takes care of:
 //   - It closes the connection when the context of one read or write ends, and pays several allocations for a context
 //     that can end. No caller's context reaches it.
 //   - It reports a connection that is cut at an unlucky place inside a message as the end of the message. The Dialer
-//     reports io.ErrUnexpectedEOF.
+//     reports io.ErrUnexpectedEOF. A cut inside a frame's header may still be io.EOF, as one between messages is.
 //   - Its read limit is 32 KiB unless set.
 //   - It answers pings only while somebody reads, and gives the connection up if the answer cannot be written for
 //     five seconds.
-//   - It does not check that text is UTF-8: ReadMessage returns the bytes as they came.
+//   - It does not check that text is UTF-8: ReadMessage returns the bytes as they came. It also forgives a server masked
+//     frames, whose mask it does not take off, and lengths that are not in their shortest form.
+//   - It reads through 4 KiB. The Dialer reads 32 KiB ahead once more is waiting.
 //
 // A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. ReadMessage returns an error
 // that matches rpc.ErrMalformed for a binary message, io.EOF for a connection cut between messages, and the library's

@@ -83,15 +83,13 @@ func closePayload(code uint16) []byte {
 
 // close sends a close frame, unless one was sent, and closes the connection.
 func (w *writer) close() {
-	w.closeOnce.Do(func() {
-		// Whatever holds the turn or a lock of TLS ends with the connection below.
-		watchdog := time.AfterFunc(closeTimeout, func() { w.conn.Raw.Close() })
-		defer watchdog.Stop()
-		w.finish()
-		w.writeControl()
-		w.conn.Close()
-		w.flushing.Wait()
-	})
+	// Whatever holds the turn or a lock of TLS ends with the connection below.
+	watchdog := time.AfterFunc(closeTimeout, func() { w.conn.Raw.Close() })
+	defer watchdog.Stop()
+	w.finish()
+	w.writeControl()
+	w.conn.Close()
+	w.flushing.Wait()
 }
 
 func (w *writer) finish() {

@@ -36,11 +36,12 @@ type transport struct {
 	in     reader
 	out    writer
 	closed atomic.Bool
+	gone   chan struct{} // closed when Close is done
 }
 
 func newTransport(conn wsdial.Conn, stream io.Reader, limit int64) *transport {
 	const most = math.MaxInt - maxServerHeader
-	t := &transport{in: reader{src: stream, limit: int(min(limit, most))}}
+	t := &transport{in: reader{src: stream, limit: int(min(limit, most))}, gone: make(chan struct{})}
 	t.out.init(conn)
 	return t
 }
@@ -48,7 +49,11 @@ func newTransport(conn wsdial.Conn, stream io.Reader, limit int64) *transport {
 // Close implements [rpc.Transport]. It sends a close frame, unless one was sent, if that takes no longer than a second,
 // and does not wait for the peer's.
 func (t *transport) Close() error {
-	t.closed.Store(true)
+	if t.closed.Swap(true) {
+		<-t.gone // not a sync.Once, which would hold up the clock of a synctest bubble
+		return nil
+	}
 	t.out.close()
+	close(t.gone)
 	return nil
 }

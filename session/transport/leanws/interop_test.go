@@ -28,23 +28,39 @@ type library[M ~int] interface {
 }
 
 // echo answers with what it gets until the client closes in order.
-func echo[M, S ~int](t *testing.T, c library[M], status func(error) S) {
+func echo[M, S ~int](ctx context.Context, t *testing.T, c library[M], status func(error) S) {
 	t.Helper()
 	defer c.CloseNow()
 	c.SetReadLimit(interopLimit)
 	for {
-		typ, msg, err := c.Read(t.Context())
+		typ, msg, err := c.Read(ctx)
 		if status(err) == 1000 {
 			return
 		}
 		if err == nil {
-			err = c.Write(t.Context(), typ, msg)
+			err = c.Write(ctx, typ, msg)
 		}
 		if err != nil {
 			t.Errorf("echo: %v", err)
 			return
 		}
 	}
+}
+
+// serve starts a server that ends with the test, its handlers too.
+func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	var handlers sync.WaitGroup
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers.Add(1)
+		defer handlers.Done()
+		handler(w, r)
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		handlers.Wait()
+	})
+	return server
 }
 
 func coderEcho(t *testing.T, compression websocket.CompressionMode) http.HandlerFunc {
@@ -55,7 +71,7 @@ func coderEcho(t *testing.T, compression websocket.CompressionMode) http.Handler
 			t.Errorf("accept: %v", err)
 			return
 		}
-		echo(t, c, websocket.CloseStatus)
+		echo(context.WithoutCancel(r.Context()), t, c, websocket.CloseStatus)
 	}
 }
 
@@ -67,7 +83,7 @@ func nhooyrEcho(t *testing.T) http.HandlerFunc {
 			t.Errorf("accept: %v", err)
 			return
 		}
-		echo(t, c, nhooyr.CloseStatus)
+		echo(context.WithoutCancel(r.Context()), t, c, nhooyr.CloseStatus)
 	}
 }
 
@@ -82,9 +98,7 @@ func TestInterop(t *testing.T) {
 	for name, handler := range handlers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(handler)
-			defer server.Close()
-			tr := dial(t, server)
+			tr := dial(t, serve(t, handler))
 			for _, size := range []int{0, 1, 125, 126, 4000, 4096, 65535, 65536, 1 << 20, interopLimit} {
 				want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 				if err := tr.WriteMessages(want); err != nil {
@@ -114,7 +128,7 @@ func dial(t *testing.T, server *httptest.Server) rpc.Transport {
 // TestInteropPing has a server of others ping, and wait for each answer.
 func TestInteropPing(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	tr := dial(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			t.Errorf("accept: %v", err)
@@ -131,8 +145,6 @@ func TestInteropPing(t *testing.T) {
 			t.Errorf("close handshake: %v", err)
 		}
 	}))
-	defer server.Close()
-	tr := dial(t, server)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {

@@ -25,8 +25,7 @@ type writer struct {
 	buf  []byte        // for what is not large
 	err  error         // why nothing more can be written
 
-	closeOnce sync.Once
-	flushing  sync.WaitGroup
+	flushing sync.WaitGroup // those who write control frames, but for Close
 
 	mu       sync.Mutex // leaf; protects the fields below
 	waiting  control
