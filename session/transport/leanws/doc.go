@@ -1,12 +1,12 @@
 // Package leanws dials WebSocket connections with framing of its own: the client's half of RFC 6455, without extensions,
 // over the standard library alone. It is the Dialer for programs that count microseconds.
 //
-// Beside it coderws and nhooyrws, and bare TCP as the floor, over loopback on two cores; best of ten alternating runs:
+// Beside it coderws and nhooyrws, and bare TCP as the floor, over loopback on two cores; medians of ten alternating runs:
 //
 //	                                   TCP    lean   coder   nhooyr
-//	read 312 bytes, many at a time    0.07    0.07    0.48      1.8  µs
-//	round trip of 150 bytes           11.9    12.3    13.1     17.3  µs
-//	write a batch of 64 requests       4.2     5.5    27.5     57    µs
+//	read 312 bytes, many at a time    0.07    0.08    0.51      1.7  µs
+//	round trip of 150 bytes           12.2    12.4    13.3     17.8  µs
+//	write a batch of 64 requests       4.9     6.6    28       60    µs
 //
 // It allocates nothing to read or write, keeps 8 KiB of buffers per idle connection and 36 KiB per busy one, and no
 // goroutine. It has fewer users than the libraries; what speaks for it is the suite that all three pass, a model of the
