@@ -12,6 +12,9 @@ import (
 // behalf of others. A peer that breaks the grammar between them spoils that value, which its decoder then refuses: no
 // other member of the frame, and no other frame.
 func (s *scanner) block() []byte {
+	if s.depth == 0 {
+		return s.fail(errDepth)
+	}
 	start, end := s.pos, blockEnd(s.text, s.pos, s.depth)
 	switch end {
 	case endless:
@@ -29,41 +32,20 @@ const (
 	tooDeep = -2
 )
 
-// blockEnd returns the index behind the block that begins at i and has at most so many levels. It takes eight bytes at a
-// time.
+// blockEnd returns the index behind the block that begins at i and has at most so many levels.
 func blockEnd(text []byte, i, levels int) int {
-	depth := 0
-	inside := uint64(0) // all ones between quotes
-	for i < len(text) {
-		x := wordAt(text, i)
-		// Without the bit that tells braces from brackets, what opens, the backslash and what closes follow each other.
-		y := x & (0x5f * ones)
-		m := (y + (0x80-'[')*ones) ^ (y + (0x80-']'-1)*ones)
-		if (m&^(x<<7)|x)&signs != 0 { // a backslash, a bar, or no ASCII
-			if inside != 0 {
-				i = quoteEnd(text, i)
-			}
-			if i, depth = closely(text, i, depth, levels); isOutside(depth, levels) {
-				return verdict(i, depth)
-			}
-			inside = 0
-			continue
+	i++
+	for depth := 1; i < len(text); {
+		var inside uint64
+		if i, depth, inside = words(text, i, depth, levels); inside != 0 {
+			i = quoteEnd(text, i)
 		}
-		quotes := (signs - (x ^ '"'*ones)) & signs
-		parity := quotes * ones // in each byte's sign: that of the quotes up to there
-		m &= ^(parity ^ inside) & signs
-		inside ^= -(parity >> 63)
-		for opens := m & (x << 6); m != 0; m &= m - 1 {
-			if m&-m&opens != 0 {
-				depth++
-			} else {
-				depth--
-			}
-			if isOutside(depth, levels) {
-				return verdict(i+bits.TrailingZeros64(m)/8+1, depth)
-			}
+		if !isOutside(depth, levels) {
+			i, depth = closely(text, i, depth, levels)
 		}
-		i += 8
+		if isOutside(depth, levels) {
+			return verdict(i, depth)
+		}
 	}
 	return endless
 }
@@ -77,7 +59,40 @@ func verdict(end, depth int) int {
 	return end
 }
 
-// closely passes eight bytes, and the strings that begin in them.
+// words goes on eight bytes at a time, up to the last few or those that need a closer look, or to where it leaves the levels.
+// If it stops inside a string it says so.
+func words(text []byte, i, depth, levels int) (end, newDepth int, inside uint64) {
+	// inside is all ones between quotes.
+	for ; i+8 <= len(text); i += 8 {
+		x := binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
+		// Without the bit that tells braces from brackets, what opens, the backslash and what closes follow each other.
+		y := x & (0x5f * ones)
+		m := ((y + (0x80-'[')*ones) ^ (y + (0x80-']'-1)*ones)) & signs
+		if m&^(x<<7)|x&signs != 0 { // a backslash, a bar, or no ASCII
+			break
+		}
+		quotes := (signs - (x ^ '"'*ones)) & signs
+		parity := quotes * ones // in each byte's sign: that of the quotes up to there
+		m &= ^(parity ^ inside)
+		inside ^= -(parity >> 63)
+		if m == 0 {
+			continue
+		}
+		for opens := m & (x << 6); m != 0; m &= m - 1 {
+			if m&-m&opens != 0 {
+				depth++
+			} else {
+				depth--
+			}
+			if isOutside(depth, levels) {
+				return i + bits.TrailingZeros64(m)/8 + 1, depth, 0
+			}
+		}
+	}
+	return i, depth, inside
+}
+
+// closely passes up to eight bytes, and the strings that begin in them.
 func closely(text []byte, i, depth, levels int) (end, newDepth int) {
 	for last := min(i+8, len(text)); i < last; {
 		c := text[i]
@@ -110,14 +125,4 @@ func quoteEnd(text []byte, i int) int {
 		}
 	}
 	return i
-}
-
-// wordAt returns eight bytes, the first one lowest, with zeros behind the text's end.
-func wordAt(text []byte, i int) uint64 {
-	if i+8 <= len(text) {
-		return binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
-	}
-	var word [8]byte
-	copy(word[:], text[i:])
-	return binary.LittleEndian.Uint64(word[:])
 }

@@ -158,14 +158,13 @@ func changeIDs(data []byte) (id, previous int64) {
 		if at < 0 {
 			break
 		}
-		if i += at; !bytes.HasPrefix(data[i:], []byte(`_id"`)) {
-			continue
-		}
-		switch name, rest := data[:i], data[i+len(`_id"`):]; {
-		case bytes.HasSuffix(name, []byte(`"change`)):
-			id = number(rest)
-		case bytes.HasSuffix(name, []byte(`"prev_change`)):
-			previous = number(rest)
+		i += at
+		switch before, rest := data[:i], data[i:]; {
+		case bytes.HasPrefix(rest, []byte(`_id"`)) && bytes.HasSuffix(before, []byte(`"change`)):
+			id = number(rest[len(`_id"`):])
+		case bytes.HasPrefix(rest, []byte(`_change_id"`)) && bytes.HasSuffix(before, []byte(`"prev`)):
+			previous = number(rest[len(`_change_id"`):])
+			i += len(`_change`)
 		}
 	}
 	return id, previous
@@ -178,7 +177,7 @@ func number(rest []byte) int64 {
 		if b-'0' <= 9 {
 			n = n*10 + int64(b-'0')
 			digits++
-		} else if digits > 0 || bytes.IndexByte([]byte(" \t\r\n:"), b) < 0 {
+		} else if digits > 0 || b != ':' && b != ' ' && b != '\t' && b != '\r' && b != '\n' {
 			break
 		}
 	}
