@@ -96,6 +96,7 @@ func (s suite) refusals() {
 		{"too many requests", answer(http.StatusTooManyRequests, "Retry-After: 7"), http.StatusTooManyRequests},
 		{"unavailable", answer(http.StatusServiceUnavailable), http.StatusServiceUnavailable},
 		{"upgrade to something else", answer(101, "Connection: Upgrade", "Upgrade: h2c"), 101},
+		{"upgrade of nothing", answer(101, "Upgrade: websocket"), 101},
 		{"wrong accept key", answer(101, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Accept: x"), 101},
 		{"no answer", hangUp, 0},
 		{"no HTTP", func(p *peer) error {

@@ -60,6 +60,26 @@ func exchange(t *testing.T, tr rpc.Transport, msg []byte) {
 	}
 }
 
+// batchBoundaries has the second message of a batch begin at each place around the end of a write buffer.
+func (s suite) batchBoundaries() {
+	t, d := s.T, s.dialer
+	tr := connect(t, d, echo)
+	for _, buffer := range []int{4 << 10, 64 << 10} {
+		for size := buffer - 40; size <= buffer; size++ {
+			batch := numbered(1, size)
+			batch = append(batch, numbered(2, 20)...)
+			if err := tr.WriteMessages(batch...); err != nil {
+				t.Fatalf("write: %v", err)
+			}
+			for i, want := range batch {
+				if got, err := tr.ReadMessage(); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("message %d after one of %d bytes: got %.40q, %v, want %.40q", i, size, got, err, want)
+				}
+			}
+		}
+	}
+}
+
 // countedConn counts the writes to a connection.
 type countedConn struct {
 	net.Conn

@@ -44,6 +44,7 @@ func run(t *testing.T, s Subject) {
 	}{
 		{"round trip", suite.roundTrip},
 		{"batch is one write", suite.batchIsOneWrite},
+		{"batch boundaries", suite.batchBoundaries},
 		{"fragments with control frames between them", suite.fragments},
 		{"single bytes", suite.singleBytes},
 		{"masking", suite.masking},
