@@ -70,7 +70,7 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("rotation", flag.ContinueOnError)
 	flags.TextVar(&opts.behaviour, "behaviour", deribittest.TokensKept,
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
-	flags.StringVar(&opts.transport, "transport", "nhooyr", "the WebSocket library: nhooyr or coder")
+	flags.StringVar(&opts.transport, "transport", "nhooyr", "what carries the sessions: nhooyr, coder or lean")
 	flags.IntVar(&opts.sessions, "sessions", 8, "sessions that share the key, at most 14")
 	flags.IntVar(&opts.channels, "channels", 240, "channels that the sessions subscribe to in all, those of the account among them")
 	flags.IntVar(&opts.callers, "callers", 64, "goroutines that call, in all")
@@ -85,8 +85,8 @@ func parse(args []string) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return opts, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case opts.transport != "nhooyr" && opts.transport != "coder":
-		return opts, fmt.Errorf("-transport: %q is neither nhooyr nor coder", opts.transport)
+	case dialers[opts.transport] == nil:
+		return opts, fmt.Errorf("-transport: %q is none of nhooyr, coder and lean", opts.transport)
 	case opts.sessions < 1 || opts.sessions > 14:
 		return opts, fmt.Errorf("-sessions: %d is not between 1 and 14, which is what one key can hold beside a rotation", opts.sessions)
 	case opts.pace <= 0 || opts.phase < 0:

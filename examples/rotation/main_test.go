@@ -14,7 +14,7 @@ func TestEveryPromiseIsKept(t *testing.T) {
 	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			opts := options{
-				behaviour: behaviour, transport: "coder", sessions: 2, channels: 20, callers: 8, rotations: 2,
+				behaviour: behaviour, transport: "lean", sessions: 2, channels: 20, callers: 8, rotations: 2,
 				phase: 300 * time.Millisecond, pace: 10 * time.Millisecond,
 			}
 			found, err := run(t.Context(), opts, io.Discard)

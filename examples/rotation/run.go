@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 	"github.com/holdfast-ws/holdfast/session/transport/coderws"
+	"github.com/holdfast-ws/holdfast/session/transport/leanws"
 	"github.com/holdfast-ws/holdfast/session/transport/nhooyrws"
 )
 
@@ -160,12 +161,9 @@ func (s *stage) newRotator(store rotate.Store) (err error) {
 	return err
 }
 
-func (s *stage) dialer() rpc.Dialer {
-	if s.opts.transport == "coder" {
-		return coderws.Dialer{}
-	}
-	return nhooyrws.Dialer{}
-}
+var dialers = map[string]rpc.Dialer{"nhooyr": nhooyrws.Dialer{}, "coder": coderws.Dialer{}, "lean": leanws.Dialer{}}
+
+func (s *stage) dialer() rpc.Dialer { return dialers[s.opts.transport] }
 
 func (s *stage) dial(ctx context.Context, name string, source session.CredentialSource) (*session.Session, error) {
 	return session.Dial(ctx, session.Config{
