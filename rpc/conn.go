@@ -55,7 +55,8 @@ type Config struct {
 	// they have been used; nil wipes none.
 	Sensitive func(method string) bool
 	// WriteTimeout ends the connection with ErrWriteStalled if a write takes longer; 0 means 5 s. Callers write
-	// themselves: so one of them may be held by a stalled write for that long after its context has ended.
+	// themselves. None is held by a stalled write if the Transport is a Flusher; else one of them may be, for that long
+	// after its context has ended.
 	WriteTimeout time.Duration
 	// MaxPending bounds the unanswered calls; 0 means 4096.
 	MaxPending int
@@ -87,8 +88,9 @@ func (c Config) withDefaults() Config {
 // Conn is one connection. Any number of goroutines may use it. A connection that has ended stays so.
 type Conn struct {
 	transport Transport
+	flusher   Flusher // the same, if it is one
 	cfg       Config
-	reader    sync.WaitGroup
+	running   sync.WaitGroup // the reader and flush
 	done      chan struct{}
 	calls     sync.Pool // of *call; per Conn, since channels must not leave a synctest bubble
 	handles   handles
@@ -122,9 +124,10 @@ func NewConn(t Transport, cfg Config) *Conn {
 		done:      make(chan struct{}),
 		stalled:   make(chan struct{}, 1),
 	}
+	c.flusher, _ = t.(Flusher)
 	c.watchdog = time.AfterFunc(math.MaxInt64, c.stall)
 	c.watchdog.Stop()
-	c.reader.Go(c.read)
+	c.running.Go(c.read)
 	return c
 }
 
@@ -144,7 +147,7 @@ func (c *Conn) Err() error {
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
 	err := c.transport.Close()
-	c.reader.Wait()
+	c.running.Wait()
 	return err
 }
 

@@ -24,6 +24,20 @@ type Transport interface {
 	Close() error
 }
 
+// A Flusher is a Transport that can write without waiting for the peer. Those of package session/transport are, where the
+// network allows it: over TCP and Unix sockets, with TLS and without, on Unix. With a Transport that is none, a peer that
+// has stopped reading holds the caller who writes; see Config.WriteTimeout.
+type Flusher interface {
+	Transport
+	// TryWriteMessages is WriteMessages, but what the network does not take at once is left with the Transport, which
+	// writes it before all that follows. It reports whether it left something. The next TryWriteMessages or
+	// WriteMessages may come only after a Flush then, so no more than one batch is ever left.
+	TryWriteMessages(msgs ...[]byte) (left bool, err error)
+	// Flush waits until nothing is left. After an error the connection is unusable, and any part of what was left may
+	// have left. Close unblocks it.
+	Flush() error
+}
+
 // A Dialer opens transports. It is safe for concurrent use.
 type Dialer interface {
 	// Dial performs the opening handshake. ctx bounds the handshake only: ending it later does not touch the Transport.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// There is no writer goroutine. A caller that finds nobody writing takes the role and writes at once; the others leave
+// There is no writer goroutine, but while the peer does not keep up. A caller that finds nobody writing takes the role and writes at once; the others leave
 // their frames in the lanes, and the writer takes all of them in its next round. Every frame in a lane has a caller that
 // waits for it, so there is always one to hand the role to.
 
@@ -86,8 +86,8 @@ func (c *Conn) write(ctx context.Context, cl *call) {
 		if !c.takeBatch() {
 			return
 		}
-		if err := c.transmit(); err != nil {
-			c.end(writeError(err))
+		if c.transmit() {
+			return // flush has the role
 		}
 	}
 	c.mu.Lock()
@@ -137,20 +137,58 @@ func (c *Conn) passOnLocked() {
 	heir.wake <- signalWrite
 }
 
-// transmit writes the batch. The peer has Config.WriteTimeout to take it.
-func (c *Conn) transmit() error {
-	defer c.batch.release()
+// transmit writes the batch. The peer has Config.WriteTimeout to take it; if it does not take it at once, and the transport
+// can keep it, transmit gives the role to flush and reports that.
+func (c *Conn) transmit() (left bool) {
 	c.watchdog.Reset(c.cfg.WriteTimeout)
-	err := c.transport.WriteMessages(c.batch.messages...)
-	if !c.watchdog.Stop() {
-		<-c.stalled // joins it
-	}
+	left, err := c.writeBatch()
 	if err == nil {
 		c.counters.sent.Add(uint64(len(c.batch.messages)))
 		c.counters.writes.Add(1)
 		c.counters.bytesOut.Add(c.batch.bytes)
 	}
-	return err
+	c.batch.release() // before flush may hand it on
+	if left && c.startFlush() {
+		return true
+	}
+	c.written(err)
+	return false
+}
+
+func (c *Conn) writeBatch() (left bool, err error) {
+	if c.flusher != nil {
+		return c.flusher.TryWriteMessages(c.batch.messages...)
+	}
+	return false, c.transport.WriteMessages(c.batch.messages...)
+}
+
+// written ends the time that the peer has to take a batch.
+func (c *Conn) written(err error) {
+	if !c.watchdog.Stop() {
+		<-c.stalled // joins it
+	}
+	if err != nil {
+		c.end(writeError(err))
+	}
+}
+
+// startFlush starts flush, unless the connection has ended: then Close may be waiting for what runs already.
+func (c *Conn) startFlush() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false
+	}
+	c.running.Go(c.flush)
+	return true
+}
+
+// flush has the writer's role while the peer does not keep up, so that no caller waits for it, and then hands it on.
+func (c *Conn) flush() {
+	c.written(c.flusher.Flush())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passOnLocked()
 }
 
 // stall is run by the watchdog.

@@ -12,8 +12,8 @@ const corkKeep = 64 << 10
 // corkConn is a connection that gathers writes while it is corked, so that many frames leave in one system call.
 // It stands above TLS: a batch becomes one record, and a frame that somebody else writes meanwhile is ordered by TLS.
 type corkConn struct {
-	net.Conn          // the stream of frames
-	raw      net.Conn // below TLS; the same as Conn without TLS
+	net.Conn            // the stream of frames
+	raw      *SpillConn // below TLS; the same as Conn without TLS
 	in       readAhead
 	ended    atomic.Bool
 	turn     chan struct{} // holds a token while somebody writes to Conn
@@ -32,7 +32,7 @@ func (c *corkConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func newCorkConn(conn, raw net.Conn) *corkConn {
+func newCorkConn(conn net.Conn, raw *SpillConn) *corkConn {
 	return &corkConn{Conn: conn, raw: raw, in: readAhead{conn: conn}, turn: make(chan struct{}, 1)}
 }
 

@@ -25,7 +25,7 @@ func (b *ReadBuffer) Size() int { return cap(b.buf) }
 type Cork struct{ *corkConn }
 
 // NewCork returns a Cork over conn.
-func NewCork(conn net.Conn) Cork { return Cork{newCorkConn(conn, conn)} }
+func NewCork(conn net.Conn) Cork { return Cork{newCorkConn(conn, NewSpillConn(conn))} }
 
 // Cork has writes gathered.
 func (c Cork) Cork() { c.cork() }

@@ -18,9 +18,9 @@ var errOneConn = errors.New("the handshake asked for a second connection")
 
 // Conn is an open network connection that carries no WebSocket yet.
 type Conn struct {
-	net.Conn          // the stream of frames
-	Raw      net.Conn // below TLS; the same as Conn without TLS
-	URL      *url.URL // that it leads to
+	net.Conn            // the stream of frames
+	Raw      *SpillConn // below TLS; the same as Conn without TLS
+	URL      *url.URL   // that it leads to
 }
 
 // Handshake performs the opening handshake over conn. The answer may come with an error, or be nil.
@@ -41,6 +41,7 @@ func Open(ctx context.Context, cfg rpc.DialConfig, shake Handshake) error {
 		conn.Close()
 		return &rpc.HandshakeError{URL: display(u), Status: httpStatus(resp), Err: withoutURL(err)}
 	}
+	conn.Raw.Start()
 	return nil
 }
 
@@ -50,10 +51,11 @@ func connect(ctx context.Context, u *url.URL, cfg rpc.DialConfig) (Conn, error) 
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	raw, err := dial(ctx, "tcp", address(u))
+	network, err := dial(ctx, "tcp", address(u))
 	if err != nil {
 		return Conn{}, err
 	}
+	raw := NewSpillConn(network)
 	if u.Scheme == "ws" {
 		return Conn{Conn: raw, Raw: raw, URL: u}, nil
 	}

@@ -41,7 +41,7 @@ type Library[M, S ~int] interface {
 // CloseStatus returns the code of the close frame that err reports, or -1.
 type CloseStatus[S ~int] func(err error) S
 
-// Transport is an [rpc.Transport] over a library's connection.
+// Transport is an [rpc.Flusher] over a library's connection.
 type Transport[C Library[M, S], M, S ~int] struct {
 	lib    C
 	status CloseStatus[S]
@@ -83,9 +83,26 @@ func (t *Transport[C, M, S]) readError(err error) error {
 	return fmt.Errorf("websocket: read: %w", err)
 }
 
-// WriteMessages implements [rpc.Transport]: each message is one frame, and a batch leaves in one write per 64 KiB, over
-// TLS per record of 16 KiB.
+// WriteMessages implements [rpc.Transport].
 func (t *Transport[C, M, S]) WriteMessages(msgs ...[]byte) error {
+	left, err := t.TryWriteMessages(msgs...)
+	if left {
+		return t.Flush()
+	}
+	return err
+}
+
+// TryWriteMessages implements [rpc.Flusher]: each message is one frame, and a batch leaves in one write per 64 KiB, over
+// TLS per record of 16 KiB.
+func (t *Transport[C, M, S]) TryWriteMessages(msgs ...[]byte) (left bool, err error) {
+	t.conn.raw.Begin()
+	return t.conn.raw.End(t.writeAll(msgs))
+}
+
+// Flush implements [rpc.Flusher].
+func (t *Transport[C, M, S]) Flush() error { return t.conn.raw.Flush() }
+
+func (t *Transport[C, M, S]) writeAll(msgs [][]byte) error {
 	if len(msgs) == 1 && len(msgs[0]) <= libraryBuffer-maxFrameHeader {
 		return t.write(msgs[0]) // the library itself makes one write of it
 	}

@@ -44,8 +44,24 @@ func (w *writer) sayGoodbye(code uint16) {
 func (w *writer) setOutLocked() {
 	if !w.queued && !w.finished {
 		w.queued = true
-		w.flushing.Go(w.writeControl)
+		w.flushing.Go(w.writeWaiting)
 	}
+}
+
+// writeWaiting writes control frames until none waits. It goes on only when they have left: what comes in the meantime
+// takes no more memory than one of them.
+func (w *writer) writeWaiting() {
+	for more := true; more; more = w.more() {
+		w.writeControl()
+		_ = w.conn.Raw.Flush() // if it fails, so does the next write
+	}
+}
+
+func (w *writer) more() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queued = w.waiting.pinged || w.waiting.goodbye != 0
+	return w.queued
 }
 
 // writeControl writes the control frames that wait.
@@ -70,7 +86,7 @@ func (w *writer) takeControl() control {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.waiting
-	w.waiting, w.queued = control{}, false
+	w.waiting = control{}
 	return c
 }
 
@@ -88,6 +104,7 @@ func (w *writer) close() {
 	defer watchdog.Stop()
 	w.finish()
 	w.writeControl()
+	_ = w.conn.Raw.Flush() // what was kept has its second too
 	w.conn.Close()
 	w.flushing.Wait()
 }

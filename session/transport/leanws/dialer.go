@@ -31,7 +31,7 @@ func (Dialer) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport, erro
 	return t, nil
 }
 
-// transport is an [rpc.Transport].
+// transport is an [rpc.Flusher].
 type transport struct {
 	in     reader
 	out    writer

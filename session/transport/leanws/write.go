@@ -42,14 +42,27 @@ func (w *writer) init(conn wsdial.Conn) {
 	w.buf = make([]byte, bufferOwn)
 }
 
-// WriteMessages implements [rpc.Transport]: each message is one frame, and a batch leaves in one write per 64 KiB, over
-// TLS per record of 16 KiB.
+// WriteMessages implements [rpc.Transport].
 func (t *transport) WriteMessages(msgs ...[]byte) error {
-	if err := t.out.write(msgs); err != nil {
-		return fmt.Errorf("websocket: write: %w", err)
+	left, err := t.TryWriteMessages(msgs...)
+	if left {
+		return t.Flush()
 	}
-	return nil
+	return err
 }
+
+// TryWriteMessages implements [rpc.Flusher]: each message is one frame, and a batch leaves in one write per 64 KiB, over
+// TLS per record of 16 KiB.
+func (t *transport) TryWriteMessages(msgs ...[]byte) (left bool, err error) {
+	t.out.conn.Raw.Begin()
+	if err = t.out.write(msgs); err != nil {
+		err = fmt.Errorf("websocket: write: %w", err)
+	}
+	return t.out.conn.Raw.End(err)
+}
+
+// Flush implements [rpc.Flusher].
+func (t *transport) Flush() error { return t.out.conn.Raw.Flush() }
 
 func (w *writer) write(msgs [][]byte) error {
 	w.turn <- struct{}{}
