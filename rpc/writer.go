@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// There is no writer goroutine, but while the peer does not keep up. A caller that finds nobody writing takes the role and writes at once; the others leave
-// their frames in the lanes, and the writer takes all of them in its next round. Every frame in a lane has a caller that
-// waits for it, so there is always one to hand the role to.
+// There is no writer goroutine but while the peer does not keep up. A caller that finds nobody writing takes the role and
+// writes at once; the others leave their frames in the lanes, and the writer takes all of them in its next round. Every
+// frame in a lane has a caller that waits for it, so there is always one to hand the role to.
 
 const (
 	maxBatch  = 64 << 10 // bytes of one write, but for one frame of each lane
