@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestNoEnvelope(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `x`, `1`, `null`, `"id"`, `[]`, `[{"id":7,"result":0}]`, `{`, `{}`, `{"id":7}`, `{"id":7,"error":null}`,
 		`{"result":0}`, `{"id":null,"result":0}`, `{"id":7,"result":0}x`, `{"id":7,"result":0}{}`, "{\"id\":7,\"result\":0}\x00",
-		`{"id":7,"result":0,}`, `{"id":7,,"result":0}`, `{,"id":7,"result":0}`, `{"id" 7,"result":0}`, `{id:7,"result":0}`,
+		`{"id":7,"result":0,}`, `{"id":7,,"result":0}`, `{,"id":7,"result":0}`, `{"id" 7,"result":0}`, `{"id":7,"result" 0}`, `{"id":7,"result"}`, `{"id":7,"result"0:0}`, `{id:7,"result":0}`,
 		`{"id":7,"result":}`,
 		`{"id":7,"result":[1}`, `{"id":7,"result":{"a":[1}}`, `{"id":7,"result":["]}`, `{"id":7,"result":["\"]}`, `{"id":7,"result":[1]]}`,
 		`{"method":"m","params":{a:1}}`, `{"method":"m","params":{"a" 1}}`, `{"method":"m","params":{"a":1 "b":2}}`, `{"method":"m","params":{"a":}}`,
@@ -82,12 +83,11 @@ func TestNoEnvelope(t *testing.T) {
 		`{"id":7,"result":tru}`, `{"id":7,"result":nul}`, `{"id":7,"result":falsey}`, `{"id":7,"result":01}`, `{"id":7,"result":-}`,
 		`{"id":7,"result":1.}`, `{"id":7,"result":.1}`, `{"id":7,"result":1e}`, `{"id":7,"result":+1}`, `{"id":7,"result":0x1}`,
 		`{"id":7,"result":"}`, `{"id":7,"result":"\x"}`, `{"id":7,"result":"\u12g4"}`, `{"id":7,"result":"\u123`, `{"id":7,"result":"\`,
-		"{\"id\":7,\"result\":\"\n\"}",
 		`{"id":{},"result":0}`, `{"id":true,"result":0}`, `{"id":7,"id":7,"result":0}`, `{"id":7,"result":0,"r\u0065sult":1}`,
 		`{"id":7,"error":"no"}`, `{"id":7,"error":[]}`, `{"id":7,"error":{"code":"1"}}`, `{"id":7,"error":{"code":1.5}}`,
 		`{"id":7,"error":{"code":9223372036854775808}}`, `{"id":7,"error":{"message":1}}`, `{"id":7,"error":{"code":1},"result":0}`,
 		`{"method":7}`, `{"method":"m","result":0}`, `{"method":"m","error":{}}`,
-		nested(maxDepth + 1), nested(10_000), strings.Repeat("[", 10_000), strings.Repeat(`{"a":`, 10_000),
+		nested(maxDepth + 1), strings.Repeat("[", 10_000), strings.Repeat(`{"a":`, 10_000),
 	} {
 		if got, err := rpc.ParseEnvelope([]byte(text), maxDepth); err == nil {
 			t.Errorf("%.60q was taken for %+v", text, got)
@@ -95,14 +95,64 @@ func TestNoEnvelope(t *testing.T) {
 			t.Errorf("error %q quotes the frame", err)
 		}
 	}
-	if _, err := rpc.ParseEnvelope([]byte(nested(maxDepth)), maxDepth); err != nil {
-		t.Errorf("%d levels: %v", maxDepth, err)
-	}
 }
 
 // nested is an answer with so many levels of nesting.
 func nested(levels int) string {
 	return `{"id":7,"result":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`
+}
+
+// TestStrings puts every byte, and escapes, into every place of a string.
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	var parts []string
+	for b := range 256 {
+		parts = append(parts, string([]byte{byte(b)}))
+	}
+	parts = append(parts, `\"`, `\\`, `\\\"`, `\n`, `\u00e9`, `\uD83D\uDE00`, `\x`, `\u00g0`, `\u12`, "\u00e9", "\u06db")
+	for _, part := range parts {
+		for at := range 20 {
+			value := `"` + strings.Repeat("x", at) + part + strings.Repeat("y", 19-at) + `"`
+			text := `{"id":7,"result":` + value + `,"usDiff":3}`
+			got, err := rpc.ParseEnvelope([]byte(text), maxDepth)
+			switch isString := json.Valid([]byte(value)); {
+			case (err == nil) != isString:
+				t.Errorf("%q at %d: error %v", part, at, err)
+			case isString && (string(got.Result) != value || got.UsDiff != 3):
+				t.Errorf("%q at %d: got %q", part, at, got.Result)
+			}
+		}
+	}
+}
+
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text  string
+		depth int
+	}{
+		{`{"id":7,"result":0}`, 1},
+		{`{"id":7,"result":[]}`, 2},
+		{`{"jsonrpc":"2.0","id":7,"result":[]}`, 2},
+		{`{"id":7,"result":[0,0,0,0,0,0,0]}`, 2},
+		{`{"method":"m","params":{}}`, 2},
+		{`{"method":"m","params":{"a":{}}}`, 3},
+		{`{"method":"m","params":{},"x":[[]]}`, 3},
+		{`{"id":7,"result":[[],[[]],[]],"x":[]}`, 4},
+		{`{"id":7,"error":{"data":[[]]},"x":[[[]]]}`, 4},
+		{`{"id":7,"result":["[[[[[",{"]]]]":[]}]}`, 4},
+		{`{"id":7,"result":["\"[[[[[",{"]]]\"]":[]}]}`, 4},
+		{`{"id":7,"result":["\"",[[[[]]]],[[]],0,0,0,0,0,0,0,0,0]}`, 6},
+		{nested(maxDepth), maxDepth},
+		{nested(10_000), 10_000},
+	} {
+		if _, err := rpc.ParseEnvelope([]byte(tt.text), tt.depth); err != nil {
+			t.Errorf("%.60s in %d levels: %v", tt.text, tt.depth, err)
+		}
+		if _, err := rpc.ParseEnvelope([]byte(tt.text), tt.depth-1); err == nil {
+			t.Errorf("%.60s in %d levels is accepted", tt.text, tt.depth-1)
+		}
+	}
 }
 
 // TestWhatABlockHolds is what rpc leaves to decoders: they get it as it came, and the rest of the frame is as it would be.
@@ -112,6 +162,7 @@ func TestWhatABlockHolds(t *testing.T) {
 	for _, block := range []string{
 		`[1,]`, `[,1]`, `[1 2]`, `[1}`, `{a:1}`, `{"a" 1}`, `{"a":1 "b":2}`, `{"a":}`, `["\x"]`, "[\"\n\"]", `[01]`, `[\]`, `[tru]`,
 		`["]"]`, `["\"]"]`, `["\\"]`, `["\\\"]"]`, `["` + long + `]"]`, `["` + long + `\"]"]`, `["` + long + `\\",{}]`, `[|]`, `[é,"é]"]`,
+		`["` + long + "\u06dd\u06db" + `]¢"]`, "[\xdb,\xfd,{\"\xa2]\xdb\"}]",
 		`[` + long + `{` + long + `"{{[[` + long + `"` + long + `}` + long + `]`,
 	} {
 		text := `{"result":` + block + `,"id":7,"usDiff":3}`

@@ -183,6 +183,17 @@ func (r *Registry) Lost(epoch uint64) { r.r.lost(epoch) }
 // End ends every sink.
 func (r *Registry) End(err error) { r.r.end(err) }
 
+// Messages counts what came on the channels of a kind.
+func (r *Registry) Messages(kind string) uint64 {
+	_, kinds := r.r.stats()
+	for _, k := range kinds {
+		if k.Kind == kind {
+			return k.Messages
+		}
+	}
+	return 0
+}
+
 // Len is how many channels the registry remembers.
 func (r *Registry) Len() int { return len(r.r.all()) }
 
@@ -237,5 +248,16 @@ func (x *Index) Names() []string {
 	return names
 }
 
+// Used is how many slots are not empty, and what the index takes that number for.
+func (x *Index) Used() (used, counted uint64) {
+	slots := x.x.table.Load().slots
+	for i := range slots {
+		if slots[i].Load() != nil {
+			used++
+		}
+	}
+	return used, x.x.used
+}
+
 // Slots is the size of the index's table.
-func (x *Index) Slots() int { return len(x.x.table.Load().slots) }
+func (x *Index) Slots() uint64 { return x.x.table.Load().mask + 1 }

@@ -51,6 +51,9 @@ func TestIndexStaysSmall(t *testing.T) {
 		if i >= 10 {
 			x.Remove(strconv.Itoa(i - 10))
 		}
+		if used, counted := x.Used(); used != counted || used > x.Slots()/2 {
+			t.Fatalf("%d of %d slots are in use, %d were counted", used, x.Slots(), counted)
+		}
 	}
 	if slots := x.Slots(); slots > 64 || len(x.Names()) != 10 {
 		t.Errorf("%d slots for %d channels", slots, len(x.Names()))

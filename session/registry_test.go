@@ -60,6 +60,28 @@ func TestRegistrySharesChannels(t *testing.T) {
 	}
 }
 
+func TestRegistryCountsByKind(t *testing.T) {
+	t.Parallel()
+	r := session.NewRegistry()
+	first := add(t, r, "ticker.A.raw", "ticker.B.raw", "trades.A.raw")
+	for _, channel := range []string{"ticker.A.raw", "ticker.A.raw", "ticker.B.raw", "trades.A.raw", "ticker.C.raw"} {
+		r.Deliver(1, `{"channel":"`+channel+`","data":1}`)
+	}
+	want := func(kind string, messages uint64) {
+		t.Helper()
+		if got := r.Messages(kind); got != messages {
+			t.Errorf("%d messages of kind %s, want %d", got, kind, messages)
+		}
+	}
+	want("ticker", 3)
+	want("trades", 1)
+	first.Drop("ticker.A.raw")
+	want("ticker", 3)
+	add(t, r, "ticker.A.raw")
+	r.Deliver(1, `{"channel":"ticker.A.raw","data":1}`)
+	want("ticker", 4)
+}
+
 func TestRegistryTapsDoNotSubscribe(t *testing.T) {
 	t.Parallel()
 	r := session.NewRegistry()
