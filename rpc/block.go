@@ -50,6 +50,7 @@ func blockEnd(text []byte, i, levels int) int {
 	return endless
 }
 
+// isOutside reports whether a block has ended, or is too deep.
 func isOutside(depth, levels int) bool { return uint(depth-1) >= uint(levels) }
 
 func verdict(end, depth int) int {
@@ -59,10 +60,9 @@ func verdict(end, depth int) int {
 	return end
 }
 
-// words goes on eight bytes at a time, up to the last few or those that need a closer look, or to where it leaves the levels.
-// If it stops inside a string it says so.
+// words goes on eight bytes at a time, up to the last few, to those that need a closer look, or to the block's end. What
+// it returns as inside is all ones if it stops between quotes, else 0.
 func words(text []byte, i, depth, levels int) (end, newDepth int, inside uint64) {
-	// inside is all ones between quotes.
 	for ; i+8 <= len(text); i += 8 {
 		x := binary.LittleEndian.Uint64(text[i : i+8 : len(text)])
 		// Without the bit that tells braces from brackets, what opens, the backslash and what closes follow each other.
@@ -114,7 +114,7 @@ func closely(text []byte, i, depth, levels int) (end, newDepth int) {
 	return i, depth
 }
 
-// quoteEnd returns the index behind the string whose inside begins at i, or the text's end.
+// quoteEnd returns the index behind the string whose inside begins at i, or one that is not in the text.
 func quoteEnd(text []byte, i int) int {
 	for ; i < len(text); i++ {
 		switch text[i] {

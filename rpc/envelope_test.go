@@ -134,7 +134,7 @@ func TestDepth(t *testing.T) {
 		{`{"id":7,"result":0}`, 1},
 		{`{"id":7,"result":[]}`, 2},
 		{`{"jsonrpc":"2.0","id":7,"result":[]}`, 2},
-		{`{"id":7,"result":[0,0,0,0,0,0,0]}`, 2},
+		{`{"id":7,"result":[0,0],"usDiff":3}`, 2},
 		{`{"method":"m","params":{}}`, 2},
 		{`{"method":"m","params":{"a":{}}}`, 3},
 		{`{"method":"m","params":{},"x":[[]]}`, 3},

@@ -5,8 +5,8 @@ import "math"
 // Notification is an incoming message that answers no call. Its slices are valid until the handler returns.
 type Notification struct {
 	Method []byte
-	// Params are as the peer sent them. An object's members are well-formed JSON as far as they are neither objects nor arrays: what
-	// stands in those is for their decoder to check.
+	// Params are as the peer sent them, nil if there are none. What is in an object or an array below them has not been
+	// checked: that is for its decoder.
 	Params []byte
 
 	named members // of Params

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// Notifications of 312 bytes with a channel's number in their middle. A book's names itself as
-// its predecessor, so that it can follow itself.
+// Notifications of some 312 bytes, with a channel's number in them. A book's names itself as its predecessor, so that it
+// can follow itself.
 const (
 	bookMessage = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.TEST-%05d.raw","data":` +
 		`{"type":"change","timestamp":1700000000000,"prev_change_id":297218,"instrument_name":"TEST-PERPETUAL","change_id":297218,` +

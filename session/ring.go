@@ -20,7 +20,7 @@ const (
 // Notification is a message of a channel.
 type Notification struct {
 	Channel string
-	// Data is the JSON of the message's data member, as the exchange sent it: decoding it is the first that checks it. It is valid until the next notification is taken, or until the
+	// Data is the JSON of the message's data member. Its grammar has not been checked: its decoder does. It is valid until the next notification is taken, or until the
 	// handler returns: whoever keeps it, clones it.
 	Data json.RawMessage
 	// Epoch is that of the connection over which it came.
