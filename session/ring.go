@@ -20,8 +20,8 @@ const (
 // Notification is a message of a channel.
 type Notification struct {
 	Channel string
-	// Data is the JSON of the message's data member. Its grammar has not been checked: its decoder does. It is valid until the next notification is taken, or until the
-	// handler returns: whoever keeps it, clones it.
+	// Data is the JSON of the message's data member. Its grammar has not been checked: that is for its decoder. It is valid
+	// until the next notification is taken, or until the handler returns: whoever keeps it, clones it.
 	Data json.RawMessage
 	// Epoch is that of the connection over which it came.
 	Epoch uint64
