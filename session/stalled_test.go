@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -26,7 +29,7 @@ const (
 	flood         = 64       // callers at once
 	floodParams   = 30 << 10 // bytes of each one's params
 	floodPatience = 300 * time.Millisecond
-	mayBeHeld     = 1 // of them, beyond their deadlines: see rpc.Config.WriteTimeout
+	mayBeHeld     = 1 // of them, beyond their deadlines, by a network that cannot be tried; see rpc.Flusher
 
 	closeTimeout = time.Second // of rpc.Transport.Close
 )
@@ -36,45 +39,55 @@ const (
 func TestPeerThatStopsReading(t *testing.T) {
 	forEachDialer(t, func(t *testing.T, d rpc.Dialer) {
 		t.Helper()
-		wake, received := make(chan struct{}), make(chan []string, 1)
-		cfg := newWires(t, d, func(n int, w *wire) {
-			if n > 1 {
-				w.serve()
-				return
-			}
-			<-wake
-			received <- w.rest()
-		})
-		awaken := sync.OnceFunc(func() { close(wake) })
-		t.Cleanup(awaken)
-		observed, logged := &loss{}, &strings.Builder{}
-		cfg.NetDial, cfg.WriteTimeout = dialNarrow, 2*time.Second
-		cfg.Observer, cfg.Logger = observed, slog.New(slog.NewTextHandler(logged, nil))
-		s := dial(t, cfg)
-
-		results := pour(t, s)
-		var ended []flooded
-		for n := range flood {
-			r := <-results
-			if bound := time.Second; r.late > bound && (n < flood-mayBeHeld || r.late > bound+cfg.WriteTimeout+closeTimeout) {
-				t.Errorf("%s returned %v after its deadline", r.method, r.late)
-			}
-			wantUnanswered(t, r)
-			ended = append(ended, r)
-			if n == flood-mayBeHeld-1 && s.Stats().Epoch != 1 {
-				t.Error("the connection was given up before the callers had returned")
-			}
-		}
-		wantRecovery(t, s)
-		awaken()
-		wantHonest(t, ended, <-received)
-		if why := observed.reason(); !errors.Is(why, rpc.ErrWriteStalled) {
-			t.Errorf("the observer was told of %v", why)
-		}
-		if !strings.Contains(logged.String(), rpc.ErrWriteStalled.Error()) {
-			t.Errorf("the log does not say why: %s", logged)
+		for name, listen := range ways {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				stopsReading(t, d, listen)
+			})
 		}
 	})
+}
+
+func stopsReading(t *testing.T, d rpc.Dialer, listen listener) {
+	t.Helper()
+	wake, received := make(chan struct{}), make(chan []string, 1)
+	cfg := listen(t, d, func(n int, w *wire) {
+		if n > 1 {
+			w.serve()
+			return
+		}
+		<-wake
+		received <- w.rest()
+	})
+	awaken := sync.OnceFunc(func() { close(wake) })
+	t.Cleanup(awaken)
+	observed, logged := &loss{}, &strings.Builder{}
+	cfg.NetDial, cfg.WriteTimeout = dialNarrow, 2*time.Second
+	cfg.Observer, cfg.Logger = observed, slog.New(slog.NewTextHandler(logged, nil))
+	s := dial(t, cfg)
+
+	results := pour(t, s)
+	var ended []flooded
+	for range flood {
+		r := <-results
+		if r.late > time.Second {
+			t.Errorf("%s returned %v after its deadline", r.method, r.late)
+		}
+		wantUnanswered(t, r)
+		ended = append(ended, r)
+	}
+	if s.Stats().Epoch != 1 {
+		t.Error("the connection was given up before the callers had returned")
+	}
+	wantRecovery(t, s)
+	awaken()
+	wantHonest(t, ended, <-received)
+	if why := observed.reason(); !errors.Is(why, rpc.ErrWriteStalled) {
+		t.Errorf("the observer was told of %v", why)
+	}
+	if !strings.Contains(logged.String(), rpc.ErrWriteStalled.Error()) {
+		t.Errorf("the log does not say why: %s", logged)
+	}
 }
 
 // TestCallersLeaveAtTheirDeadlines is the same in a bubble, where time is exact, over a network that buffers nothing.
@@ -111,6 +124,49 @@ func TestCallersLeaveAtTheirDeadlines(t *testing.T) {
 			wantRecovery(t, s)
 		})
 	})
+}
+
+// listener is newWires, or its like.
+type listener func(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Config
+
+// ways are how to reach a wire.
+var ways = map[string]listener{"ws": newWires, "wss": newSecureWires}
+
+// newSecureWires is newWires over TLS.
+func newSecureWires(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Config {
+	t.Helper()
+	identity := httptest.NewTLSServer(nil) // its certificate is all that is wanted
+	identity.Close()
+	authority := x509.NewCertPool()
+	authority.AddCert(identity.Certificate())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", identity.TLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var playing sync.WaitGroup
+	playing.Go(func() {
+		for n := 1; ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			playing.Go(func() {
+				defer conn.Close()
+				w := &wire{Conn: conn, in: bufio.NewReader(conn)}
+				if w.upgrade() == nil { // else a session that was closed has given up dialing
+					play(n, w)
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		playing.Wait()
+	})
+	return session.Config{
+		URL: "wss://" + l.Addr().String(), TLS: &tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS12},
+		Dialer: d, Heartbeat: -1, NewBackoff: quickly,
+	}
 }
 
 // joined is a Dialer whose transports have a second Close wait for the first on a channel. The Dialers have it wait on a
@@ -164,49 +220,51 @@ func pipes(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Config
 // parallel: it looks at the heap.
 func TestPeerThatSleepsForAWhile(t *testing.T) {
 	for name, d := range dialers {
-		t.Run(name, func(t *testing.T) {
-			wake, served := make(chan struct{}), make(chan []string, 1)
-			cfg := newWires(t, d, func(_ int, w *wire) {
-				<-wake
-				served <- w.serve()
-			})
-			awaken := sync.OnceFunc(func() { close(wake) })
-			t.Cleanup(awaken)
-			cfg.NetDial = dialNarrow
-			s := dial(t, cfg)
-			before := heap()
-
-			results := pour(t, s)
-			for s.Stats().Conn.Pending < flood && len(results) == 0 {
-				runtime.Gosched()
-			}
-			// Each frame twice: as it is, and in the transport's buffer.
-			if grown, bound := heap()-before, int64(2*flood*floodParams+(2<<20)); grown > bound {
-				t.Errorf("the heap grew by %d bytes, want at most %d", grown, bound)
-			}
-			var ended []flooded
-			for range flood - mayBeHeld {
-				r := <-results
-				wantUnanswered(t, r)
-				ended = append(ended, r)
-			}
-			awaken()
-			for range mayBeHeld {
-				ended = append(ended, <-results)
-			}
-			if err := s.Call(t.Context(), "public/hello", nil, nil); err != nil || s.Stats().Epoch != 1 {
-				t.Errorf("a call when the peer is awake: %v, over connection %d", err, s.Stats().Epoch)
-			}
-			if grown := heap() - before; grown > 2<<20 {
-				t.Errorf("%d bytes more on the heap when all is over", grown)
-			}
-			if err := s.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-			methods := <-served
-			wantHonest(t, ended, methods[:len(methods)-1]) // but for the one just made
-		})
+		for way, listen := range ways {
+			t.Run(name+" over "+way, func(t *testing.T) { sleepsForAWhile(t, d, listen) })
+		}
 	}
+}
+
+func sleepsForAWhile(t *testing.T, d rpc.Dialer, listen listener) {
+	t.Helper()
+	wake, served := make(chan struct{}), make(chan []string, 1)
+	cfg := listen(t, d, func(_ int, w *wire) {
+		<-wake
+		served <- w.serve()
+	})
+	awaken := sync.OnceFunc(func() { close(wake) })
+	t.Cleanup(awaken)
+	cfg.NetDial = dialNarrow
+	s := dial(t, cfg)
+	before := heap()
+
+	results := pour(t, s)
+	for s.Stats().Conn.Pending < flood && len(results) == 0 {
+		runtime.Gosched()
+	}
+	// Each frame twice: as it is, and in the transport's buffer.
+	if grown, bound := heap()-before, int64(2*flood*floodParams+(2<<20)); grown > bound {
+		t.Errorf("the heap grew by %d bytes, want at most %d", grown, bound)
+	}
+	var ended []flooded
+	for range flood {
+		r := <-results
+		wantUnanswered(t, r)
+		ended = append(ended, r)
+	}
+	awaken()
+	if err := s.Call(t.Context(), "public/hello", nil, nil); err != nil || s.Stats().Epoch != 1 {
+		t.Errorf("a call when the peer is awake: %v, over connection %d", err, s.Stats().Epoch)
+	}
+	if grown := heap() - before; grown > 2<<20 {
+		t.Errorf("%d bytes more on the heap when all is over", grown)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	methods := <-served
+	wantHonest(t, ended, methods[:len(methods)-1]) // but for the one just made
 }
 
 // heap is the memory that is in use, in bytes.

@@ -30,6 +30,7 @@ type suite struct {
 func Run(t *testing.T, s Subject) {
 	t.Helper()
 	t.Run(s.Name, func(t *testing.T) {
+		t.Run("stalls", func(t *testing.T) { stalls(t, s) })
 		run(t, s)
 		s.Dialer = drippingDialer{s.Dialer}
 		t.Run("in single bytes", func(t *testing.T) { run(t, s) })

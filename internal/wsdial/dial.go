@@ -2,7 +2,7 @@
 // WebSocket library everything but the library itself.
 //
 // A library upgrades a connection that this package has opened, so that the caller's context bounds the opening, no
-// redirect or proxy is ever followed, and a batch of messages leaves in one write.
+// redirect or proxy is ever followed, a batch of messages leaves in one write, and no write waits for the peer.
 package wsdial
 
 import (

@@ -8,8 +8,9 @@ import (
 
 // The bounds that the tests measure against.
 const (
-	BufferKeep = bufferKeep
-	CorkKeep   = corkKeep
+	BufferKeep   = bufferKeep
+	CorkKeep     = corkKeep
+	SpillControl = spillControl
 )
 
 // ReadBuffer is a readBuffer.

@@ -25,7 +25,8 @@ type SpillConn struct {
 	started bool          // before that, writes wait
 	batch   bool          // what is written belongs to a batch
 	kept    []byte        // what the goroutine has not taken
-	control int           // how much of it belongs to no batch, in bytes
+	control int           // bytes of no batch that have not been written: those in kept and those taken
+	taken   int           // of control
 	drained chan struct{} // closed when nothing is kept any more; nil while nothing is
 	err     error         // why nothing more can be written
 }
@@ -101,8 +102,9 @@ func (c *SpillConn) next(err error) []byte {
 	if c.err == nil {
 		c.err = err
 	}
+	c.control -= c.taken
 	p := c.kept
-	c.kept, c.control = nil, 0
+	c.kept, c.taken = nil, c.control
 	if len(p) > 0 && c.err == nil {
 		return p
 	}

@@ -12,13 +12,16 @@
 //   - It reports a connection that is cut at an unlucky place inside a message as the end of the message. The Dialer
 //     reports io.ErrUnexpectedEOF. A cut inside a frame's header may still be io.EOF, as one between messages is.
 //   - Its read limit is 32 KiB unless set.
-//   - It answers pings only while somebody reads, and gives the connection up if the answer cannot be written for
-//     five seconds.
+//   - It answers pings only while somebody reads, and writes the answer on the reader's goroutine: a peer that did not
+//     read could hold it up. The Dialer keeps up to 64 KiB of answers, and ends a connection with more of them with
+//     rpc.ErrWriteStalled.
 //   - It does not check that text is UTF-8: ReadMessage returns the bytes as they came. It also forgives a server masked
 //     frames, whose mask it does not take off, and lengths that are not in their shortest form.
 //   - It reads through 4 KiB. The Dialer reads 32 KiB ahead once more is waiting.
 //
-// A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. ReadMessage returns an error
+// A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. No writer waits for a peer that
+// has stopped reading, where rpc.Flusher says so: what the network does not take at once is kept, one batch at most, and
+// written by a goroutine that lives only then. ReadMessage returns an error
 // that matches rpc.ErrMalformed for a binary message, io.EOF for a connection cut between messages, and the library's
 // CloseError for one that the peer closed in order.
 //
