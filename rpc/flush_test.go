@@ -173,6 +173,7 @@ func TestNothingIsFlushedAfterTheEnd(t *testing.T) {
 			return nil
 		}
 		wantOutcome(t, c.Call(t.Context(), "public/writer", nil, nil), rpc.Unknown, errPeerGone)
+		synctest.Wait()
 		if p.flushes != 0 {
 			t.Errorf("%d flushes", p.flushes)
 		}
