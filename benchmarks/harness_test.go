@@ -62,8 +62,7 @@ func measure(run chunk) (s sample, err error) {
 // costs. It fails the benchmark if either measured nothing.
 func alternate(b *testing.B, ratio string, floor, ours chunk) {
 	b.Helper()
-	b.ReportAllocs()
-	alternatePairs(b, ratio, func(turn int) (p pair, err error) {
+	reportAllocs(b, alternatePairs(b, ratio, func(turn int) (p pair, err error) {
 		var floorErr, oursErr error
 		if turn%2 == 0 {
 			p.floor, floorErr = measure(floor)
@@ -73,13 +72,12 @@ func alternate(b *testing.B, ratio string, floor, ours chunk) {
 			p.floor, floorErr = measure(floor)
 		}
 		return p, errors.Join(floorErr, oursErr)
-	})
+	}))
 }
 
-// alternatePairs is alternate for pairs that measure makes; turn counts them.
-func alternatePairs(b *testing.B, ratio string, measure func(turn int) (pair, error)) {
+// alternatePairs is alternate for pairs that measure makes, without their allocations; turn counts them.
+func alternatePairs(b *testing.B, ratio string, measure func(turn int) (pair, error)) (pairs []pair) {
 	b.Helper()
-	var pairs []pair
 	next := func() {
 		p, err := measure(len(pairs))
 		if err != nil {
@@ -95,20 +93,22 @@ func alternatePairs(b *testing.B, ratio string, measure func(turn int) (pair, er
 	for len(pairs) < minPairs {
 		next()
 	}
-	report(b, ratio, pairs)
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() / p.floor.perOp() }), ratio)
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.floor.perOp() }), strings.TrimPrefix(ratio, "x-")+"-ns")
+	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() }), "ns/op")
+	return pairs
 }
 
-func report(b *testing.B, ratio string, pairs []pair) {
+// reportAllocs reports what ours allocated.
+func reportAllocs(b *testing.B, pairs []pair) {
 	b.Helper()
+	b.ReportAllocs()
 	var total sample
 	for _, p := range pairs {
 		total.ops += p.ours.ops
 		total.mallocs += p.ours.mallocs
 		total.bytes += p.ours.bytes
 	}
-	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() / p.floor.perOp() }), ratio)
-	b.ReportMetric(median(pairs, func(p pair) float64 { return p.floor.perOp() }), strings.TrimPrefix(ratio, "x-")+"-ns")
-	b.ReportMetric(median(pairs, func(p pair) float64 { return p.ours.perOp() }), "ns/op")
 	// What is left of less than a half is of the harness itself and of the runtime.
 	perOp := func(n uint64) float64 { return math.Round(float64(n) / float64(total.ops)) }
 	b.ReportMetric(perOp(total.mallocs), "allocs/op")

@@ -47,6 +47,9 @@ func TestBenchmarkWithoutItsPeerFails(t *testing.T) {
 		"peer lost":               peerLost,
 		"answers of no use":       answersTooSmall,
 		"missing inline":          func(b *testing.B) { b.Helper(); missingNotifications(b, (*notifications).inline) },
+		"metrics of no call":      func(b *testing.B) { b.Helper(); metrics(b).check(b, 1) },
+		"no call is traced":       func(b *testing.B) { b.Helper(); traced(b).check(b, 0) },
+		"notifications of no use": uselessNotifications,
 		"missing behind the ring": func(b *testing.B) { b.Helper(); missingNotifications(b, (*notifications).ring) },
 	} {
 		if !failed(bench) {
@@ -78,4 +81,16 @@ func missingNotifications(b *testing.B, subscribe func(*notifications, *testing.
 	n.ask.count = burst - 1
 	n.patience = time.Millisecond
 	alternate(b, "x-floor", fine, n.chunk)
+}
+
+func uselessNotifications(b *testing.B) {
+	b.Helper()
+	n := newNotifications(b, nil, 1)
+	n.got.Store(burst - 1)
+	n.count(session.Notification{Data: []byte("{}")})
+	select {
+	case err := <-n.gaps:
+		b.Fatal(err)
+	default:
+	}
 }

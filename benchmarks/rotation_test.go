@@ -39,8 +39,9 @@ func BenchmarkRotation(b *testing.B) {
 			}
 			generation := keyring.Current().Generation
 			for b.Loop() {
-				if _, err := rotator.Rotate(b.Context()); err != nil {
-					b.Fatal(err)
+				report, err := rotator.Rotate(b.Context())
+				if err != nil || report.Outcome != rotate.Rotated || len(report.Sessions) != sessions {
+					b.Fatalf("%v: %v", err, report)
 				}
 				generation++
 			}

@@ -3,10 +3,13 @@ package benchmarks
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	noopmetric "go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	nooptrace "go.opentelemetry.io/otel/trace/noop"
 
@@ -19,12 +22,13 @@ import (
 func BenchmarkTelemetry(b *testing.B) {
 	peer := wirepeer.Start(b)
 	for _, mode := range []struct {
-		name    string
-		options func(b *testing.B) []telemetry.Option
+		name string
+		new  func(b *testing.B) provided
 	}{{"off", off}, {"metrics", metrics}, {"traced1pct", traced}, {"sampler1pct", sampled}} {
 		for _, load := range loads {
 			b.Run(fmt.Sprintf("mode=%s/callers=%d", mode.name, load.callers), func(b *testing.B) {
-				tel, err := telemetry.New(mode.options(b)...)
+				p := mode.new(b)
+				tel, err := telemetry.New(p.options...)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -32,46 +36,96 @@ func BenchmarkTelemetry(b *testing.B) {
 				observed := cfg
 				observed.Observer = tel
 				bare, with := orders(b, dial(b, cfg), load), orders(b, dial(b, observed), load)
-				alternate(b, "x-bare", bare.chunk, with.chunk)
+				calls := 0
+				alternate(b, "x-bare", bare.chunk, func() (int, error) {
+					ops, err := with.chunk()
+					calls += ops
+					return ops, err
+				})
+				p.check(b, calls)
 			})
 		}
 	}
 }
 
-// off is telemetry that was set up, and has nowhere to go.
-func off(*testing.B) []telemetry.Option {
-	return []telemetry.Option{
-		telemetry.WithMeterProvider(noopmetric.NewMeterProvider()),
-		telemetry.WithTracerProvider(nooptrace.NewTracerProvider()),
-	}
+// provided is what telemetry is given. The check fails the benchmark if of so many calls nothing has come there.
+type provided struct {
+	options []telemetry.Option
+	check   func(b *testing.B, calls int)
 }
 
-func metrics(b *testing.B) []telemetry.Option {
+// off is telemetry that was set up, and has nowhere to go.
+func off(*testing.B) provided {
+	return provided{[]telemetry.Option{
+		telemetry.WithMeterProvider(noopmetric.NewMeterProvider()),
+		telemetry.WithTracerProvider(nooptrace.NewTracerProvider()),
+	}, func(*testing.B, int) {}}
+}
+
+func metrics(b *testing.B) provided {
 	b.Helper()
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	b.Cleanup(func() { shutdown(b, provider.Shutdown) })
-	return []telemetry.Option{
+	return provided{[]telemetry.Option{
 		telemetry.WithMeterProvider(provider), telemetry.WithTracerProvider(nooptrace.NewTracerProvider()),
+	}, func(b *testing.B, calls int) {
+		b.Helper()
+		if n := measuredCalls(b, reader); n < uint64(calls) { //nolint:gosec // a count
+			b.Fatalf("%v: %d of %d calls are in the metrics", errNothing, n, calls)
+		}
+	}}
+}
+
+// measuredCalls is how many calls the metrics tell of.
+func measuredCalls(b *testing.B, reader sdkmetric.Reader) (n uint64) {
+	b.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(b.Context(), &all); err != nil {
+		b.Fatal(err)
 	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			durations, ok := m.Data.(metricdata.Histogram[float64])
+			if !ok || m.Name != "rpc.client.call.duration" {
+				continue
+			}
+			for _, point := range durations.DataPoints {
+				n += point.Count
+			}
+		}
+	}
+	return n
 }
 
 // traced is metrics, and a span for one call of a hundred.
-func traced(b *testing.B) []telemetry.Option {
+func traced(b *testing.B) provided {
 	b.Helper()
-	return append(spans(b, sdktrace.AlwaysSample()), telemetry.WithCallSampling(0.01))
+	return spans(b, sdktrace.AlwaysSample(), telemetry.WithCallSampling(0.01))
 }
 
 // sampled is the same, where the provider's sampler is asked about each call.
-func sampled(b *testing.B) []telemetry.Option {
+func sampled(b *testing.B) provided {
 	b.Helper()
 	return spans(b, sdktrace.TraceIDRatioBased(0.01))
 }
 
-func spans(b *testing.B, sampler sdktrace.Sampler) []telemetry.Option {
+func spans(b *testing.B, sampler sdktrace.Sampler, options ...telemetry.Option) provided {
 	b.Helper()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler), sdktrace.WithBatcher(discard{}))
+	exported := &exporter{}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler), sdktrace.WithBatcher(exported))
 	b.Cleanup(func() { shutdown(b, provider.Shutdown) })
-	return append(metrics(b), telemetry.WithTracerProvider(provider))
+	p := metrics(b)
+	return provided{
+		slices.Concat(p.options, options, []telemetry.Option{telemetry.WithTracerProvider(provider)}),
+		func(b *testing.B, calls int) {
+			b.Helper()
+			p.check(b, calls)
+			if err := provider.ForceFlush(b.Context()); err != nil || exported.calls.Load() == 0 {
+				b.Fatalf("%v: no span of %d calls, %v", errNothing, calls, err)
+			}
+		},
+	}
 }
 
 func shutdown(b *testing.B, provider func(context.Context) error) {
@@ -81,9 +135,16 @@ func shutdown(b *testing.B, provider func(context.Context) error) {
 	}
 }
 
-// discard exports spans to nowhere.
-type discard struct{}
+// exporter counts the spans of calls, and exports them to nowhere.
+type exporter struct{ calls atomic.Int64 }
 
-func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
+func (e *exporter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	for _, span := range spans {
+		if span.Name() == methodOrder {
+			e.calls.Add(1)
+		}
+	}
+	return nil
+}
 
-func (discard) Shutdown(context.Context) error { return nil }
+func (*exporter) Shutdown(context.Context) error { return nil }

@@ -46,8 +46,11 @@ func (h herd) contender() (contender, error) {
 		return c, err
 	}
 	perOp, err := c.turn()
+	if err != nil {
+		return c, err
+	}
 	calls := max(probe, int(float64(chunkTime)/perOp)/len(h))
-	return contender{ops: calls * len(h), work: h.chunk(calls)}, err
+	return contender{ops: calls * len(h), work: h.chunk(calls)}, nil
 }
 
 // chunk returns the chunk in which every caller makes calls calls.

@@ -55,6 +55,9 @@ func benchmarkHerd(b *testing.B, subject herd, rivals []herd) {
 	latencies := hdrhistogram.New(1, int64(time.Minute), 3)
 	r := race{contenders[0], contenders[1:], func() error { return subject.record(latencies) }}
 	r.report(b, "x-best", "best-ns")
+	if latencies.TotalCount() == 0 {
+		b.Fatalf("%v: no latencies", errMeasuredNothing)
+	}
 	for _, p := range []struct {
 		unit     string
 		quantile float64
