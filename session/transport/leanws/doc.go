@@ -20,10 +20,11 @@
 // and it cannot get into the middle of a message. If pings come faster than answers leave, only the latest is answered.
 //
 // A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB, masked with keys of a
-// ChaCha8 generator per connection. No writer waits for a peer that has stopped reading, where rpc.Flusher says so: what the
-// network does not take at once is kept, one batch at most, and written by a goroutine that lives only then. ReadMessage returns an error that matches rpc.ErrMalformed for a binary message, one
-// that matches io.ErrUnexpectedEOF for a connection cut inside a message, even in its header, and io.EOF for one cut
-// between messages.
+// ChaCha8 generator per connection. No writer waits for a peer that has stopped reading, where rpc.Flusher says so: what
+// the network does not take at once is kept, one batch at most, and written by a goroutine that lives only then.
+//
+// ReadMessage returns an error that matches rpc.ErrMalformed for a binary message, one that matches io.ErrUnexpectedEOF
+// for a connection cut inside a message, even in its header, and io.EOF for one cut between messages.
 //
 // Close sends a close frame, unless the peer has stopped reading for a second, and does not wait for the peer's; the
 // libraries wait for it for up to a second.

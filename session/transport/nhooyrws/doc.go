@@ -19,11 +19,12 @@
 //   - It reads through 4 KiB. The Dialer reads 32 KiB ahead once more is waiting.
 //   - It keeps one goroutine per connection until Close.
 //
-// A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. No writer waits for a peer that
-// has stopped reading, where rpc.Flusher says so: what the network does not take at once is kept, one batch at most, and
-// written by a goroutine that lives only then. ReadMessage returns an error
-// that matches rpc.ErrMalformed for a binary message, io.EOF for a connection cut between messages, and the library's
-// CloseError for one that the peer closed in order.
+// A batch of messages leaves in one write per 64 KiB, over TLS in one per record of 16 KiB. No writer waits for a peer
+// that has stopped reading, where rpc.Flusher says so: what the network does not take at once is kept, one batch at most,
+// and written by a goroutine that lives only then.
+//
+// ReadMessage returns an error that matches rpc.ErrMalformed for a binary message, io.EOF for a connection cut between
+// messages, and the library's CloseError for one that the peer closed in order.
 //
 // Redirects are refused, proxies of the environment ignored (NetDial may dial through one), and compression is not
 // offered. TLS is 1.2 or later even if DialConfig.TLS allows less.
