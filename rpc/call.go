@@ -44,8 +44,8 @@ type call struct {
 // trace is what the Observer is told; it stays zero without one.
 type trace struct {
 	ctx   context.Context //nolint:containedctx // handed back to the Observer, used by nothing else
-	start time.Duration // by clock
-	taken time.Duration // when the frame was handed to the writer; protected by Conn.mu until the outcome
+	start time.Duration   // by clock
+	taken time.Duration   // when the frame was handed to the writer; protected by Conn.mu until the outcome
 }
 
 var started = time.Now()

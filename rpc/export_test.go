@@ -1,6 +1,9 @@
 package rpc
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
 // Envelope is what the scanner finds in a frame.
 type Envelope struct {
@@ -86,4 +89,59 @@ func (g Gatherer) Finish(ctx context.Context) error {
 		g.conn.write(ctx, g.call)
 	}
 	return g.conn.finish(g.call, g.conn.await(ctx, g.call))
+}
+
+// Hurry registers an urgent call, as if g had the role but did not gather yet. The function that it returns has g go on.
+func (g Gatherer) Hurry(ctx context.Context, method string) (write func(), err error) {
+	c := g.conn
+	c.mu.Lock()
+	c.gatherer = nil
+	c.mu.Unlock()
+	cl := c.newCall(ctx, method)
+	f, err := c.encode(cl, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.register(cl, f)
+	return func() { c.write(ctx, g.call) }, err
+}
+
+// Overtaker is an urgent call that has taken the writer's role from one who gathers.
+type Overtaker struct {
+	conn *Conn
+	call *call
+}
+
+// Overtake registers an urgent call when somebody gathers, and stops before it writes. It reports whether it came in time
+// for that.
+func Overtake(ctx context.Context, c *Conn, method string) (Overtaker, bool, error) {
+	cl := c.newCall(ctx, method)
+	f, err := c.encode(cl, nil)
+	if err != nil {
+		return Overtaker{}, false, err
+	}
+	for tries := 0; !Gathers(c) && tries < 10_000; tries++ {
+		runtime.Gosched()
+	}
+	writes, err := c.register(cl, f)
+	if err != nil {
+		return Overtaker{}, false, err
+	}
+	c.mu.Lock()
+	inTime := writes && c.waiting == 2
+	c.mu.Unlock()
+	if writes && !inTime {
+		c.write(ctx, cl)
+	}
+	return Overtaker{c, cl}, inTime, nil
+}
+
+// Write goes on where Overtake stopped.
+func (o Overtaker) Write(ctx context.Context) { o.conn.write(ctx, o.call) }
+
+// Gathers reports whether somebody gathers.
+func Gathers(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gatherer != nil
 }

@@ -35,13 +35,13 @@ func (c *Conn) CallRaw(ctx context.Context, method string, params any, dst []byt
 }
 
 // Send sends a call whose answer a Pending waits for, so that one goroutine has many calls under way. It returns when
-// the frame is with the transport, or with whoever writes for others just now. Its errors are those of Call that say
-// that nothing was sent. Every Pending must be waited for.
+// the frame is with the transport, or in the batch of whoever writes for others just now: no call that is made afterwards
+// leaves before it. Its errors are those of Call that say that nothing was sent. Every Pending must be waited for.
 func (c *Conn) Send(ctx context.Context, method string, params any) (*Pending, error) {
 	cl := c.newCall(ctx, method)
 	cl.pipelined = true
-	writes, err := c.submit(ctx, cl, params)
-	if err == nil && !writes {
+	err := c.submit(ctx, cl, params)
+	if err == nil {
 		err = c.awaitTaken(ctx, cl)
 	}
 	if err != nil {
@@ -110,31 +110,31 @@ func (p *Pending) take() *call {
 
 // do sends a call and waits for its outcome.
 func (c *Conn) do(ctx context.Context, cl *call, params any) error {
-	if _, err := c.submit(ctx, cl, params); err != nil {
+	if err := c.submit(ctx, cl, params); err != nil {
 		return err
 	}
 	return c.await(ctx, cl)
 }
 
-// submit encodes and registers a call, and writes it unless somebody else is writing; it reports whether it did. Its
-// errors say that nothing was sent and that the call is not registered.
-func (c *Conn) submit(ctx context.Context, cl *call, params any) (bool, error) {
+// submit encodes and registers a call, and writes it unless somebody else does. Its errors say that nothing was sent and
+// that the call is not registered.
+func (c *Conn) submit(ctx context.Context, cl *call, params any) error {
 	if err := ctx.Err(); err != nil {
-		return false, cl.unanswered(NotSent, err)
+		return cl.unanswered(NotSent, err)
 	}
 	f, err := c.encode(cl, params)
 	if err != nil {
-		return false, cl.unanswered(NotSent, err)
+		return cl.unanswered(NotSent, err)
 	}
 	writes, err := c.register(cl, f)
 	if err != nil {
 		f.release()
-		return false, cl.unanswered(NotSent, err)
+		return cl.unanswered(NotSent, err)
 	}
 	if writes {
 		c.write(ctx, cl)
 	}
-	return writes, nil
+	return nil
 }
 
 // await waits for the outcome of a call that was submitted.
@@ -175,21 +175,23 @@ func (c *Conn) abandon(cl *call, reason error) error {
 	return cl.err
 }
 
-// awaitTaken waits until a writer has taken the frame, or until it is the caller's turn to write.
+// awaitTaken waits until a writer, perhaps the caller, has taken the frame.
 func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
-	s, err := cl.signal(ctx)
-	switch {
-	case err != nil:
-		if c.withdraw(cl) {
+	for {
+		s, err := cl.signal(ctx)
+		switch {
+		case err != nil && c.withdraw(cl):
 			return cl.unanswered(NotSent, err)
+		case err != nil || s == signalTaken:
+			return nil
+		case s == signalWrite:
+			c.write(ctx, cl)
+		case s == signalDone:
+			if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
+				return ce
+			}
+			cl.wake <- signalDone // for Wait
+			return nil
 		}
-	case s == signalWrite:
-		c.write(ctx, cl)
-	case s == signalDone:
-		if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
-			return ce
-		}
-		cl.wake <- signalDone // for Wait
 	}
-	return nil
 }

@@ -55,12 +55,16 @@ func (l Lane) yieldsFrom() int {
 }
 
 // gather lets callers that were answered together, and so call again together, share the write that is to come: it yields
-// to the scheduler as long as frames come. It reports whether the caller still has the writer's role.
+// to the scheduler as long as frames come, unless one that is urgent waits. It reports whether the caller still has the
+// writer's role.
 func (c *Conn) gather(cl *call) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gatherer, cl.heir = cl, false
 	for before, yields := 0, 0; c.gatherer == cl && c.waiting > before && yields < maxYields; yields++ {
+		if !c.firstLocked().yields {
+			break
+		}
 		before = c.waiting
 		c.mu.Unlock()
 		runtime.Gosched()
