@@ -133,8 +133,8 @@ func (p *peer) readLength(short byte) (int64, error) {
 		return 0, err
 	}
 	n := binary.BigEndian.Uint64(size)
-	if n > maxPeerFrame {
-		return 0, fmt.Errorf("frame of %d bytes", n)
+	if n > maxPeerFrame || n < 126 || short == 127 && n <= 0xffff {
+		return 0, fmt.Errorf("frame of %d bytes, as length %d says", n, short)
 	}
 	return int64(n), nil
 }

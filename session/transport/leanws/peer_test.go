@@ -28,22 +28,18 @@ const (
 // pair returns a transport and the server's end of its connection, past the handshake. The network has no buffers.
 func pair(t *testing.T) (rpc.Transport, net.Conn) {
 	t.Helper()
+	return pairWith(t, rpc.DialConfig{})
+}
+
+// pairWith is pair for a client with more to say than the URL.
+func pairWith(t *testing.T, cfg rpc.DialConfig) (rpc.Transport, net.Conn) {
+	t.Helper()
 	client, server := net.Pipe()
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		req, err := http.ReadRequest(bufio.NewReader(server))
-		if err != nil {
-			t.Errorf("peer: %v", err)
-			return
-		}
-		sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		write(t, server, []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-			"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n"))
-	})
-	tr, err := leanws.Dialer{}.Dial(t.Context(), rpc.DialConfig{
-		URL:     "ws://exchange.invalid/",
-		NetDial: func(context.Context, string, string) (net.Conn, error) { return client, nil },
-	})
+	wg.Go(func() { accept(t, server) })
+	cfg.URL = "ws://exchange.invalid/"
+	cfg.NetDial = func(context.Context, string, string) (net.Conn, error) { return client, nil }
+	tr, err := leanws.Dialer{}.Dial(t.Context(), cfg)
 	wg.Wait()
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +49,19 @@ func pair(t *testing.T) (rpc.Transport, net.Conn) {
 		tr.Close()
 	})
 	return tr, server
+}
+
+// accept performs the server's half of the handshake.
+func accept(t *testing.T, server net.Conn) {
+	t.Helper()
+	req, err := http.ReadRequest(bufio.NewReader(server))
+	if err != nil {
+		t.Errorf("peer: %v", err)
+		return
+	}
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	write(t, server, []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n"))
 }
 
 func write(t *testing.T, conn net.Conn, p []byte) {
