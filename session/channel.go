@@ -65,6 +65,9 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 
 func (ch *channel) addSinkLocked(sub *Subscription) {
 	old := ch.listeners.Load()
+	if len(old.sinks) == 0 {
+		ch.chain.last.Store(0) // what taps alone have seen is no part of this subscription's chain
+	}
 	if len(old.sinks)+len(old.taps) == 0 {
 		ch.listeners.Store(&sub.alone)
 		return

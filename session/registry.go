@@ -48,7 +48,6 @@ func (r *registry) drop(sub *Subscription, names []string) []string {
 		}
 		if !ch.isDesired() {
 			ch.confirmed.Store(0)
-			ch.chain.last.Store(0) // a tap may stay: who subscribes next begins a chain of its own
 			unwanted = append(unwanted, name)
 		}
 		r.forgetLocked(ch)

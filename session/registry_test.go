@@ -169,6 +169,21 @@ func TestRegistryChainEndsWithItsConnection(t *testing.T) {
 	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":9,"prev_change_id":8} sequence/0 {"change_id":12,"prev_change_id":11}`)
 }
 
+// TestRegistryChainBeginsWithItsSubscription: what a handler saw in between is no part of it.
+func TestRegistryChainBeginsWithItsSubscription(t *testing.T) {
+	t.Parallel()
+	r := session.NewRegistry()
+	r.Tap("book.A.raw", func(session.Notification) {})
+	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":1}}`)
+	add(t, r, "book.A.raw").Drop("book.A.raw")
+	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":2,"prev_change_id":1}}`) // before it was taken back
+	sub := add(t, r, "book.A.raw")
+	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":9}}`)
+	add(t, r, "book.A.raw")
+	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":11,"prev_change_id":10}}`)
+	wantEntries(t, buffered(t, sub), `{"change_id":9} sequence/0 {"change_id":11,"prev_change_id":10}`)
+}
+
 func TestRegistryEnd(t *testing.T) {
 	t.Parallel()
 	r := session.NewRegistry()
