@@ -129,3 +129,18 @@ func TestNothingIsWrittenAfterACloseFrame(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseWaitsForASecond for a peer that is busy with something else.
+func TestCloseWaitsForASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr, server := pair(t)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() { tr.Close() })
+		<-time.After(time.Second - 1)
+		if op, payload := receive(t, server); op != opClose || payload != "\x03\xe8" {
+			t.Errorf("got opcode %d and %q, want a close frame with code 1000", op, payload)
+		}
+	})
+}

@@ -59,6 +59,7 @@ func TestReadDoesNotAllocate(t *testing.T) {
 		"short":     burst(100, 50),
 		"ordinary":  burst(100, 312),
 		"long":      burst(2, 20_000),
+		"giants":    burst(2, 200_000),
 		"fragments": []byte("\x01\x02{\"\x00\x02a\"\x80\x03:1}"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,11 +158,13 @@ func TestMemory(t *testing.T) {
 		send(burst(1, 100), 1, 100)
 	}
 	kept(t, tr, "after giants", leanws.BufferKeep)
-	fragments := frame(opText, strings.Repeat("x", giant))
-	fragments[0] = opText // more to come
-	send(append(fragments, 0x80, 0), 1, giant)
-	for range 10 {
-		send(burst(1, 100), 1, 100)
+	for _, size := range []int{leanws.BufferKeep + 1, giant} {
+		fragments := frame(opText, strings.Repeat("x", size))
+		fragments[0] = opText // more to come
+		send(append(fragments, 0x80, 0), 1, size)
+		for range 10 {
+			send(burst(1, 100), 1, 100)
+		}
+		kept(t, tr, "after a giant in fragments", leanws.BufferKeep)
 	}
-	kept(t, tr, "after a giant in fragments", leanws.BufferKeep)
 }
