@@ -56,6 +56,7 @@ func stopsReading(t *testing.T, d rpc.Dialer, listen listener) {
 			w.serve()
 			return
 		}
+		w.takeLittle(t)
 		<-wake
 		received <- w.rest()
 	})
@@ -230,6 +231,7 @@ func sleepsForAWhile(t *testing.T, d rpc.Dialer, listen listener) {
 	t.Helper()
 	wake, served := make(chan struct{}), make(chan []string, 1)
 	cfg := listen(t, d, func(_ int, w *wire) {
+		w.takeLittle(t)
 		<-wake
 		served <- w.serve()
 	})
@@ -283,6 +285,19 @@ func dialNarrow(ctx context.Context, network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+}
+
+// takeLittle has the network take less than a batch for w, as dialNarrow has it at the other end. What it takes of itself
+// may be more than is written before the callers' deadlines: then nothing would stall.
+func (w *wire) takeLittle(t *testing.T) {
+	t.Helper()
+	conn := w.Conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+		t.Error(err)
+	}
 }
 
 // rest is the methods of all requests that were still to come. Of the last one only a part may have come.

@@ -34,6 +34,7 @@ func stalls(t *testing.T, s Subject) {
 		{"a thousand stalls", stall.thousandStalls},
 		{"pings without end", stall.endlessPings},
 		{"close during a stall", stall.closeDuringAStall},
+		{"close at the end of a stall", stall.partingWords},
 	}
 	for _, test := range tests {
 		for name, id := range map[string]*identity{"ws": nil, "wss": &id} {
@@ -109,44 +110,40 @@ func (p *peer) receiveAll(msgs [][]byte) (pongs []string, err error) {
 	return pongs, nil
 }
 
+// pings is how often the peer that sleeps pings.
+const pings = 20
+
+// ping pings, with a message behind it that tells that the ping was read.
+func (p *peer) ping(payload string) error {
+	return p.send(frame{op: opPing, payload: []byte(payload)}, text("{}"))
+}
+
 // peerThatSleeps is written to and pings in its sleep; then it gets every byte in order, exactly once.
 func (s stall) peerThatSleeps() {
 	t := s.T
-	const pings = 20
 	batch, more := numbered(300, 5000), numbered(3, 100)
 	asleep, pinged := make(chan struct{}), make(chan struct{})
 	f := s.connect(func(p *peer) error {
 		<-asleep
 		for i := range pings {
-			if err := p.send(frame{op: opPing, payload: fmt.Append(nil, i)}, text("{}")); err != nil {
+			if err := p.ping(strconv.Itoa(i)); err != nil {
 				return err
 			}
 		}
 		<-pinged
-		pongs, err := p.receiveAll(slices.Concat(batch, more))
-		if err != nil {
-			return err
-		}
-		for latest := strconv.Itoa(pings - 1); !slices.Contains(pongs, latest); { // it may come last of all
-			f, err := p.receive()
-			if err != nil || f.op != opPong {
-				return fmt.Errorf("peer: received %v, %w, want the answer to the latest ping", f, err)
-			}
-			pongs = append(pongs, string(f.payload))
-		}
-		if !s.Strict && len(pongs) != pings {
-			return fmt.Errorf("%d pings were answered by %q", pings, pongs)
-		}
-		return p.drain()
+		return s.wakeUp(p, slices.Concat(batch, more))
 	})
 	if !try(t, f, batch) {
 		t.Error("nothing was left, though the peer sleeps")
 	}
 	close(asleep)
-	for range pings { // which comes after a ping, and so while the network is full
+	read := func() {
 		if msg, err := f.ReadMessage(); err != nil || string(msg) != "{}" {
 			t.Fatalf("read %q, %v", msg, err)
 		}
+	}
+	for range pings { // while the network is full
+		read()
 	}
 	close(pinged)
 	if err := f.Flush(); err != nil {
@@ -155,6 +152,43 @@ func (s stall) peerThatSleeps() {
 	if err := f.WriteMessages(more...); err != nil {
 		t.Error(err)
 	}
+	read()
+}
+
+// wakeUp reads what was written in the peer's sleep, and pings once more.
+func (s stall) wakeUp(p *peer, msgs [][]byte) error {
+	pongs, err := p.receiveAll(msgs)
+	if err == nil {
+		pongs, err = p.receivePong(pongs, strconv.Itoa(pings-1))
+	}
+	if err == nil && !s.Strict && len(pongs) != pings {
+		err = fmt.Errorf("%d pings were answered by %q", pings, pongs)
+	}
+	if err == nil {
+		err = p.ping("awake")
+	}
+	if err == nil {
+		_, err = p.receivePong(nil, "awake")
+	}
+	if err != nil {
+		return err
+	}
+	return p.drain()
+}
+
+// receivePong reads pongs until there is that one, which may be there already.
+func (p *peer) receivePong(pongs []string, want string) ([]string, error) {
+	for !slices.Contains(pongs, want) {
+		f, err := p.receive()
+		if err != nil {
+			return nil, err
+		}
+		if f.op != opPong {
+			return nil, fmt.Errorf("peer: received %v, want the answer to ping %s", f, want)
+		}
+		pongs = append(pongs, string(f.payload))
+	}
+	return pongs, nil
 }
 
 // thousandStalls has the peer read only when the network is full.
@@ -194,12 +228,12 @@ func (s stall) thousandStalls() {
 // unless only the latest answer is kept.
 func (s stall) endlessPings() {
 	t := s.T
-	const pings = 5000
+	const count = 5000
 	ping := frame{op: opPing, payload: []byte(strings.Repeat("p", 125))}
 	over := make(chan struct{})
 	f := s.connect(func(p *peer) error {
 		var err error
-		for n := 0; n < pings && err == nil; n++ {
+		for n := 0; n < count && err == nil; n++ {
 			err = p.send(ping)
 		}
 		if err == nil {
