@@ -250,8 +250,13 @@ func (s suite) closeFromEverywhere() {
 				}
 			})
 			synctest.Wait()
+			start := time.Now()
 			for range 4 {
-				joined(t, func() { closeIsPrompt(t, tr) })
+				joined(t, func() {
+					if closeIsPrompt(t, tr); time.Since(start) < closePatience { // nobody reads the close frame
+						t.Errorf("close returned after %v, while another one went on", time.Since(start))
+					}
+				})
 			}
 			closeIsPrompt(t, tr)
 			if err := tr.WriteMessages([]byte("{}")); err == nil {

@@ -51,6 +51,13 @@ func (s suite) readLimit() {
 		})
 	}
 
+	t.Run("cut at the limit", func(t *testing.T) {
+		tr := connectLimited(t, d, limit, func(p *peer) error { return p.send(half(opText, true), half(opContinuation, true)) })
+		if msg, err := tr.ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %d bytes, %v, want io.ErrUnexpectedEOF", len(msg), err)
+		}
+	})
+
 	exceeding := map[string][]frame{
 		"limit and one":                    {text(long + "x")},
 		"twice the limit":                  {text(long + long)},

@@ -80,24 +80,28 @@ func (s suite) batchBoundaries() {
 	}
 }
 
+// written is what was written to a connection by one goroutine at a time.
+type written struct{ writes, largest atomic.Int64 }
+
 // countedConn counts the writes to a connection.
 type countedConn struct {
 	net.Conn
-	writes *atomic.Int64
+	written *written
 }
 
 func (c countedConn) Write(p []byte) (int, error) {
-	c.writes.Add(1)
+	c.written.writes.Add(1)
+	c.written.largest.Store(max(c.written.largest.Load(), int64(len(p))))
 	return c.Conn.Write(p)
 }
 
-func counting(writes *atomic.Int64) netDial {
+func counting(w *written) netDial {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return countedConn{conn, writes}, nil
+		return countedConn{conn, w}, nil
 	}
 }
 
@@ -114,6 +118,7 @@ func (s suite) batchIsOneWrite() {
 		{"nothing", 0, 0, 0, 0},
 		{"one", 1, 150, 1, 1},
 		{"one longer than the library's buffer", 1, 16000, 1, 1},
+		{"batch that would fit without its headers", 27, 150, 1, 1},
 		{"64 calls", 64, 150, 1, 1},
 		{"batch longer than a TLS record", 64, 500, 1, 2},
 		{"batch longer than the cork's buffer", 64, 2000, 2, 9},
@@ -141,15 +146,19 @@ func (s suite) batchIsOneWrite() {
 
 func countWrites(t *testing.T, d rpc.Dialer, cfg rpc.DialConfig, msgs [][]byte, want int64) {
 	t.Helper()
-	var writes atomic.Int64
-	cfg.NetDial = counting(&writes)
+	var w written
+	cfg.NetDial = counting(&w)
 	tr := dial(t, d, cfg)
-	before := writes.Load()
+	before := w.writes.Load()
 	if err := tr.WriteMessages(msgs...); err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	if got := writes.Load() - before; got > want || got == 0 && want > 0 {
+	if got := w.writes.Load() - before; got > want || got == 0 && want > 0 {
 		t.Errorf("%d messages took %d writes, want %d at most", len(msgs), got, want)
+	}
+	const most = 64 << 10 // and what a message adds that begins below that
+	if got := w.largest.Load(); len(msgs) > 1 && got > int64(most+len(msgs[0])+14) {
+		t.Errorf("%d bytes left in one write, want some %d at most", got, most)
 	}
 }
 
