@@ -20,7 +20,7 @@ func TestEveryByteEverywhere(t *testing.T) {
 		values = append(values, `"`+strings.Repeat("x", n)+`@`+strings.Repeat("y", 3)+`"`)
 	}
 	for _, value := range values {
-		for _, tail := range []string{`}`, `   }`, `,"a b":"c d"}`, ``} {
+		for _, tail := range []string{`}`, `   }`, `,"a b":"c d"}`, ``, `,"a`, `,"a"`} {
 			for b := range 256 {
 				frame := `{"id":1,"result":` + strings.ReplaceAll(value, "@", string([]byte{byte(b)})) + tail
 				_, err := rpc.ParseEnvelope([]byte(frame), 64)
