@@ -41,6 +41,9 @@ func newMoody(t *testing.T, seed uint64, mortal bool) *moody {
 	}
 }
 
+// ticks are so coarse that many things happen at the same time.
+func ticks(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+
 // draw is a number below n.
 func (m *moody) draw(n int) int {
 	m.mu.Lock()
@@ -74,7 +77,7 @@ func (m *moody) TryWriteMessages(msgs ...[]byte) (left bool, err error) {
 	}
 	defer m.writing.Store(false)
 	if m.draw(4) == 0 {
-		<-time.After(time.Duration(m.draw(1000)) * time.Microsecond)
+		<-time.After(ticks(m.draw(4)))
 	}
 	for _, msg := range msgs {
 		m.receive(msg)
@@ -82,7 +85,7 @@ func (m *moody) TryWriteMessages(msgs ...[]byte) (left bool, err error) {
 	switch {
 	case m.mortal && m.draw(300) == 0:
 		return false, errPeerGone
-	case m.draw(4) == 0:
+	case m.draw(2) == 0:
 		m.left.Store(true)
 		return true, nil
 	}
@@ -106,7 +109,7 @@ func (m *moody) receive(msg []byte) {
 		m.deliver(answer)
 		m.deliver(answer)
 	default:
-		wait := time.Duration(m.draw(5000)) * time.Microsecond
+		wait := ticks(m.draw(20))
 		m.peer.Go(func() {
 			<-time.After(wait)
 			m.deliver(answer)
@@ -127,7 +130,7 @@ func (m *moody) Flush() error {
 		m.t.Error("a flush of nothing, or during a write")
 	}
 	select {
-	case <-time.After(time.Duration(m.draw(2000)) * time.Microsecond):
+	case <-time.After(ticks(1 + m.draw(4))):
 	case <-m.closed:
 		return errPeerGone
 	}
@@ -167,7 +170,7 @@ func TestAnyTransport(t *testing.T) {
 			for caller := range 24 {
 				rng := rand.New(rand.NewPCG(seed, uint64(caller)))
 				wg.Go(func() {
-					for round := range 20 {
+					for round := range 50 {
 						m.call(c, rng, fmt.Sprintf("lane/%d/%d/%d", rng.IntN(5), caller, round))
 					}
 				})
@@ -193,9 +196,9 @@ func TestAnyTransport(t *testing.T) {
 // call makes a call in one of many ways, and judges its outcome.
 func (m *moody) call(c *rpc.Conn, rng *rand.Rand, method string) {
 	ctx, cancel := m.t.Context(), context.CancelFunc(func() {})
-	isPatient := rng.IntN(3) > 0
+	isPatient := rng.IntN(2) > 0
 	if !isPatient {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(4000))*time.Microsecond)
+		ctx, cancel = context.WithTimeout(ctx, ticks(rng.IntN(8)))
 	}
 	defer cancel()
 	params := []string{method, strconv.Itoa(rng.IntN(1000))}
