@@ -105,12 +105,13 @@ type Conn struct {
 	// err is set before done is closed; nothing is pending or queued afterwards.
 	err      error
 	ids      ids
-	pending  slots        // calls that were registered and have no outcome
-	queues   [lanes]queue // those of pending whose frame has not been taken
-	waiting  int          // calls in queues
-	handed   int          // calls that were answered since the last write
-	writing  bool         // somebody has the writer's role
-	gatherer *call        // who has it and yields, so that a caller who does not may take it over
+	pending  slots         // calls that were registered and have no outcome
+	queues   [lanes]queue  // those of pending whose frame has not been taken
+	waiting  int           // calls in queues
+	handed   int           // calls that were answered since the last write
+	writing  bool          // somebody has the writer's role
+	gatherer *call         // who has it and yields, so that a caller who does not may take it over
+	rested   time.Duration // by clock: when a caller may yield again
 	left     tombstones
 	answered recent
 }
@@ -123,6 +124,7 @@ func NewConn(t Transport, cfg Config) *Conn {
 		cfg:       cfg.withDefaults(),
 		done:      make(chan struct{}),
 		stalled:   make(chan struct{}, 1),
+		rested:    clock(),
 	}
 	c.flusher, _ = t.(Flusher)
 	c.watchdog = time.AfterFunc(math.MaxInt64, c.stall)

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"runtime"
+	"time"
 )
 
 // Envelope is what the scanner finds in a frame.
@@ -144,4 +145,18 @@ func Gathers(c *Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.gatherer != nil
+}
+
+// Rests reports whether no caller may yield just now.
+func Rests(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return clock() < c.rested
+}
+
+// Rest has nobody yield for a time.
+func Rest(c *Conn, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rested = clock() + d
 }

@@ -15,6 +15,9 @@ const (
 	maxBatch  = 64 << 10 // bytes of one write, but for one frame of each lane
 	maxRounds = 4        // writes after which the role is handed on
 	maxYields = 8        // before the first of them
+
+	slowYield = 20 * time.Microsecond // for each frame that has come meanwhile: a slower one does not pay
+	rest      = 8                     // times that a slow one took, until the next
 )
 
 // batch is what the writer writes next. It belongs to whoever has the role.
@@ -66,15 +69,29 @@ func (c *Conn) gather(cl *call) bool {
 			break
 		}
 		before = c.waiting
-		c.mu.Unlock()
-		runtime.Gosched()
-		c.mu.Lock()
+		c.yieldLocked()
 	}
 	still := c.gatherer == cl
 	if still {
 		c.gatherer = nil
 	}
 	return still
+}
+
+// yieldLocked yields once, without the lock, unless that was slow a short time ago: where other goroutines of the program
+// keep the processors busy it takes milliseconds, for all whose frames wait.
+func (c *Conn) yieldLocked() {
+	begun, before := clock(), c.waiting
+	if begun < c.rested {
+		return
+	}
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	now, came := clock(), max(0, c.waiting-before)
+	if took := now - begun; took > slowYield*time.Duration(1+came) {
+		c.rested = now + rest*took
+	}
 }
 
 // write has the caller play the writer's role until nothing waits or somebody else has it. A caller whose context has
