@@ -18,3 +18,18 @@ func TestRingHoldsAsMuchAsItMay(t *testing.T) {
 	c.Push(1, []byte("sixsix"))
 	wantEntries(t, drain(t, r), "overflow/1 sixsix")
 }
+
+// TestMarkersTakeNoBytes where there was a notification that was dropped.
+func TestMarkersTakeNoBytes(t *testing.T) {
+	t.Parallel()
+	r := session.NewRing(session.DropOldest, 2, 1000)
+	c := r.Channel("c")
+	for range 3 {
+		c.Push(1, []byte("a notification"))
+	}
+	r.Gap(&session.GapError{Reason: session.GapReconnect})
+	wantEntries(t, drain(t, r), "overflow/2 a notification reconnect/0")
+	if entries, bytes, _ := r.Held(); entries != 0 || bytes != 0 {
+		t.Errorf("the drained ring holds %d entries of %d bytes", entries, bytes)
+	}
+}

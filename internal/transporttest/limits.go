@@ -52,7 +52,9 @@ func (s suite) readLimit() {
 	}
 
 	t.Run("cut at the limit", func(t *testing.T) {
-		tr := connectLimited(t, d, limit, func(p *peer) error { return p.send(half(opText, true), half(opContinuation, true)) })
+		tr := connectLimited(t, d, limit, func(p *peer) error {
+			return p.write(append(append(half(opText, true).bytes(), half(opContinuation, true).bytes()...), 0x80))
+		})
 		if msg, err := tr.ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %d bytes, %v, want io.ErrUnexpectedEOF", len(msg), err)
 		}

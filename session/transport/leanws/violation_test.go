@@ -83,10 +83,12 @@ func TestViolationsAreTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tr, server := pair(t)
-			if code, err := told(t, tr, server, test.wire); code != test.code {
-				t.Errorf("the peer was told %d, want %d: %v", code, test.code, err)
-			}
+			synctest.Test(t, func(t *testing.T) { // which ends if both wait
+				tr, server := pair(t)
+				if code, err := told(t, tr, server, test.wire); code != test.code {
+					t.Errorf("the peer was told %d, want %d: %v", code, test.code, err)
+				}
+			})
 		})
 	}
 }
