@@ -205,13 +205,13 @@ func (m *moody) call(c *rpc.Conn, rng *rand.Rand, method string) {
 	if rng.IntN(20) == 0 {
 		params = append(params, string(make([]byte, 20<<10)))
 	}
-	got, err := exchange(ctx, c, method, params, rng.IntN(2) == 0)
+	got, err := exchange(ctx, c, rng, method, params)
 	m.judge(err, isPatient, method, params, got)
 }
 
 // exchange makes a call in one of the ways that there are, and decodes the answer.
-func exchange(ctx context.Context, c *rpc.Conn, method string, params []string, sends bool) (got []string, err error) {
-	if !sends {
+func exchange(ctx context.Context, c *rpc.Conn, rng *rand.Rand, method string, params []string) (got []string, err error) {
+	if rng.IntN(2) == 0 {
 		err = c.Call(ctx, method, params, &got)
 		return got, err
 	}

@@ -179,14 +179,15 @@ func (c *Conn) abandon(cl *call, reason error) error {
 func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
 	for {
 		s, err := cl.signal(ctx)
-		switch {
-		case err != nil && c.withdraw(cl):
-			return cl.unanswered(NotSent, err)
-		case err != nil || s == signalTaken:
+		if err != nil {
+			return c.takeBack(cl, err)
+		}
+		switch s {
+		case signalTaken:
 			return nil
-		case s == signalWrite:
+		case signalWrite:
 			c.write(ctx, cl)
-		case s == signalDone:
+		case signalDone:
 			if ce, ok := errors.AsType[*CallError](cl.err); ok && ce.Outcome == NotSent {
 				return ce
 			}
@@ -194,4 +195,12 @@ func (c *Conn) awaitTaken(ctx context.Context, cl *call) error {
 			return nil
 		}
 	}
+}
+
+// takeBack ends a call whose caller leaves Send, unless its frame has been taken: then it has been sent.
+func (c *Conn) takeBack(cl *call, reason error) error {
+	if c.withdraw(cl) {
+		return cl.unanswered(NotSent, reason)
+	}
+	return nil
 }
