@@ -71,7 +71,7 @@ func metrics(b *testing.B) provided {
 		telemetry.WithMeterProvider(provider), telemetry.WithTracerProvider(nooptrace.NewTracerProvider()),
 	}, func(b *testing.B, calls int) {
 		b.Helper()
-		if n := measuredCalls(b, reader); n < uint64(calls) { //nolint:gosec // a count
+		if n := measuredCalls(b, reader); n < uint64(calls) {
 			b.Fatalf("%v: %d of %d calls are in the metrics", errNothing, n, calls)
 		}
 	}}
