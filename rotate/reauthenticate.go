@@ -79,15 +79,14 @@ func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s member) (S
 	if hook := r.cfg.Hooks.BeforeReauthenticate; hook != nil {
 		r.notify(ctx, "BeforeReauthenticate", func(ctx context.Context) { hook(ctx, s.Name()) })
 	}
-	report := SessionReport{Name: s.Name(), Wave: wave}
-	started := time.Now()
+	report := SessionReport{Name: s.Name(), Wave: wave, Started: time.Now()}
 	step, ended := r.observe(ctx, Step{Kind: StepReauthenticate, Session: s.Name()})
 	err := r.bring(step, s)
 	if err == nil {
 		report.Channels, err = r.compare(step, s)
 	}
 	ended(err)
-	report.Duration = time.Since(started)
+	report.Duration, report.Generation = time.Since(report.Started), s.Generation()
 	report.Err = text(err)
 	if hook := r.cfg.Hooks.AfterReauthenticate; hook != nil {
 		r.notify(ctx, "AfterReauthenticate", func(ctx context.Context) { hook(ctx, report) })

@@ -59,9 +59,12 @@ type StepReport struct {
 type SessionReport struct {
 	Name     string          `json:"name"`
 	Wave     int             `json:"wave"` // counted from 0, which is the canary's
+	Started  time.Time       `json:"started"`
 	Duration time.Duration   `json:"duration"`
 	Err      string          `json:"error,omitempty"`
 	Channels []ChannelReport `json:"channels"`
+	// Generation is that of the secret with which the session was authenticated at the end, 0 if it had no connection.
+	Generation uint64 `json:"generation"`
 }
 
 // ChannelReport compares a channel's counters before the reset and after the re-authentication.

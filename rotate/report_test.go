@@ -1,8 +1,8 @@
 package rotate_test
 
 import (
+	"bytes"
 	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,8 +26,16 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		var back rotate.Report
-		if err := json.Unmarshal(text, &back); err != nil || back.ID != report.ID || !reflect.DeepEqual(back.Sessions, report.Sessions) {
-			t.Errorf("%v after JSON: %v", err, back)
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.Marshal(back); err != nil || !bytes.Equal(again, text) {
+			t.Errorf("after JSON (%v):\n%s\nbefore:\n%s", err, again, text)
+		}
+		for i, generation := range []uint64{2, 1} { // the first session took the new secret, the second did not
+			if s := back.Sessions[i]; s.Generation != generation || s.Started.Before(back.Started) || s.Started.After(back.Started.Add(back.Duration)) {
+				t.Errorf("session %s: generation %d, want %d; started at %v", s.Name, s.Generation, generation, s.Started)
+			}
 		}
 		for _, want := range []string{
 			report.ID, "degraded", "key 3", clientID, "generation 1", "to 2", report.NewFingerprint, "verify", "session s0: wave 0",
