@@ -9,23 +9,27 @@ import (
 	"time"
 )
 
-// summary is how long calls took. With fewer than a hundred, the 99th percentile is the longest.
+// summary is how long calls took that did not fail: what was refused or not sent at once would look fast. With fewer than a
+// hundred, the 99th percentile is the longest.
 type summary struct {
 	Calls, Failed int
-	P50, P99, Max time.Duration
+	P50, P99, Max time.Duration // 0 if all failed
 }
+
+func (s summary) answered() bool { return s.Calls > s.Failed }
 
 func summarise(calls []Call) summary {
 	s := summary{Calls: len(calls)}
-	if len(calls) == 0 {
-		return s
-	}
-	took := make([]time.Duration, len(calls))
-	for i, c := range calls {
-		took[i] = c.Took
+	took := make([]time.Duration, 0, len(calls))
+	for _, c := range calls {
 		if c.Failed {
 			s.Failed++
+		} else {
+			took = append(took, c.Took)
 		}
+	}
+	if len(took) == 0 {
+		return s
 	}
 	slices.Sort(took)
 	at := func(share float64) time.Duration { return took[min(int(share*float64(len(took))), len(took)-1)] }
@@ -121,18 +125,19 @@ func (s scale) ticks(f *figure) {
 
 // latencies draws the percentiles over time, with their names at the right end.
 func (f *figure) latencies(buckets []bucket, a axis, top, bottom float64) {
-	if len(buckets) == 0 {
-		f.text((plotLeft+plotRight)/2, (top+bottom)/2, "none", "no calls")
-		return
-	}
-	s := newScale(buckets, top, bottom)
-	s.ticks(f)
 	for _, b := range buckets {
 		if b.Failed > 0 {
 			hint := fmt.Sprintf("%d of %d calls failed", b.Failed, b.Calls)
 			f.bar(a.x(b.From), a.x(b.From+b.Width), band{bottom - 4, 4}, "failed", hint)
 		}
 	}
+	buckets = slices.DeleteFunc(slices.Clone(buckets), func(b bucket) bool { return !b.answered() })
+	if len(buckets) == 0 {
+		f.text((plotLeft+plotRight)/2, (top+bottom)/2, "none", "no call was answered")
+		return
+	}
+	s := newScale(buckets, top, bottom)
+	s.ticks(f)
 	p50 := func(b bucket) time.Duration { return b.P50 }
 	p99 := func(b bucket) time.Duration { return b.P99 }
 	f.Paths = append(f.Paths, path{curve(buckets, a, s, p99), "p99"}, path{curve(buckets, a, s, p50), "p50"})

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func write(t testing.TB, p htmlreport.Page) string {
+func write(t *testing.T, p htmlreport.Page) string {
 	t.Helper()
 	var b strings.Builder
 	if err := htmlreport.Write(&b, p); err != nil {
@@ -77,7 +77,7 @@ func TestNothingFromOutside(t *testing.T) {
 }
 
 // elements parses a page as XML, which is stricter than HTML, and returns what it consists of.
-func elements(t testing.TB, page string) []xml.StartElement {
+func elements(t *testing.T, page string) []xml.StartElement {
 	t.Helper()
 	var found []xml.StartElement
 	parse(t, page, func(token xml.Token) {
@@ -88,7 +88,7 @@ func elements(t testing.TB, page string) []xml.StartElement {
 	return found
 }
 
-func parse(t testing.TB, page string, see func(xml.Token)) {
+func parse(t *testing.T, page string, see func(xml.Token)) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(page))
 	for {

@@ -166,7 +166,7 @@ func ended(r rotate.Report) time.Time { return r.Started.Add(r.Duration) }
 
 func newPhaseRow(name string, s summary) phaseRow {
 	row := phaseRow{Name: name, Calls: s.Calls, Failed: s.Failed}
-	if s.Calls > 0 {
+	if s.answered() {
 		row.P50, row.P99, row.Most = millis(s.P50), millis(s.P99), millis(s.Max)
 	}
 	return row
