@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/rotate/htmlreport"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -34,7 +35,7 @@ type caller struct {
 	open   []placed
 	calls  calls
 	orders orders
-	took   [phases][]time.Duration
+	made   [phases][]htmlreport.Call
 	broken []string
 }
 
@@ -156,7 +157,7 @@ func (c *caller) call(method string, params, result any) error {
 		at, began := c.phase.Load(), time.Now()
 		err := c.session.Call(ctx, method, params, result)
 		cancel()
-		c.took[at] = append(c.took[at], time.Since(began))
+		c.made[at] = append(c.made[at], htmlreport.Call{Started: began, Took: time.Since(began), Failed: err != nil})
 		c.calls.Total++
 		switch {
 		case err == nil:

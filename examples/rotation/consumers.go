@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/holdfast-ws/holdfast/rotate/htmlreport"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
 // consumer reads one subscription to its end.
 type consumer struct {
-	sub *session.Subscription
+	sub     *session.Subscription
+	session string // its name
 
 	mu       sync.Mutex // protects the fields below
 	received map[string]uint64
-	gaps     int
+	gaps     []htmlreport.Gap
 	broken   []string
 }
 
@@ -30,7 +33,7 @@ func subscribe(ctx context.Context, s *session.Session, market []string) ([]*con
 		if err != nil {
 			return nil, err
 		}
-		consumers = append(consumers, &consumer{sub: sub, received: map[string]uint64{}})
+		consumers = append(consumers, &consumer{sub: sub, session: s.Name(), received: map[string]uint64{}})
 	}
 	return consumers, nil
 }
@@ -44,10 +47,10 @@ func (c *consumer) run(ctx context.Context) {
 func (c *consumer) note(n session.Notification, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, isGap := errors.AsType[*session.GapError](err)
+	gap, isGap := errors.AsType[*session.GapError](err)
 	switch {
 	case isGap:
-		c.gaps++
+		c.gaps = append(c.gaps, htmlreport.Gap{At: time.Now(), Session: c.session, Channel: gap.Channel, Reason: string(gap.Reason)})
 	case errors.Is(err, session.ErrClosed):
 	case err != nil:
 		c.broken = append(c.broken, fmt.Sprintf("subscription: %v", err))
@@ -57,14 +60,14 @@ func (c *consumer) note(n session.Notification, err error) {
 }
 
 // tally adds up what all consumers have received, channel by channel.
-func tally(consumers []*consumer) (received map[string]uint64, gaps int, broken []string) {
+func tally(consumers []*consumer) (received map[string]uint64, gaps []htmlreport.Gap, broken []string) {
 	received = map[string]uint64{}
 	for _, c := range consumers {
 		c.mu.Lock()
 		for channel, n := range c.received {
 			received[channel] += n
 		}
-		gaps += c.gaps
+		gaps = append(gaps, c.gaps...)
 		broken = append(broken, c.broken...)
 		c.mu.Unlock()
 	}

@@ -3,15 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rotate/htmlreport"
 )
 
 // count adds up what happened, before the sessions are closed.
 func (s *stage) count(found *result) {
 	found.Channels = s.channels()
-	took := [phases][]time.Duration{}
+	made := [phases][]htmlreport.Call{}
 	for _, c := range s.callers {
 		found.Calls.Total += c.calls.Total
 		found.Calls.OK += c.calls.OK
@@ -23,8 +23,8 @@ func (s *stage) count(found *result) {
 		found.Orders.Reconciled += c.orders.Reconciled
 		found.Orders.Unresolved += c.orders.Unresolved
 		found.Broken = append(found.Broken, c.broken...)
-		for i := range took {
-			took[i] = append(took[i], c.took[i]...)
+		for i := range made {
+			made[i] = append(made[i], c.made[i]...)
 		}
 		for n := 1; n <= c.seq; n++ {
 			if s.exchange.Executed(fmt.Sprintf("caller-%d-%d", c.id, n)) > 1 {
@@ -36,18 +36,19 @@ func (s *stage) count(found *result) {
 		found.Calls.Retried += one.Stats().Resent
 	}
 	found.LatencyMicros = map[string]latency{
-		"before": percentiles(took[before]), "during": percentiles(took[during]), "after": percentiles(took[after]),
+		"before": percentiles(made[before]), "during": percentiles(made[during]), "after": percentiles(made[after]),
 	}
 	received, gaps, broken := tally(s.consumers)
 	found.Notifications = compare(s.exchange.PublishedAll(), received)
-	found.Notifications.Gaps = gaps
+	found.Notifications.Gaps = len(gaps)
+	found.Reports = s.reports
 	found.Broken = append(found.Broken, broken...)
 }
 
 // search looks for every secret that existed in every byte that the run put out.
 func (s *stage) search(ctx context.Context, found *result) error {
 	found.Spans = s.evidence.spanCounts()
-	text, err := s.evidence.text(ctx, s.reports, s.rotated, found)
+	text, err := s.evidence.text(ctx, s.rotated, found)
 	if err != nil {
 		return err
 	}

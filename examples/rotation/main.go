@@ -4,6 +4,7 @@
 //
 //	go run ./examples/rotation
 //	go run ./examples/rotation -behaviour sockets-closed -json
+//	go run ./examples/rotation -report rotation.html
 package main
 
 import (
@@ -30,6 +31,7 @@ type options struct {
 	rotations int
 	phase     time.Duration
 	pace      time.Duration
+	report    string
 	json      bool
 	verbose   bool
 }
@@ -77,6 +79,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&opts.rotations, "rotations", 3, "how often the key is turned")
 	flags.DurationVar(&opts.phase, "phase", 1500*time.Millisecond, "how long to run before, between and after rotations")
 	flags.DurationVar(&opts.pace, "pace", 20*time.Millisecond, "how often each caller calls")
+	flags.StringVar(&opts.report, "report", "", "write the rotations, drawn over time, to this HTML file")
 	flags.BoolVar(&opts.json, "json", false, "print one JSON object instead of the account")
 	flags.BoolVar(&opts.verbose, "v", false, "print the log to standard error")
 	if err := flags.Parse(args); err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ func TestEveryPromiseIsKept(t *testing.T) {
 			opts := options{
 				behaviour: behaviour, transport: "lean", sessions: 2, channels: 20, callers: 8, rotations: 2,
 				phase: 300 * time.Millisecond, pace: 10 * time.Millisecond,
+				report: filepath.Join(t.TempDir(), "rotation.html"),
 			}
 			found, err := run(t.Context(), opts, io.Discard)
 			if err != nil {
@@ -26,6 +29,11 @@ func TestEveryPromiseIsKept(t *testing.T) {
 			if !found.Kept || found.Channels != opts.channels {
 				t.Error(account.String())
 			}
+			page, err := os.ReadFile(opts.report)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareReport(t, found, string(page), account.String())
 		})
 	}
 }

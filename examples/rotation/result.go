@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/htmlreport"
 )
 
 // result is what a run found, as -json prints it.
@@ -26,6 +29,7 @@ type result struct {
 	SecretsSearched int                `json:"secrets_searched"`
 	SecretSightings int                `json:"secret_sightings"`
 	Goroutines      goroutines         `json:"goroutines"`
+	Reports         []rotate.Report    `json:"reports"`
 	Broken          []string           `json:"broken,omitempty"`
 	Kept            bool               `json:"kept"`
 }
@@ -67,9 +71,13 @@ type goroutines struct {
 }
 
 // percentiles are exact: the run is short enough to keep every latency.
-func percentiles(took []time.Duration) latency {
-	if len(took) == 0 {
+func percentiles(calls []htmlreport.Call) latency {
+	if len(calls) == 0 {
 		return latency{}
+	}
+	took := make([]time.Duration, 0, len(calls))
+	for _, c := range calls {
+		took = append(took, c.Took)
 	}
 	slices.Sort(took)
 	at := func(q float64) float64 {

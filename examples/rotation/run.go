@@ -79,7 +79,10 @@ func run(ctx context.Context, opts options, account io.Writer) (*result, error) 
 	}
 	s.judge(found)
 	found.account(account)
-	return found, nil
+	if opts.report != "" {
+		err = s.writeReport(opts.report, found)
+	}
+	return found, err
 }
 
 func (s *stage) tell(format string, args ...any) { _, _ = fmt.Fprintf(s.account, format+"\n", args...) }
