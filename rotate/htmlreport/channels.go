@@ -57,12 +57,15 @@ func kept(c rotate.ChannelReport) bool { return c.After.Channel != "" && c.Gaps 
 // proof says how it is known what became of a channel.
 func proof(c rotate.ChannelReport) string {
 	var parts []string
+	joined := "; "
 	switch {
 	case c.After.Channel == "":
 	case c.Gaps > 0:
 		parts = append(parts, count(c.Gaps, "gap", "gaps")+" announced")
+		joined = "; since then "
 	case c.Breaks > 0:
 		parts = append(parts, "chain of change ids broken")
+		joined = "; since then "
 	case c.After.Snapshots > 0:
 		parts = append(parts, "chain of change ids unbroken")
 	default:
@@ -74,5 +77,5 @@ func proof(c rotate.ChannelReport) string {
 	if c.Note != "" {
 		parts = append(parts, c.Note)
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, joined)
 }

@@ -80,12 +80,12 @@ func channelsOf(i int) []rotate.ChannelReport {
 func degradedSample(sessions int) htmlreport.Page {
 	p := sample(sessions)
 	r := &p.Reports[0]
+	first := &r.Sessions[0].Channels[0]
+	first.Gaps, first.After.Gaps, first.After.Epoch = 1, 1, 2
 	last := &r.Sessions[len(r.Sessions)-1]
 	last.Err, last.Generation, last.Channels = "rotate: re-authenticate: session: connection lost", 41, nil
 	r.Outcome, r.Err = rotate.Degraded, "rotate: the new secret is stored and published, but sessions "+last.Name+" have not re-authenticated"
 	r.Steps[3].Err = "rotate: reset: challenge"
-	first := &r.Sessions[0].Channels[0]
-	first.Gaps, first.After.Gaps, first.After.Epoch = 1, 1, 2
 	p.Gaps = []htmlreport.Gap{{At: noon.Add(25 * ms), Session: "session-1", Reason: "reconnect"}}
 	p.Calls = append(p.Calls, htmlreport.Call{Started: noon.Add(26 * ms), Took: 9 * ms, Failed: true})
 	return p

@@ -48,14 +48,27 @@ func count[N int | uint64](n N, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+// firstWide is where scripts begin whose letters are about twice as wide.
+const firstWide = 0x1100
+
 // shorten makes a name fit a label; the whole name is in a table.
 func shorten(s string) string {
 	const most = 20
 	runes := []rune(s)
-	if len(runes) <= most {
+	width, fits := 0, 0
+	for i, r := range runes {
+		width++
+		if r >= firstWide {
+			width++
+		}
+		if width < most {
+			fits = i + 1
+		}
+	}
+	if width <= most {
 		return s
 	}
-	return string(runes[:most-1]) + "…"
+	return string(runes[:fits]) + "…"
 }
 
 // headline says what happened in one sentence.

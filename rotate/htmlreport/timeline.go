@@ -151,7 +151,7 @@ func (t *timeline) lane(s rotate.SessionReport, gaps []Gap) {
 	x1, x2 := t.axis.x(began), t.axis.x(began+s.Duration.Seconds())
 	busy, note, class := "busy", human(s.Duration)+wave(s.Wave), "note"
 	if s.Err != "" {
-		busy, note, class = "fail", note+", failed", "note wrong"
+		busy, note, class = "fail", "failed after "+human(s.Duration), "note wrong"
 	}
 	in := t.row(s.Name, note, class)
 	t.bar(plotLeft, x1, in, "old", fmt.Sprintf("%s: generation %d", s.Name, t.report.OldGeneration))
