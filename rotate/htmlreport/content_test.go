@@ -45,6 +45,9 @@ func TestContinuity(t *testing.T) {
 				t.Errorf("%s: no %q", name, want)
 			}
 		}
+		if strings.Contains(page, "184467440737095516") {
+			t.Errorf("%s: messages before nothing", name)
+		}
 		if strings.Contains(page, `<details open="open">`) == c.kept {
 			t.Errorf("%s: what was interrupted is open to the reader, what was not is not", name)
 		}

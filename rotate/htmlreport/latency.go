@@ -91,7 +91,7 @@ type scale struct {
 func newScale(buckets []bucket, top, bottom float64) scale {
 	s := scale{low: math.Inf(1), high: 0, top: top, bottom: bottom}
 	for _, b := range buckets {
-		s.low = min(s.low, max(b.P50.Seconds(), 1e-6))
+		s.low = min(s.low, b.P50.Seconds())
 		s.high = max(s.high, b.P99.Seconds())
 	}
 	s.high = nice(s.high)
