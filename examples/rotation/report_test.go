@@ -34,7 +34,9 @@ func compareReport(t *testing.T, found *result, page, account string) {
 			t.Errorf("no %q on the page", want)
 		}
 	}
-	millis := func(d time.Duration) string { return fmt.Sprintf(`<td class="n">%.3f</td>`, float64(d)/float64(time.Millisecond)) }
+	millis := func(d time.Duration) string {
+		return fmt.Sprintf(`<td class="n">%.3f</td>`, float64(d)/float64(time.Millisecond))
+	}
 	if !strings.HasSuffix(account, "Every promise was kept.\n") || len(said.Reports) != found.Rotations {
 		t.Errorf("%d reports of %d rotations; %s", len(said.Reports), found.Rotations, account)
 	}

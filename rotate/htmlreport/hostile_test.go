@@ -119,8 +119,10 @@ func FuzzNumbers(f *testing.F) {
 		p.Reports = append(p.Reports, rotate.Report{Started: at, Duration: time.Duration(lasted)})
 		p.Gaps[0].At = at
 		p.Calls = []htmlreport.Call{
-			{Started: at, Took: time.Duration(lasted)}, {Started: at, Failed: true},
-			{Started: time.Unix(0, offset), Took: time.Duration(took)}, {Started: time.Unix(0, offset), Failed: true},
+			{Started: at, Took: time.Duration(lasted)},
+			{Started: at, Failed: true},
+			{Started: time.Unix(0, offset), Took: time.Duration(took)},
+			{Started: time.Unix(0, offset), Failed: true},
 			{Started: r.Started, Failed: true},
 		}
 		page := write(t, p)
