@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
@@ -20,7 +21,8 @@ var (
 )
 
 // A Store is the durable home of a key's secret, with compare-and-swap on its version. It is safe for concurrent use, by
-// several processes too.
+// several processes too. A ctx that has ended fails Load and Save with its error, and changes nothing. No error quotes a
+// record. Package storetest holds a Store against this contract.
 type Store interface {
 	// Load returns the record as it stands, or an error that matches [ErrNotFound] or [ErrCorrupt].
 	Load(ctx context.Context) (Record, error)
@@ -28,8 +30,8 @@ type Store interface {
 	// now. It ignores record.Version. When it returns nil the record is durable: it survives the loss of power. An error
 	// that matches [ErrConflict] has changed nothing; after any other the record may be the old one or the new one.
 	Save(ctx context.Context, record Record, ifVersion uint64) (version uint64, err error)
-	// Watch yields the record as it stands, and then each newer one that is seen; some may be skipped. An error in the stream
-	// does not end it. It ends with ctx.
+	// Watch yields the record as it stands, and then each newer one that is seen; some may be skipped, the last one never is.
+	// An error in the stream does not end it; an empty store may yield one that matches [ErrNotFound]. It ends with ctx.
 	Watch(ctx context.Context) iter.Seq2[Record, error]
 }
 
@@ -78,4 +80,16 @@ type Lease struct {
 // Credentials returns the record's current credentials, for [NewKeyring].
 func (r Record) Credentials() session.Credentials {
 	return session.Credentials{ClientID: r.ClientID, Secret: r.Current.Secret, Generation: r.Current.Generation}
+}
+
+// Clone returns a copy that shares no memory with r but its secrets, which are immutable.
+func (r Record) Clone() Record {
+	r.Candidates = slices.Clone(r.Candidates)
+	if r.Intent != nil {
+		r.Intent = new(*r.Intent)
+	}
+	if r.Lease != nil {
+		r.Lease = new(*r.Lease)
+	}
+	return r
 }

@@ -1,0 +1,95 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// canary is in every secret: where it is found, a secret was printed.
+const canary = "STORETEST-CANARY"
+
+func secret(of string, n uint64) session.Secret {
+	return session.NewSecret(fmt.Appendf(nil, "%s-%s-%d", canary, of, n))
+}
+
+// began is to the nanosecond, and not in the local time zone.
+var began = time.Date(2025, 6, 7, 8, 9, 10, 123456789, time.UTC)
+
+// made is a record whose every field says n, so that a mixture of two is seen.
+func made(n uint64) rotate.Record {
+	at := began.Add(time.Duration(n) * time.Second)
+	record := rotate.Record{
+		KeyID:    int64(n),
+		ClientID: fmt.Sprintf("client-%d", n),
+		Current:  rotate.Candidate{Secret: secret("current", n), Generation: n, Rotation: fmt.Sprintf("rotation-%d", n), Received: at},
+		Intent:   &rotate.Intent{ID: fmt.Sprintf("intent-%d", n), Epoch: n, Started: at, OldFingerprint: fmt.Sprintf("%08x", n)},
+		Lease:    &rotate.Lease{Owner: fmt.Sprintf("owner-%d", n), Epoch: n, Expires: at.Add(time.Minute)},
+	}
+	for i := range n%3 + 1 {
+		record.Candidates = append(record.Candidates, rotate.Candidate{
+			Secret: secret(fmt.Sprintf("candidate-%d", i), n), Generation: n + i, Rotation: fmt.Sprintf("rotation-%d", n), Received: at,
+		})
+	}
+	return record
+}
+
+// differences names the fields in which two records differ, apart from the version, and prints no secret.
+func differences(got, want rotate.Record) []string {
+	var found []string
+	note := func(field string, got, want any) {
+		found = append(found, fmt.Sprintf("%s is %v, not %v", field, got, want))
+	}
+	if got.KeyID != want.KeyID {
+		note("KeyID", got.KeyID, want.KeyID)
+	}
+	if got.ClientID != want.ClientID {
+		note("ClientID", got.ClientID, want.ClientID)
+	}
+	if !sameCandidate(got.Current, want.Current) {
+		note("Current", name(got.Current), name(want.Current))
+	}
+	if !slices.EqualFunc(got.Candidates, want.Candidates, sameCandidate) {
+		note("Candidates", names(got.Candidates), names(want.Candidates))
+	}
+	if !sameIntent(got.Intent, want.Intent) {
+		note("Intent", got.Intent, want.Intent)
+	}
+	if !sameLease(got.Lease, want.Lease) {
+		note("Lease", got.Lease, want.Lease)
+	}
+	return found
+}
+
+func sameCandidate(a, b rotate.Candidate) bool {
+	return a.Secret.Equal(b.Secret) && a.Generation == b.Generation && a.Rotation == b.Rotation && a.Received.Equal(b.Received)
+}
+
+func sameIntent(a, b *rotate.Intent) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ID == b.ID && a.Epoch == b.Epoch && a.Started.Equal(b.Started) && a.OldFingerprint == b.OldFingerprint
+}
+
+func sameLease(a, b *rotate.Lease) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Owner == b.Owner && a.Epoch == b.Epoch && a.Expires.Equal(b.Expires)
+}
+
+func name(c rotate.Candidate) string {
+	return fmt.Sprintf("%s/%d/%s/%v", c.Secret.Fingerprint(), c.Generation, c.Rotation, c.Received)
+}
+
+func names(list []rotate.Candidate) []string {
+	said := make([]string, 0, len(list))
+	for _, c := range list {
+		said = append(said, name(c))
+	}
+	return said
+}
