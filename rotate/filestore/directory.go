@@ -6,41 +6,22 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 )
 
-// directory is the directory of the file, held open: what is done in it cannot be led elsewhere by a link.
+// directory is the file and what stands beside it.
 type directory struct {
-	root  *os.Root
-	path  string // of the file, for errors
-	name  string // of the file in the directory
-	fault func(point string) error
+	disk disk
+	path string // of the file, for errors
+	name string // of the file in the directory
 }
 
-func openDirectory(path string, fault func(string) error) (*directory, error) {
-	dir, name := filepath.Split(path)
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("filestore: %s: directory: %w", path, err)
-	}
-	d := &directory{root: root, path: path, name: name, fault: fault}
-	info, err := root.Stat(".")
-	if err == nil {
-		err = checkDirectory(info)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("filestore: %s: %w", dir, err), root.Close())
-	}
-	return d, nil
-}
-
-func (d *directory) close() error { return d.wrap("close", d.root.Close()) }
-
-// The names of the lock and of the file that is being written. The latter is fixed, so that what a crash left is found.
-func (d *directory) lockName() string { return "." + d.name + ".lock" }
-func (d *directory) newName() string  { return "." + d.name + ".new" }
+// The names of the lock and of the files that are being written. They are fixed, so that what a crash left is found.
+func (d *directory) lockName() string    { return "." + d.name + ".lock" }
+func (d *directory) newName() string     { return "." + d.name + ".new" }
+func (d *directory) againName() string   { return "." + d.name + ".again" }
+func (d *directory) reserveName() string { return "." + d.name + ".reserve" }
 
 // wrap names the file and what was done to it.
 func (d *directory) wrap(what string, err error) error {
@@ -48,13 +29,6 @@ func (d *directory) wrap(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("filestore: %s: %s: %w", d.path, what, err)
-}
-
-func (d *directory) reach(point string) error {
-	if d.fault == nil {
-		return nil
-	}
-	return d.fault(point)
 }
 
 // load returns the record in the file.
@@ -71,14 +45,14 @@ func (d *directory) load() (rotate.Record, error) {
 
 // read reads one of the directory's files.
 func (d *directory) read(name string) (record rotate.Record, err error) {
-	named, err := d.root.Lstat(name)
+	named, err := d.disk.Lstat(name)
 	if err != nil {
 		return rotate.Record{}, err
 	}
 	if err := checkFile(named); err != nil {
 		return rotate.Record{}, err
 	}
-	f, err := d.root.Open(name)
+	f, err := d.disk.Open(name, os.O_RDONLY)
 	if err != nil {
 		return rotate.Record{}, err
 	}
@@ -108,62 +82,84 @@ func (d *directory) save(record rotate.Record) error {
 		return d.wrap("save", err)
 	}
 	defer clear(text)
-	if err := d.write(text); err != nil {
-		// After a flush that failed nothing is known of the file: the next Save writes another.
-		if gone := d.root.Remove(d.newName()); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
+	if err := d.keepReserve(); err != nil {
+		return d.wrap("save: keep room for the next", err)
+	}
+	if err := d.put(d.newName(), text); err != nil {
 		return d.wrap("save", err)
 	}
-	return d.wrap("save", d.replace())
+	if err := d.disk.Rename(d.newName(), d.name); err != nil {
+		return d.wrap("save", err)
+	}
+	return d.wrap("save", d.disk.Sync())
 }
 
-func (d *directory) write(text []byte) (err error) {
-	if err := d.reach("create"); err != nil {
-		return err
+// put writes a file that is durable when its name is. If there is no room for another one, it takes the reserve.
+func (d *directory) put(name string, text []byte) error {
+	err := d.write(name, os.O_CREATE|os.O_EXCL, text)
+	if err == nil {
+		return nil
 	}
-	f, err := d.root.OpenFile(d.newName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// After a flush that failed nothing is known of the file, and another flush would tell nothing: it has to be another file.
+	if gone := d.remove(name); gone != nil {
+		return errors.Join(err, gone)
+	}
+	if taken := d.disk.Rename(d.reserveName(), name); taken != nil {
+		return errors.Join(err, taken)
+	}
+	if again := d.write(name, 0, text); again != nil {
+		return errors.Join(err, again, d.remove(name))
+	}
+	return nil
+}
+
+// write writes a file from its beginning, and flushes it.
+func (d *directory) write(name string, flag int, text []byte) (err error) {
+	f, err := d.disk.Open(name, os.O_WRONLY|flag)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := d.reach("write"); err != nil {
-		return err
-	}
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if err := d.reach("sync"); err != nil {
-		return err
+	if flag&os.O_CREATE == 0 {
+		if err := f.Truncate(int64(len(text))); err != nil {
+			return err
+		}
 	}
 	return f.Sync()
 }
 
-// flush makes a new file durable that a crash may have left in memory only.
-func (d *directory) flush() (err error) {
-	f, err := d.root.OpenFile(d.newName(), os.O_RDWR, 0)
+// remove removes a file that may not be there.
+func (d *directory) remove(name string) error {
+	if err := d.disk.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// reserveSize is that of a record with some eighty candidates.
+const reserveSize = 16 << 10
+
+// keepReserve has room on the disk for one more Save: the one that follows a reset must not fail because the disk has filled
+// up since the one before it. Where a file that is written over gets new room, as on btrfs and ZFS, it is of no use.
+func (d *directory) keepReserve() error {
+	info, err := d.disk.Lstat(d.reserveName())
+	switch {
+	case err == nil && info.Size() == reserveSize:
+		return checkFile(info)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := d.remove(d.reserveName()); err != nil {
+		return err
+	}
+	err = d.write(d.reserveName(), os.O_CREATE|os.O_EXCL, make([]byte, reserveSize))
 	if err != nil {
-		return err
+		return errors.Join(err, d.remove(d.reserveName()))
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := d.reach("sync"); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// replace renames the new file over the old one, and makes that durable.
-func (d *directory) replace() error {
-	if err := d.reach("rename"); err != nil {
-		return err
-	}
-	if err := d.root.Rename(d.newName(), d.name); err != nil {
-		return err
-	}
-	if err := d.reach("syncdir"); err != nil {
-		return err
-	}
-	return syncDirectory(d.root)
+	return nil
 }
 
 // finish completes what a crash has interrupted: a new file that is whole may hold the only copy of a secret.
@@ -173,7 +169,7 @@ func (d *directory) finish() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, rotate.ErrCorrupt):
-		return d.wrap("remove what a crash left", d.root.Remove(d.newName()))
+		return d.wrap("remove what a crash left", d.disk.Remove(d.newName()))
 	case err != nil:
 		return d.wrap("what a crash left", err)
 	}
@@ -182,10 +178,27 @@ func (d *directory) finish() error {
 	case err != nil && !errors.Is(err, rotate.ErrNotFound):
 		return err
 	case next.Version == current.Version+1:
-		if err := d.flush(); err != nil {
-			return d.wrap("finish what a crash left", err)
-		}
-		return d.wrap("finish what a crash left", d.replace())
+		return d.wrap("finish what a crash left", d.adopt(next))
 	}
-	return d.wrap("remove what a crash left", d.root.Remove(d.newName()))
+	return d.wrap("remove what a crash left", d.disk.Remove(d.newName()))
+}
+
+// adopt puts a record that a crash left in the place of the old one. It is written once more: nobody knows whether its flush was
+// tried, and has failed.
+func (d *directory) adopt(record rotate.Record) error {
+	text, err := encode(record)
+	if err != nil {
+		return err
+	}
+	defer clear(text)
+	if err := d.remove(d.againName()); err != nil {
+		return err
+	}
+	if err := d.put(d.againName(), text); err != nil {
+		return err
+	}
+	if err := d.disk.Rename(d.againName(), d.name); err != nil {
+		return err
+	}
+	return errors.Join(d.remove(d.newName()), d.disk.Sync())
 }

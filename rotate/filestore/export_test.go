@@ -2,8 +2,22 @@ package filestore
 
 import "github.com/holdfast-ws/holdfast/rotate"
 
-// SetFault has fn called before each step of a Save; its error is the step's.
-func SetFault(s *Store, fn func(point string) error) { s.fault = fn }
+// Disk and File are what a Store works on.
+type (
+	Disk = disk
+	File = file
+)
+
+// SetDisk has the Store work on what wrap makes of its directory.
+func SetDisk(s *Store, wrap func(Disk) Disk) {
+	s.open = func(dir string) (disk, error) {
+		opened, err := openRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(opened), nil
+	}
+}
 
 // Encode and Decode are the file's format.
 func Encode(r rotate.Record) ([]byte, error) { return encode(r) }

@@ -1,12 +1,13 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -24,11 +25,14 @@ var (
 
 // Store is a file that holds one record. It is safe for concurrent use, by several processes too. It holds nothing open.
 type Store struct {
-	path  string
-	fault func(point string) error // nil but in tests
+	// WatchInterval is how often Watch looks at the file; 0 means a second. It is set before the Store is used.
+	WatchInterval time.Duration
+
+	path string
+	open func(dir string) (disk, error)
 
 	mu   sync.Mutex // protects seen
-	seen uint64     // the greatest version loaded or saved
+	seen uint64     // the greatest version that is known to be durable
 }
 
 var _ rotate.Store = (*Store)(nil)
@@ -46,11 +50,11 @@ func Open(path string) (*Store, error) {
 	if !canLock {
 		return nil, fmt.Errorf("filestore: %s: no file locks on this system: %w", path, errors.ErrUnsupported)
 	}
-	d, err := openDirectory(path, nil)
+	d, err := openDirectory(path, openRoot)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{path: path}, d.close()
+	return &Store{path: path, open: openRoot}, d.close()
 }
 
 // errNoSecret refuses a first record that is good for nothing.
@@ -85,25 +89,36 @@ func (s *Store) Load(ctx context.Context) (rotate.Record, error) {
 	return record, err
 }
 
-// load refuses a file that has gone back in time.
+// load refuses a file that has gone back in time. What it returns is durable: whoever has put it there may have died before
+// it was, and what was read must not be undone.
 func (s *Store) load(d *directory) (rotate.Record, error) {
 	record, err := d.load()
 	if err != nil {
 		return rotate.Record{}, err
 	}
-	if seen := s.see(record.Version); record.Version < seen {
+	switch seen := s.saw(); {
+	case record.Version < seen:
 		return rotate.Record{}, fmt.Errorf("filestore: %s: %w: version %d after %d: was a backup restored? start anew to accept it",
 			s.path, ErrRollback, record.Version, seen)
+	case record.Version > seen:
+		if err := d.disk.Sync(); err != nil {
+			return rotate.Record{}, d.wrap("load", err)
+		}
+		s.see(record.Version)
 	}
 	return record, nil
 }
 
-// see returns the greatest version that was seen.
-func (s *Store) see(version uint64) uint64 {
+func (s *Store) saw() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}
+
+func (s *Store) see(version uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = max(s.seen, version)
-	return s.seen
 }
 
 // Save replaces the file; see [rotate.Store]. ctx bounds the wait for the lock.
@@ -126,13 +141,11 @@ func (s *Store) Save(ctx context.Context, record rotate.Record, ifVersion uint64
 	return record.Version, nil
 }
 
-// watchInterval is how often the file is looked at.
-const watchInterval = time.Second
-
-// Watch looks at the file every second; see [rotate.Store]. An error is yielded once, until another takes its place.
+// Watch looks at the file every WatchInterval; see [rotate.Store]. An error is yielded once, until another takes its place.
+// What it reads is the version, not the time of the last change: two changes may have the same.
 func (s *Store) Watch(ctx context.Context) iter.Seq2[rotate.Record, error] {
 	return func(yield func(rotate.Record, error) bool) {
-		ticker := time.NewTicker(watchInterval)
+		ticker := time.NewTicker(cmp.Or(max(s.WatchInterval, 0), time.Second))
 		defer ticker.Stop()
 		var version uint64
 		var told string
@@ -162,7 +175,10 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[rotate.Record, error] {
 
 // locked runs fn while no other process, and no other goroutine, is at the file.
 func (s *Store) locked(ctx context.Context, fn func(*directory) error) (err error) {
-	d, err := openDirectory(s.path, s.fault)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("filestore: %s: %w", s.path, err)
+	}
+	d, err := openDirectory(s.path, s.open)
 	if err != nil {
 		return err
 	}
@@ -182,13 +198,13 @@ func (s *Store) locked(ctx context.Context, fn func(*directory) error) (err erro
 const lockInterval = 5 * time.Millisecond
 
 // lock waits for the lock.
-func (d *directory) lock(ctx context.Context) (*os.File, error) {
+func (d *directory) lock(ctx context.Context) (io.Closer, error) {
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
 	for {
-		f, err := tryLock(d.root, d.lockName())
+		lock, err := d.disk.Lock(d.lockName())
 		if err == nil {
-			return f, nil
+			return lock, nil
 		}
 		if !isLocked(err) {
 			return nil, d.wrap("lock", err)

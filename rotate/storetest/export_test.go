@@ -13,6 +13,7 @@ func Names() []string {
 
 // Check runs one check against what tb stands for.
 func Check(tb testing.TB, name string, opener Opener) {
+	tb.Helper()
 	for _, c := range checks {
 		if c.name == name {
 			c.run(&probe{TB: tb, opener: opener})

@@ -79,7 +79,7 @@ func checkCandidates(p *probe) {
 		for n := range wins {
 			p.change(s, func(r *rotate.Record) {
 				r.Candidates = append(r.Candidates, rotate.Candidate{
-					Secret: secret("added", uint64(racer*wins+n)), Generation: uint64(len(r.Candidates)),
+					Secret: secret("added", racer*wins+n), Generation: uint64(len(r.Candidates)),
 					Rotation: fmt.Sprintf("%d-%d", racer, n), Received: began,
 				})
 			})

@@ -12,7 +12,7 @@ import (
 // canary is in every secret: where it is found, a secret was printed.
 const canary = "STORETEST-CANARY"
 
-func secret(of string, n uint64) session.Secret {
+func secret[N int | uint64](of string, n N) session.Secret {
 	return session.NewSecret(fmt.Appendf(nil, "%s-%s-%d", canary, of, n))
 }
 
@@ -21,9 +21,10 @@ var began = time.Date(2025, 6, 7, 8, 9, 10, 123456789, time.UTC)
 
 // made is a record whose every field says n, so that a mixture of two is seen.
 func made(n uint64) rotate.Record {
-	at := began.Add(time.Duration(n) * time.Second)
+	small := int64(n % 1e6)
+	at := began.Add(time.Duration(small) * time.Second)
 	record := rotate.Record{
-		KeyID:    int64(n),
+		KeyID:    small,
 		ClientID: fmt.Sprintf("client-%d", n),
 		Current:  rotate.Candidate{Secret: secret("current", n), Generation: n, Rotation: fmt.Sprintf("rotation-%d", n), Received: at},
 		Intent:   &rotate.Intent{ID: fmt.Sprintf("intent-%d", n), Epoch: n, Started: at, OldFingerprint: fmt.Sprintf("%08x", n)},

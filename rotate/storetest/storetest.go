@@ -1,8 +1,8 @@
 // Package storetest holds an implementation of [rotate.Store] against its contract. It is for those who write one:
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t testing.TB) storetest.Opener {
-//			path := filepath.Join(t.TempDir(), "key")
+//		storetest.Run(t, func(tb testing.TB) storetest.Opener {
+//			path := filepath.Join(tb.TempDir(), "key")
 //			return func() rotate.Store { ... a store in the file of that name ... }
 //		})
 //	}
@@ -24,7 +24,7 @@ type Opener func() rotate.Store
 
 // Run tests the stores that prepare makes. prepare is called once for each subtest; it makes an empty place and cleans it up
 // by t.Cleanup. The subtests run in parallel, and take some seconds with a Watch that polls.
-func Run(t *testing.T, prepare func(t testing.TB) Opener) {
+func Run(t *testing.T, prepare func(tb testing.TB) Opener) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {

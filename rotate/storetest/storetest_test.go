@@ -31,12 +31,12 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 
 // failures are the checks that a store does not pass; a clock of their own makes patience cheap.
-func failures(t *testing.T, make func(*memstore.Store) rotate.Store) map[string][]string {
+func failures(t *testing.T, open func(*memstore.Store) rotate.Store) map[string][]string {
 	t.Helper()
 	failed := map[string][]string{}
 	for _, name := range storetest.Names() {
 		synctest.Test(t, func(t *testing.T) {
-			s := make(memstore.New())
+			s := open(memstore.New())
 			r := &recorder{TB: t}
 			storetest.Check(r, name, func() rotate.Store { return s })
 			if len(r.said) > 0 {
@@ -64,7 +64,7 @@ func TestBrokenStores(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, check string
-		make        func(*memstore.Store) rotate.Store
+		open        func(*memstore.Store) rotate.Store
 	}{
 		{"lost update", "CompareAndSwap", func(s *memstore.Store) rotate.Store { return lostUpdate{s} }},
 		{"lost candidate", "Candidates", func(s *memstore.Store) rotate.Store { return lostUpdate{s} }},
@@ -104,7 +104,7 @@ func TestBrokenStores(t *testing.T) {
 		{"watch without end", "WatchEnds", watch(endless)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			failed := failures(t, test.make)
+			failed := failures(t, test.open)
 			if failed[test.check] == nil {
 				t.Errorf("passed %s; failed %v", test.check, failed)
 			}

@@ -116,7 +116,10 @@ func checkWatchEnds(p *probe) {
 	}
 	ctx, cancel = p.within()
 	defer cancel()
-	for range s.Watch(ctx) {
+	for _, err := range s.Watch(ctx) {
+		if err != nil {
+			p.Errorf("Watch: %v", err)
+		}
 		break // an iterator that goes on after this panics
 	}
 }

@@ -1,0 +1,125 @@
+package filestore_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// operations is how many operations a Save has at most, with all that follows from a fault.
+const operations = 12
+
+// TestG4Faults fails each operation of a Save in each way, by a process that lives on or dies, and then one of those of the Load that
+// follows, and loses the power in between and after. The store has the old record or the new one, never less than it has reported,
+// and goes on.
+func TestG4Faults(t *testing.T) {
+	t.Parallel()
+	for name, g := range map[string]*rig{"with a reserve": newRig(t, ".key.reserve"), "without": newRig(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tryAll(t, g)
+		})
+	}
+}
+
+func tryAll(t *testing.T, g *rig) {
+	t.Helper()
+	reached := map[operation]int{}
+	trials, fired := 0, 0
+	for n := range operations {
+		for _, kind := range []error{errBroken, errShort, errAfter, errDead} {
+			for m := range operations / 2 {
+				for _, then := range []error{errBroken, errDead} {
+					r := g.attempt(t, fault{n + 1, kind}, fault{m + 1, then}, "")
+					for _, wrong := range r.wrong {
+						t.Error(wrong)
+					}
+					for _, op := range r.model.trace {
+						reached[op]++
+					}
+					trials++
+					fired += r.fired
+				}
+			}
+		}
+	}
+	t.Logf("%d trials, %d faults, %d directories; operations: %v", trials, fired, len(g.known), reached)
+	for _, op := range []operation{opCreate, opWrite, opTruncate, opSync, opRename, opRemove, opSyncDir} {
+		if reached[op] == 0 {
+			t.Errorf("%s was never reached", op)
+		}
+	}
+	if fired < trials/2 {
+		t.Errorf("%d faults in %d trials", fired, trials)
+	}
+}
+
+// TestG4Mutants: a Save without one of its steps is found out, so the trials above see what they are for.
+func TestG4Mutants(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		dropped operation
+		text    string
+	}{
+		{opSync, "damaged"},
+		{opSyncDir, "generation 1 after 2"},
+	} {
+		t.Run(string(test.dropped), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, ".key.reserve").attempt(t, fault{}, fault{}, test.dropped)
+			if !slices.ContainsFunc(r.wrong, func(s string) bool { return strings.Contains(s, test.text) }) {
+				t.Errorf("not found out: %q", r.wrong)
+			}
+		})
+	}
+}
+
+// TestSteps: what another has saved is made durable before anything is built on it, and then the new file before its name.
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ".key.reserve").attempt(t, fault{}, fault{}, "")
+	want := []operation{opSyncDir, opCreate, opWrite, opSync, opRename, opSyncDir}
+	if save := r.model.trace[:len(want)]; !slices.Equal(save, want) || len(r.wrong) > 0 {
+		t.Errorf("%q, %q", save, r.wrong)
+	}
+}
+
+// TestDiskFull: the disk fills up between two Saves. The second one, which may be that of a new secret, has its room; the one after
+// it is refused, and changes nothing.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	s := create(t, path)
+	m := newModel(t, filepath.Dir(path))
+	m.serve(s)
+	full := func(op operation) error {
+		if op == opCreate {
+			return fmt.Errorf("full: %w", errShort)
+		}
+		return nil
+	}
+	m.before = full
+	if _, err := s.Save(t.Context(), record(2), 1); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(m.trace[1:], opCreate) {
+		t.Errorf("%q", m.trace)
+	}
+	for _, image := range m.images() {
+		if got := generation(t, open(t, restore(t, image))); got != 2 {
+			t.Errorf("generation %d after the loss of power", got)
+		}
+	}
+	if _, err := s.Save(t.Context(), record(3), 2); !isInjected(err) || !strings.Contains(err.Error(), "room") {
+		t.Errorf("without a reserve: %v", err)
+	}
+	if got := generation(t, s); got != 2 {
+		t.Errorf("generation %d", got)
+	}
+	m.before = nil
+	if _, err := s.Save(t.Context(), record(3), 2); err != nil {
+		t.Error(err)
+	}
+}
