@@ -1,0 +1,142 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Follower keeps the sessions of a process in step with a store in which other processes rotate. It is the credential source of
+// these sessions: before each authentication it looks into the store, so that a connection that is lost in the middle of
+// another's rotation comes back with the new secret. And while Run runs it has the sessions that are connected take each new
+// generation as it appears. It never rotates. A Follower is safe for concurrent use.
+type Follower struct {
+	// shell has the configuration and the steps that following shares with rotating; it never flies.
+	shell Rotator
+}
+
+var _ session.CredentialSource = (*Follower)(nil)
+
+// NewFollower returns a Follower. Of the Config it uses Keyring and Store, which are needed, Sessions, Logger, WaveSize,
+// SessionTimeout and StoreTimeout. Its error matches [ErrConfig].
+func NewFollower(cfg Config) (*Follower, error) {
+	switch {
+	case cfg.Keyring == nil:
+		return nil, fmt.Errorf("%w: Keyring: is nil: make one with NewKeyring", ErrConfig)
+	case cfg.Store == nil:
+		return nil, fmt.Errorf("%w: Store: is nil: open one with filestore.Open", ErrConfig)
+	}
+	cfg = cfg.withDefaults()
+	return &Follower{shell: Rotator{cfg: cfg, journal: journal{cfg.Store, cfg.StoreTimeout}}}, nil
+}
+
+// Credentials returns the newest credentials that the store and the keyring have. While a rotation is under way it waits for
+// the end of that, of its lease, or of ctx; then it returns ctx's error. A store that cannot be read is logged, and what
+// the keyring has is returned.
+func (f *Follower) Credentials(ctx context.Context) (session.Credentials, error) {
+	err := f.catchUp(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return session.Credentials{}, fmt.Errorf("rotate: follow: waiting for a rotation: %w", ctx.Err())
+	case err != nil:
+		f.shell.warn(ctx, "following rotations: the keyring's secret is used", err)
+	}
+	return f.shell.cfg.Keyring.Credentials(ctx)
+}
+
+// followInterval is between two looks at a rotation that an authentication waits for.
+const followInterval = 100 * time.Millisecond
+
+func (f *Follower) catchUp(ctx context.Context) error {
+	for {
+		record, err := f.shell.journal.load(ctx)
+		if errors.Is(err, ErrNotFound) {
+			return nil // nobody has rotated yet
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.take(record); err != nil {
+			return err
+		}
+		if !record.underWay(time.Now()) {
+			return nil
+		}
+		if err := pause(ctx, nil, followInterval); err != nil {
+			return err
+		}
+	}
+}
+
+// underWay reports whether the current secret may be dead while somebody is at work who will say so.
+func (r Record) underWay(now time.Time) bool {
+	return r.Intent != nil && r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
+}
+
+// take publishes what is newer than the keyring's.
+func (f *Follower) take(record Record) error {
+	creds := f.shell.cfg.Keyring.Current()
+	switch {
+	case record.ClientID != creds.ClientID:
+		return fmt.Errorf("%w: the store is of key %s, the keyring of %s", ErrMismatch, record.ClientID, creds.ClientID)
+	case record.Current.Generation == creds.Generation && !record.Current.Secret.Equal(creds.Secret):
+		return fmt.Errorf("%w: two secrets of generation %d: %s in the store, %s in the keyring",
+			ErrMismatch, creds.Generation, record.Current.Secret.Fingerprint(), creds.Secret.Fingerprint())
+	}
+	return f.shell.adopt(record)
+}
+
+// Run has the sessions take each new generation until ctx ends, and returns ctx's error. What goes wrong is logged: an error of
+// the store, a record that is not of the keyring's key, a session that does not re-authenticate, which is tried again when the
+// record changes next and authenticates with the new secret in any case when it has to.
+func (f *Follower) Run(ctx context.Context) error {
+	for record, err := range f.shell.cfg.Store.Watch(ctx) {
+		if err == nil {
+			err = f.follow(ctx, record)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotFound) {
+			f.shell.warn(ctx, "following rotations", err)
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *Follower) follow(ctx context.Context, record Record) error {
+	if err := f.take(record); err != nil {
+		return err
+	}
+	if record.underWay(time.Now()) {
+		return nil // the sessions would wait for its end, which is a change of the record too
+	}
+	r := rotation{Rotator: &f.shell, secret: record.Current}
+	var behind []Session
+	for _, s := range f.shell.cfg.Sessions() {
+		if s.Generation() < record.Current.Generation {
+			behind = append(behind, s)
+		}
+	}
+	if len(behind) == 0 {
+		return nil
+	}
+	errs := make([]error, len(behind))
+	var group errgroup.Group
+	group.SetLimit(f.shell.cfg.WaveSize)
+	for i, s := range behind {
+		group.Go(func() error {
+			errs[i] = r.bring(ctx, s)
+			return errs[i]
+		})
+	}
+	if group.Wait() != nil {
+		return errors.Join(errs...)
+	}
+	f.shell.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "rotation followed",
+		slog.Uint64("generation", record.Current.Generation), slog.Int("sessions", len(behind)))
+	return nil
+}
