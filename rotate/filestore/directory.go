@@ -101,17 +101,20 @@ func (d *directory) put(name string, text []byte) error {
 		return nil
 	}
 	// After a flush that failed nothing is known of the file, and another flush would tell nothing: it has to be another file.
-	if gone := d.remove(name); gone != nil {
-		return errors.Join(err, gone)
+	again := d.disk.Rename(d.reserveName(), name)
+	switch {
+	case again == nil:
+		again = d.write(name, 0, text)
+	case errors.Is(again, fs.ErrNotExist):
+		again = errNoReserve
 	}
-	if taken := d.disk.Rename(d.reserveName(), name); taken != nil {
-		return errors.Join(err, taken)
-	}
-	if again := d.write(name, 0, text); again != nil {
+	if again != nil {
 		return errors.Join(err, again, d.remove(name))
 	}
 	return nil
 }
+
+var errNoReserve = errors.New("no reserve is left")
 
 // write writes a file from its beginning, and flushes it.
 func (d *directory) write(name string, flag int, text []byte) (err error) {

@@ -95,6 +95,15 @@ func (m *model) do(op operation, effect func() error) error {
 	return failure
 }
 
+// whole is a file as it is now, nil if there is none.
+func (m *model) whole(name string) []byte {
+	i, ok := m.names[name]
+	if !ok {
+		return nil
+	}
+	return i.now
+}
+
 // moved notes that the directory has changed.
 func (m *model) moved() { m.history = append(m.history, maps.Clone(m.names)) }
 

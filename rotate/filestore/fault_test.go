@@ -49,6 +49,7 @@ type trial struct {
 	model *model
 	least uint64 // what was reported durable, or loaded
 	fired int    // faults
+	left  bool   // a whole record of generation 2 was left beside the old one
 	wrong []string
 }
 
@@ -99,6 +100,9 @@ func (g *rig) attempt(t *testing.T, first, second fault, deaf operation) *trial 
 		r.least = 2
 	}
 	r.powerLoss("after Save")
+
+	left, err := filestore.Decode(m.whole(".key.new"))
+	r.left = err == nil && left.Version == 2
 
 	// The process, or the one that comes after it, looks at what is left.
 	s = open(t, path)
@@ -195,6 +199,9 @@ func (r *trial) goOn(s *filestore.Store) {
 		return
 	}
 	r.least = r.check("Load without faults", got)
+	if r.left && r.least != 2 {
+		r.errorf("what was left is lost, without a loss of power")
+	}
 	if _, err := s.Save(r.t.Context(), record(got.Version+1), got.Version); err != nil {
 		r.errorf("Save without faults: %v", err)
 		return
