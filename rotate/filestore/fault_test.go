@@ -24,7 +24,7 @@ type fault struct {
 }
 
 // inject has the fault happen, and returns a function that reports whether the process is dead.
-func (m *model) inject(fired *int, f fault) (dead func() bool) {
+func (m *model) inject(fired *bool, f fault) (dead func() bool) {
 	var died bool
 	count := 0
 	m.before = func(operation) error {
@@ -34,7 +34,7 @@ func (m *model) inject(fired *int, f fault) (dead func() bool) {
 		if count++; count != f.n {
 			return nil
 		}
-		*fired++
+		*fired = true
 		died = errors.Is(f.kind, errDead)
 		return f.kind
 	}
@@ -48,7 +48,8 @@ type trial struct {
 	what  string
 	model *model
 	least uint64 // what was reported durable, or loaded
-	fired int    // faults
+	first bool   // the fault of the Save happened
+	then  bool   // and that of the Load
 	left  bool   // a whole record of generation 2 was left beside the old one
 	wrong []string
 }
@@ -91,7 +92,7 @@ func (g *rig) attempt(t *testing.T, first, second fault, deaf operation) *trial 
 	s := open(t, path)
 	m := newModel(t, filepath.Dir(path))
 	r := &trial{rig: g, t: t, what: fmt.Sprintf("%v, then %v", first, second), model: m, least: 1}
-	dead := m.inject(&r.fired, first)
+	dead := m.inject(&r.first, first)
 	m.deaf, m.trace = deaf, nil
 	m.serve(s)
 	_, err := s.Save(t.Context(), record(2), 1)
@@ -107,14 +108,14 @@ func (g *rig) attempt(t *testing.T, first, second fault, deaf operation) *trial 
 	// The process, or the one that comes after it, looks at what is left.
 	s = open(t, path)
 	m.serve(s)
-	dead = m.inject(&r.fired, second)
+	dead = m.inject(&r.then, second)
 	r.look("Load", s, dead)
 	r.powerLoss("after Load")
 
 	// Without faults all goes on.
 	s = open(t, path)
 	m.serve(s)
-	m.inject(&r.fired, fault{})
+	m.inject(new(bool), fault{})
 	r.goOn(s)
 	r.powerLoss("at the end")
 	return r
