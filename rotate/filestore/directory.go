@@ -94,7 +94,8 @@ func (d *directory) save(record rotate.Record) error {
 	return d.wrap("save", d.disk.Sync())
 }
 
-// put writes a file that is durable when its name is. If there is no room for another one, it takes the reserve.
+// put writes a file that is durable when its name is. If there is no room for another one, it takes the reserve. What it leaves
+// behind when it fails is for finish to judge.
 func (d *directory) put(name string, text []byte) error {
 	err := d.write(name, os.O_CREATE|os.O_EXCL, text)
 	if err == nil {
@@ -109,7 +110,7 @@ func (d *directory) put(name string, text []byte) error {
 		again = errNoReserve
 	}
 	if again != nil {
-		return errors.Join(err, again, d.remove(name))
+		return errors.Join(err, again)
 	}
 	return nil
 }
@@ -158,9 +159,8 @@ func (d *directory) keepReserve() error {
 	if err := d.remove(d.reserveName()); err != nil {
 		return err
 	}
-	err = d.write(d.reserveName(), os.O_CREATE|os.O_EXCL, make([]byte, reserveSize))
-	if err != nil {
-		return errors.Join(err, d.remove(d.reserveName()))
+	if err := d.write(d.reserveName(), os.O_CREATE|os.O_EXCL, make([]byte, reserveSize)); err != nil {
+		return errors.Join(err, d.remove(d.reserveName())) // it looks like one, but may have no room
 	}
 	return nil
 }

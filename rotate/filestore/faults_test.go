@@ -117,8 +117,19 @@ func TestDiskFull(t *testing.T) {
 	if got := generation(t, s); got != 2 {
 		t.Errorf("generation %d", got)
 	}
+	for _, failing := range []operation{opWrite, opSync} { // what was made of a reserve is none
+		m.before = func(op operation) error {
+			if op == failing {
+				return errBroken
+			}
+			return nil
+		}
+		if _, err := s.Save(t.Context(), record(3), 2); !isInjected(err) || m.whole(".key.reserve") != nil {
+			t.Errorf("%s of a reserve: %v", failing, err)
+		}
+	}
 	m.before = nil
-	if _, err := s.Save(t.Context(), record(3), 2); err != nil {
-		t.Error(err)
+	if _, err := s.Save(t.Context(), record(3), 2); err != nil || len(m.whole(".key.reserve")) == 0 {
+		t.Errorf("with room: %v", err)
 	}
 }

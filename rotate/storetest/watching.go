@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 )
@@ -79,11 +80,17 @@ func checkWatchersSeeTheLast(p *probe) {
 	watchers.Wait()
 }
 
+// watchBegins is enough for a Watch to begin.
+const watchBegins = 50 * time.Millisecond
+
 // checkWatchOfNothing: a Watch of an empty store waits for the first record.
 func checkWatchOfNothing(p *probe) {
 	s := p.open()
 	var saving sync.WaitGroup
-	saving.Go(func() { p.save(p.open(), made(1), 0) })
+	saving.Go(func() {
+		<-time.After(watchBegins)
+		p.save(p.open(), made(1), 0)
+	})
 	p.follow(s, func(record rotate.Record, err error) bool {
 		if err != nil && !errors.Is(err, rotate.ErrNotFound) {
 			p.Errorf("Watch of an empty store: %v", err)
