@@ -92,7 +92,7 @@ func (s *stale) Load(ctx context.Context) (rotate.Record, error) {
 	before := s.before
 	s.before = now.Clone()
 	if s.loads++; s.loads%2 == 0 && before.Version != 0 {
-		return before, err
+		return before.Clone(), err
 	}
 	return now, err
 }
