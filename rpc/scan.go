@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// errSyntax is a text that is not JSON, or nested too deeply. It never quotes the text.
+// What is wrong with a text. It is never quoted.
 var (
 	errSyntax = errors.New("not JSON")
 	errDepth  = errors.New("nested too deeply")
@@ -135,11 +135,10 @@ func literalEnd(text []byte, start int, word string) int {
 	return end
 }
 
-// Bytes in each place of a word: of ones, of the sign bit, and of all others.
+// Bytes in each place of a word: of ones, and of the sign bit.
 const (
 	ones  = 0x0101010101010101
 	signs = 0x80 * ones
-	rests = 0x7f * ones
 )
 
 // stringEnd returns the index behind the quote that ends the string whose inside begins at i.
