@@ -21,6 +21,7 @@ type Trigger string
 const (
 	TriggerRotate  Trigger = "rotate"  // a call of Rotate
 	TriggerRecover Trigger = "recover" // a call of Recover, or a Rotate that found an unfinished rotation
+	TriggerCheck   Trigger = "check"   // a call of Check
 )
 
 // Rotation describes a rotation that begins.

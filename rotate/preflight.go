@@ -27,7 +27,7 @@ func (r *rotation) prepare(ctx context.Context) state {
 	if r.trigger == TriggerRecover {
 		return unknown
 	}
-	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil {
+	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil || r.trigger == TriggerCheck {
 		return aborted
 	}
 	if r.err = r.step(ctx, StepIntent, r.intend); r.err != nil {

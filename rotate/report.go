@@ -17,6 +17,8 @@ const (
 	Rotated Outcome = "rotated"
 	// Recovered means that an unfinished rotation was finished, or found not to have happened.
 	Recovered Outcome = "recovered"
+	// Checked means that a rotation would have begun: nothing stood in its way before the reset.
+	Checked Outcome = "checked"
 	// Unchanged means that there was nothing to recover.
 	Unchanged Outcome = "unchanged"
 	// Aborted means that the exchange did not reset the key: the old secret is as good as before.

@@ -263,7 +263,7 @@ func TestLeaseLost(t *testing.T) {
 	})
 }
 
-// TestAdopt: what another process has rotated to is published.
+// TestAdopt: what another process has rotated to is published, and the sessions take it.
 func TestAdopt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -272,11 +272,15 @@ func TestAdopt(t *testing.T) {
 			t.Fatal(err)
 		}
 		report, err := idle.rotator(t, nil).Recover(t.Context())
-		if err != nil || report.Outcome != rotate.Unchanged {
+		if err != nil || report.Outcome != rotate.Recovered || report.KeyID != keyID || len(report.Sessions) != len(idle.sessions) {
 			t.Fatalf("%v, %v", report, err)
 		}
 		if got := idle.keyring.Current().Generation; got != 2 {
 			t.Errorf("generation %d", got)
+		}
+		settled(t, idle)
+		if report, err = idle.rotator(t, nil).Recover(t.Context()); err != nil || report.Outcome != rotate.Unchanged {
+			t.Errorf("once more: %v, %v", report, err)
 		}
 	})
 }

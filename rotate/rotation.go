@@ -43,13 +43,12 @@ type member struct {
 }
 
 func (r *Rotator) newRotation(trigger Trigger) *rotation {
-	return &rotation{Rotator: r, id: newID(), trigger: trigger}
+	return &rotation{Rotator: r, id: newID(), trigger: trigger, keyID: r.cfg.KeyID}
 }
 
 // run goes from idle to idle, or to where the rotation cannot go on.
 func (r *rotation) run(ctx context.Context) (Report, error) {
 	creds := r.cfg.Keyring.Current()
-	r.keyID = r.cfg.KeyID
 	started := time.Now()
 	ended := func(RotationEnd) {}
 	if r.cfg.Observer != nil {
@@ -209,6 +208,8 @@ func (r *rotation) outcome() Outcome {
 		return Aborted
 	case r.trigger == TriggerRecover:
 		return Recovered
+	case r.trigger == TriggerCheck:
+		return Checked
 	}
 	return Rotated
 }

@@ -84,10 +84,14 @@ func (r *Rotator) Rotate(ctx context.Context) (Report, error) { return r.fly(ctx
 
 // Recover finishes what a rotation left unfinished: it tries the secrets that the store has, newest first, each on a connection
 // of its own, and makes the one that the exchange takes the current one. Without an unfinished rotation it publishes what the
-// store has, if that is newer. Call it before sessions are dialed, and after a Rotate that could not finish.
+// store has, if that is newer, and has sessions that were left behind take it. Call it before sessions are dialed, and after a Rotate that could not finish.
 //
 // It shares the rules of Rotate, and its errors. No secret is dropped that was not superseded by one that works.
 func (r *Rotator) Recover(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerRecover) }
+
+// Check does what Rotate does before the reset, the unfinished rotation and the preflight included, and resets nothing. Its errors
+// are those of Rotate before the reset.
+func (r *Rotator) Check(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerCheck) }
 
 // Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
 // secret is stored. It waits for that, and for hooks that overstay, until ctx ends; then it interrupts what is left and returns
@@ -191,23 +195,21 @@ func (r *Rotator) perform(ctx context.Context, trigger Trigger) (Report, error) 
 			return report, err
 		}
 	}
-	if trigger == TriggerRotate {
+	if trigger != TriggerRecover {
 		return r.newRotation(trigger).run(ctx)
 	}
-	return r.nothingToRecover(record)
+	return r.nothingToRecover(ctx, record)
 }
 
 // nothingToRecover takes over what another process may have finished.
-func (r *Rotator) nothingToRecover(record Record) (Report, error) {
+func (r *Rotator) nothingToRecover(ctx context.Context, record Record) (Report, error) {
 	if record.Version != 0 {
 		if err := r.adopt(record); err != nil {
 			return Report{}, err
 		}
 	}
 	r.cfg.Keyring.open()
-	return Report{
-		Trigger: TriggerRecover, Outcome: Unchanged, KeyID: record.KeyID, ClientID: r.cfg.Keyring.Current().ClientID,
-	}, nil
+	return r.catchUp(ctx, record)
 }
 
 func (r *Rotator) isClosing() bool {
