@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -48,3 +49,6 @@ func DecodeKeys(raw []byte) (keys []APIKey, challenged bool, err error) {
 	keys, demand, err := decodeKeys(raw)
 	return keys, demand != nil, err
 }
+
+// Opens is the first moment in none of the windows.
+func Opens(windows []Window, t time.Time) (time.Time, bool) { return opens(windows, t) }

@@ -27,6 +27,10 @@ func (r *rotation) prepare(ctx context.Context) state {
 	if r.trigger == TriggerRecover {
 		return unknown
 	}
+	if r.ends != 0 && r.ends != r.old.Generation {
+		r.err = errTurnTaken
+		return aborted
+	}
 	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil || r.trigger == TriggerCheck {
 		return aborted
 	}

@@ -16,7 +16,8 @@ type rotation struct {
 	*Rotator
 	id      string
 	trigger Trigger
-	patient bool // it waits for a lease that another holds
+	patient bool   // it waits for a lease that another holds
+	ends    uint64 // the generation that it is to end, 0 for whichever is current
 	state   state
 	err     error // why it did not go straight through
 	report  Report

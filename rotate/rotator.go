@@ -32,11 +32,17 @@ type Rotator struct {
 
 // flight is a rotation or recovery under way, and those who wait for it.
 type flight struct {
+	order
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed after the fields below were stored
+	report Report
+	err    error
+}
+
+// order is what a flight is asked to do.
+type order struct {
 	trigger Trigger
-	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed after the fields below were stored
-	report  Report
-	err     error
+	ends    uint64 // the generation that a scheduled rotation is to end, 0 for whichever is current
 }
 
 // New returns a Rotator. It starts nothing. Its error matches [ErrConfig].
@@ -80,18 +86,24 @@ func newID() string { return rand.Text()[:16] }
 // the store's; [ErrNotExecuted] after a reset that was lost on its way; a [*LockedOutError]; a [*DegradedError], which comes
 // with everything done but some sessions; after a Close an [*UnsavedError], an [*UnknownOutcomeError] or [ErrClosed]. Where the
 // exchange or the store cannot be reached after the reset, the rotation waits for them.
-func (r *Rotator) Rotate(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerRotate) }
+func (r *Rotator) Rotate(ctx context.Context) (Report, error) {
+	return r.fly(ctx, order{trigger: TriggerRotate})
+}
 
 // Recover finishes what a rotation left unfinished: it tries the secrets that the store has, newest first, each on a connection
 // of its own, and makes the one that the exchange takes the current one. Without an unfinished rotation it publishes what the
 // store has, if that is newer, and has sessions that were left behind take it. Call it before sessions are dialed, and after a Rotate that could not finish.
 //
 // It shares the rules of Rotate, and its errors. No secret is dropped that was not superseded by one that works.
-func (r *Rotator) Recover(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerRecover) }
+func (r *Rotator) Recover(ctx context.Context) (Report, error) {
+	return r.fly(ctx, order{trigger: TriggerRecover})
+}
 
 // Check does what Rotate does before the reset, the unfinished rotation and the preflight included, and resets nothing. Its errors
 // are those of Rotate before the reset.
-func (r *Rotator) Check(ctx context.Context) (Report, error) { return r.fly(ctx, TriggerCheck) }
+func (r *Rotator) Check(ctx context.Context) (Report, error) {
+	return r.fly(ctx, order{trigger: TriggerCheck})
+}
 
 // Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
 // secret is stored. It waits for that, and for hooks that overstay, until ctx ends; then it interrupts what is left and returns
@@ -135,16 +147,16 @@ func (r *Rotator) join(ctx context.Context) error {
 	}
 }
 
-// fly waits for a flight of the trigger, which it starts if none is under way.
-func (r *Rotator) fly(ctx context.Context, trigger Trigger) (Report, error) {
+// fly waits for a flight of the order's trigger, which it starts if none is under way.
+func (r *Rotator) fly(ctx context.Context, want order) (Report, error) {
 	for {
-		f, err := r.board(ctx, trigger)
+		f, err := r.board(ctx, want)
 		if err != nil {
 			return Report{}, err
 		}
 		select {
 		case <-f.done:
-			if f.trigger == trigger {
+			if f.trigger == want.trigger {
 				return f.report, f.err
 			}
 		case <-ctx.Done():
@@ -154,7 +166,7 @@ func (r *Rotator) fly(ctx context.Context, trigger Trigger) (Report, error) {
 }
 
 // board joins the flight under way or starts one.
-func (r *Rotator) board(ctx context.Context, trigger Trigger) (*flight, error) {
+func (r *Rotator) board(ctx context.Context, want order) (*flight, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -165,11 +177,11 @@ func (r *Rotator) board(ctx context.Context, trigger Trigger) (*flight, error) {
 	}
 	// The flight keeps the values of the first caller's ctx (its trace, say) but not its end.
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	f := &flight{trigger: trigger, cancel: cancel, done: make(chan struct{})}
+	f := &flight{order: want, cancel: cancel, done: make(chan struct{})}
 	r.flight = f
 	r.work.Go(func() {
 		defer cancel(nil)
-		f.report, f.err = r.perform(own, trigger)
+		f.report, f.err = r.perform(own, want)
 		r.mu.Lock()
 		r.flight = nil
 		r.mu.Unlock()
@@ -182,21 +194,23 @@ func (r *Rotator) board(ctx context.Context, trigger Trigger) (*flight, error) {
 func (r *Rotator) spawn(fn func()) { r.work.Go(fn) }
 
 // perform is a flight.
-func (r *Rotator) perform(ctx context.Context, trigger Trigger) (Report, error) {
+func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 	record, err := r.journal.load(ctx)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Report{}, err
 	}
 	if record.Intent != nil {
 		recovery := r.newRotation(TriggerRecover)
-		recovery.patient = trigger == TriggerRecover
+		recovery.patient = want.trigger == TriggerRecover
 		report, err := recovery.run(ctx)
-		if err != nil || trigger == TriggerRecover {
+		if err != nil || want.trigger == TriggerRecover {
 			return report, err
 		}
 	}
-	if trigger != TriggerRecover {
-		return r.newRotation(trigger).run(ctx)
+	if want.trigger != TriggerRecover {
+		rotation := r.newRotation(want.trigger)
+		rotation.ends = want.ends
+		return rotation.run(ctx)
 	}
 	return r.nothingToRecover(ctx, record)
 }
