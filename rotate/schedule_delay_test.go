@@ -108,6 +108,16 @@ func TestRunConditionEntersBlackout(t *testing.T) {
 	})
 }
 
+// TestRunPartsAfterBlackout: what was due in a blackout does not all begin at its end.
+func TestRunPartsAfterBlackout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		after, _ := firstTurn(t, newProcess(newWorld()), rotate.Schedule{Blackout: []rotate.Window{{From: 0, To: clock(18, 0)}}})
+		if after <= clock(18, 0) || after > clock(18, 1) {
+			t.Errorf("rotated after %v", after)
+		}
+	})
+}
+
 // TestRunBlackoutIsNotOverruled: MaxDelay is about Condition alone.
 func TestRunBlackoutIsNotOverruled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -165,4 +175,46 @@ func TestRunPausedRecovers(t *testing.T) {
 		}
 		settled(t, p)
 	})
+}
+
+// TestRunConditionEachTurn: the condition may put off each rotation for as long as the one before.
+func TestRunConditionEachTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		d.runFor(t, newProcess(newWorld()), rotate.Schedule{
+			Interval: 10 * time.Hour, Jitter: -1, Blackout: []rotate.Window{}, MaxDelay: 2 * time.Hour,
+			Condition: func(context.Context) error { return errDown },
+		}, 5*day)
+		turns := d.of(rotate.Rotated)
+		if len(turns) != 10 {
+			t.Errorf("%d rotations, want one in 12 hours for 5 days", len(turns))
+		}
+		regular(t, turns, 12*time.Hour, 12*time.Hour)
+	})
+}
+
+// TestRunTurnTaken: who is asked for its condition while another rotates does not rotate once more.
+func TestRunTurnTaken(t *testing.T) {
+	for name, w := range map[string]*world{"a known secret": newWorld(), "a new store": newWorld()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if name == "a known secret" {
+					if _, err := newProcess(w).rotator(t, nil).Rotate(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					<-time.After(2 * day)
+				}
+				before := w.resets
+				other := newProcess(w).rotator(t, nil)
+				var d diary
+				d.runFor(t, newProcess(w), rotate.Schedule{Condition: func(ctx context.Context) error {
+					_, err := other.Rotate(ctx)
+					return err
+				}}, 12*time.Hour)
+				if turns := d.of(rotate.Rotated); len(turns) != 0 || w.resets != before+1 {
+					t.Errorf("%d rotations by schedule, %d resets", len(turns), w.resets-before)
+				}
+			})
+		})
+	}
 }

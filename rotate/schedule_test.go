@@ -166,6 +166,27 @@ func TestRunAfterOthers(t *testing.T) {
 	})
 }
 
+// TestRunAdopts: what another process has rotated to is taken within the hour.
+func TestRunAdopts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		here, there := newProcess(w), newProcess(w)
+		var d diary
+		var work sync.WaitGroup
+		work.Go(func() { d.runFor(t, here, rotate.Schedule{}, 7*time.Hour) })
+		<-time.After(5*time.Hour + time.Minute)
+		if _, err := there.rotator(t, nil).Rotate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-time.After(time.Hour)
+		if g := here.keyring.Current().Generation; g != 3 {
+			t.Errorf("generation %d", g)
+		}
+		work.Wait()
+		settled(t, here)
+	})
+}
+
 // TestRunDry: a dry run resets nothing, at the times at which Run would.
 func TestRunDry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
