@@ -199,12 +199,20 @@ func (r *rotation) intend(ctx context.Context) error {
 		if record.Intent != nil && record.Intent.ID != r.id {
 			return fmt.Errorf("rotate: rotation %s is unfinished: call Recover", record.Intent.ID)
 		}
-		record.Intent = &Intent{
-			ID: r.id, Epoch: r.lease.Epoch, Started: time.Now(), OldFingerprint: record.Current.Secret.Fingerprint(),
-		}
+		r.raise(record)
 		return r.renew(record)
 	})
 	return err
+}
+
+// raise has the record say that its current secret may be dead, unless it says so already.
+func (r *rotation) raise(record *Record) {
+	if record.Intent != nil {
+		return
+	}
+	record.Intent = &Intent{
+		ID: r.id, Epoch: r.lease.Epoch, Started: time.Now(), OldFingerprint: record.Current.Secret.Fingerprint(),
+	}
 }
 
 // arm is the last moment before the reset: the hook may veto.

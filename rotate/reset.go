@@ -125,6 +125,7 @@ func (r *rotation) persist(ctx context.Context) state {
 func (r *rotation) saveCandidate(ctx context.Context) error {
 	record, err := r.journal.update(ctx, func(record *Record) error {
 		record.add(r.secret)
+		r.raise(record) // another may have taken the lease, found the old secret good, and cleared it
 		return nil
 	})
 	if err != nil {
