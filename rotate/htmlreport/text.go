@@ -80,6 +80,8 @@ func headline(r rotate.Report) string {
 		return fmt.Sprintf("The unfinished rotation of key %d is settled", r.KeyID)
 	case rotate.Unchanged:
 		return fmt.Sprintf("There was nothing to recover for key %d", r.KeyID)
+	case rotate.Checked:
+		return fmt.Sprintf("Nothing stands in the way of a rotation of key %d; nothing was reset", r.KeyID)
 	case rotate.Aborted:
 		return fmt.Sprintf("Key %d was not reset: the old secret is as good as before", r.KeyID)
 	case rotate.Degraded:
@@ -95,7 +97,7 @@ func headline(r rotate.Report) string {
 // mood is the class of an outcome.
 func mood(o rotate.Outcome) string {
 	switch o {
-	case rotate.Rotated, rotate.Recovered, rotate.Unchanged:
+	case rotate.Rotated, rotate.Recovered, rotate.Unchanged, rotate.Checked:
 		return "good"
 	case rotate.Aborted, rotate.Degraded, rotate.Unfinished:
 		return "warn"
