@@ -151,7 +151,6 @@ func (r *rotation) acquireAgain(ctx context.Context) error {
 	waits := retry.Backoff(100*time.Millisecond, 10*time.Second)
 	for {
 		record, err := r.journal.update(ctx, func(record *Record) error {
-			r.raise(record)
 			if r.holds(*record) {
 				return r.renew(record)
 			}
