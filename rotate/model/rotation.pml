@@ -373,7 +373,8 @@ end:	do
 	:: atomic { FOLLOW && current > key[i] -> key[i] = current }
 	od
 }
-/* Session authenticates with what the keyring has, and waits at its gate. A refusal is final at the newest generation. */
+/* Session authenticates with what the keyring has, and waits at its gate. A refusal is final at the newest generation: so it is on
+ * a new connection; on one that lives it is tried again, which the model leaves out. */
 proctype Session(byte i) {
 end:	do
 	:: atomic { ses[i] == down && !shut[i] -> with[i] = key[i]; ses[i] = asking }
