@@ -71,7 +71,7 @@ search() {
 	local dir=$1 begun=$SECONDS verdict states search=(-E) build=(-DSAFETY)
 	shift
 	mkdir -p "$dir" && cd "$dir"
-	[[ " $* " == *" -DLIVE "* ]] && search=(-a -f) build=(-DNFAIR=3)
+	[[ " $* " == *" -DLIVE "* ]] && search=(-a) build=(-DNOFAIR)
 	spin "$@" -a "$model" >build.log
 	"${CC:-cc}" "$optimise" -w -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=6000 "${build[@]}" -o pan pan.c
 	./pan "${search[@]}" -m4000000 -w22 >pan.log 2>&1 || true

@@ -68,7 +68,7 @@
 #define PROBE 0              /* T24: the stored secret is tried now and then, and a refusal raises the intent */
 #endif
 #ifndef RAISE
-#define RAISE 0              /* who stores a candidate, or must recover, raises the intent if none stands */
+#define RAISE 0              /* who stores a candidate raises the intent if none stands */
 #endif
 #ifndef FOLLOW
 #define FOLLOW 0             /* F33: what another process has promoted reaches the keyring */
@@ -347,7 +347,6 @@ end:	do
 	/* probe: the lease again, then one secret after the other. */
 	:: atomic { st[i] == probing && !half[i] && may_take(i) && (!QUARANTINE || silence) ->
 		take(i); seen[i] = stored; half[i] = 1;
-		if :: RAISE && intent == NONE -> intent = i :: else fi;
 		untried[i] = (is(FIRST_ONLY) -> (1 << current) : stored) }
 	:: atomic { st[i] == probing && half[i] && untried[i] != 0 ->
 		for (g : 0 .. 13) { if :: has(untried[i], g) -> break :: else fi };
@@ -360,7 +359,6 @@ end:	do
 	:: atomic { all_refused(i) && RESET_AGAIN && can_reset(i) && !holds(i) -> half[i] = 0 }
 	:: atomic { all_refused(i) && !(RESET_AGAIN && can_reset(i)) ->
 		if :: CHECK_T19 -> MUST(T19, !any(knows) && !has(stored, srv)) :: else fi;
-		if :: RAISE || EXPIRIES == 0 -> MUST(R9, intent != NONE) :: else fi;
 		if :: CHECK_I7 -> MUST(I7, !can_reset(i)) :: else fi;
 		go(i, lockedOut); told = 1; release(i);
 		if :: is(LOCK_CLEARS) -> intent = NONE :: !is(LOCK_CLEARS) && intent == i -> intent = OTHER :: else fi }
@@ -449,6 +447,6 @@ init { atomic { run Rotator(0); run Session(0);
 #endif
 } }
 
-#ifdef LIVE  /* pan -a -f: nor does anything go round for ever */
+#ifdef LIVE  /* pan -a: nor does anything go round for ever */
 ltl converges { <>[] (settled || told) }
 #endif
