@@ -57,6 +57,11 @@
 #define RESCUE 0             /* a durable token of a session of its own; it dies where tokens do */
 #endif
 
+/* What the code does since the model asked for it. */
+#ifndef RAISE
+#define RAISE 1              /* who stores a candidate raises the intent if none stands */
+#endif
+
 /* What the code does not do: 0 is the code as it stands. */
 #ifndef RESET_AGAIN
 #define RESET_AGAIN 0        /* T18: where no secret works, the authority resets the key once more */
@@ -66,9 +71,6 @@
 #endif
 #ifndef PROBE
 #define PROBE 0              /* T24: the stored secret is tried now and then, and a refusal raises the intent */
-#endif
-#ifndef RAISE
-#define RAISE 0              /* who stores a candidate raises the intent if none stands */
 #endif
 #ifndef FOLLOW
 #define FOLLOW 0             /* F33: what another process has promoted reaches the keyring */
