@@ -23,6 +23,7 @@ func TestPingsDoNotHoldUpTheReader(t *testing.T) {
 			for i := range pings {
 				write(t, server, frame(opPing, strconv.Itoa(i)))
 				write(t, server, frame(opText, "{}"))
+				synctest.Wait() // the message is read, and if no other is on its way, the answer is
 			}
 		})
 		for range pings {
