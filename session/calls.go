@@ -168,6 +168,9 @@ func (s *Session) isFenced(method string, err error) bool {
 // resend sends a refused call again, once: and once more only for each newer generation of credentials, so that a
 // rotation that begins while another one's calls are being sent again fails none of them.
 func (s *Session) resend(ctx context.Context, call fenced, again func(*link) error) error {
+	if ctx.Value(onceKey{}) != nil {
+		return call.refusal
+	}
 	for first := true; ; first = false {
 		l, err := s.readmit(ctx, call)
 		if err != nil {
@@ -188,6 +191,13 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 		call = fenced{call.method, l, now, err}
 	}
 }
+
+type onceKey struct{}
+
+// Once returns a ctx whose calls are sent once: one that the exchange refuses for want of authority fails with that refusal, where
+// it would otherwise be sent again after an authentication. Who resets a key needs that: the authentication would wait for the
+// new secret.
+func Once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
 // parked is the outcome of a refused call that was not sent again.
 func (s *Session) parked(ctx context.Context, call fenced, err error) error {

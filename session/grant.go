@@ -66,6 +66,7 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	l.granted = got.Scope
 	life := min(time.Duration(min(got.ExpiresIn, int64(maxTokenLife/time.Second)))*time.Second, maxTokenLife)
 	l.setExpiry(life, asked)
+	l.clientID.Store(&creds.ClientID)
 	l.generation.Store(creds.Generation)
 	l.auths.Add(1)
 	return nil

@@ -17,10 +17,11 @@ type link struct {
 	epoch   uint64
 	ctx     context.Context //nolint:containedctx // the connection's own life, not a call's
 
-	generation atomic.Uint64 // of the credentials that authenticated it last
-	auths      atomic.Uint64 // how often it has been authenticated
-	expires    atomic.Int64  // when its token ends, in Unix nanoseconds; 0 if it has none
-	granted    string        // the scope of that authentication; of whoever authenticates, one at a time
+	clientID   atomic.Pointer[string] // of the credentials that authenticated it last; nil if none did
+	generation atomic.Uint64          // of the same
+	auths      atomic.Uint64          // how often it has been authenticated
+	expires    atomic.Int64           // when its token ends, in Unix nanoseconds; 0 if it has none
+	granted    string                 // the scope of that authentication; of whoever authenticates, one at a time
 
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection

@@ -156,6 +156,16 @@ func (s *Session) Err() error {
 	return s.err
 }
 
+// ClientID is that of the key with which the present connection last authenticated, empty if there is none.
+func (s *Session) ClientID() string {
+	if l := s.live.Load(); l != nil {
+		if id := l.clientID.Load(); id != nil {
+			return *id
+		}
+	}
+	return ""
+}
+
 // Generation is that of the credentials with which the present connection last authenticated, 0 if there is none.
 func (s *Session) Generation() uint64 {
 	if l := s.live.Load(); l != nil {
