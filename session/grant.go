@@ -44,15 +44,9 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 		}
 	}
 	scope := askedScope(s.cfg.Scope)
-	var params any
-	if s.cfg.Grant == GrantCredentials {
-		params = credentialsParams{creds, scope}
-	} else {
-		params = signed(creds, scope, time.Now(), newNonce())
-	}
 	var got token
 	asked := time.Now()
-	if err := l.call(ctx, methodAuth, params, &got); err != nil {
+	if err := l.call(ctx, methodAuth, s.authParams(creds, scope), &got); err != nil {
 		return err
 	}
 	if got.AccessToken.IsZero() {
@@ -70,6 +64,14 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	l.generation.Store(creds.Generation)
 	l.auths.Add(1)
 	return nil
+}
+
+// authParams are what proves that the session has the secret.
+func (s *Session) authParams(creds Credentials, scope string) any {
+	if s.cfg.Grant == GrantCredentials {
+		return credentialsParams{creds, scope}
+	}
+	return signed(creds, scope, time.Now(), newNonce())
 }
 
 var (
