@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -16,12 +15,25 @@ type Config struct {
 	Keyring *Keyring
 	// Store keeps the secret. An empty one is given the keyring's current credentials.
 	Store Store
+	// Spare takes a new secret that Store does not take, so that a crash before Store is back does not cost it; Recover looks there
+	// too. It should not share a disk with Store. Nil means none.
+	Spare Store
 	// Sessions returns the sessions to re-authenticate; it is asked more than once in each rotation. Nil means none. See
 	// [Fleet].
 	Sessions func() []Session
-	// Authority sends the reset; its key needs account:read_write. Nil means the first of Sessions. A session that has no
-	// orders is best, for it may lose its connection.
+	// Authority sends the reset: best a session of a second key with account:read_write, for that one can reset the key again if
+	// the answer is lost, whatever has become of the key's own tokens. Nil means the first of Sessions.
 	Authority Authority
+	// TokensSurvive says that tokens of the key outlive a reset of its secret, which the exchange does not document: the command
+	// "holdfast probe" finds out. Then a refresh token that is stored with the intent can reset the key again if the answer is lost.
+	TokensSurvive bool
+	// AcceptLockout lets a rotation begin although nobody might be left who could reset the key again if the answer is lost: no
+	// Authority of another key, and no TokensSurvive. A person would have to, on the exchange's website. Without it such a rotation is refused with
+	// [ErrNoRecoveryAuthority].
+	AcceptLockout bool
+	// TakeBack lets the rotator reset the key again after somebody else has, whose secret it does not know. Without it that is a
+	// [*LockedOutError] that matches [ErrForeignReset]: who has reset the key may have had a reason.
+	TakeBack bool
 	// KeyID is the exchange's number of the key; 0 has it looked up by the client id.
 	KeyID int64
 	// Throwaway says where and how a secret is tried: on a connection of its own. Its Credentials and Scope are not used.
@@ -40,6 +52,9 @@ type Config struct {
 	WaveSize int
 	// ResetTimeout bounds the wait for the answer to a reset; 0 means 15 s.
 	ResetTimeout time.Duration
+	// Quarantine is how long after it was sent a reset without an answer may yet be executed; 0 means 60 s. The intent stands
+	// as long. What the exchange does is not documented.
+	Quarantine time.Duration
 	// SessionTimeout bounds the wait for a session to be ready, and again for it to re-authenticate; 0 means 30 s.
 	SessionTimeout time.Duration
 	// StoreTimeout bounds each access to the store; 0 means 5 s.
@@ -49,13 +64,6 @@ type Config struct {
 	// LeaseTTL is how long the lease lasts that is renewed before each reset, at least twice ResetTimeout; 0 means 60 s, or
 	// that if it is longer.
 	LeaseTTL time.Duration
-}
-
-// An Authority sends the reset. A [Session] is one.
-type Authority interface {
-	rpc.Caller
-	// CallRaw appends the JSON of the result to dst.
-	CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error)
 }
 
 // A Session is what is re-authenticated: a [*session.Session].
@@ -104,6 +112,7 @@ func (c Config) withDefaults() Config {
 		value time.Duration
 	}{
 		{&c.ResetTimeout, 15 * time.Second},
+		{&c.Quarantine, time.Minute},
 		{&c.SessionTimeout, 30 * time.Second},
 		{&c.StoreTimeout, 5 * time.Second},
 		{&c.HookTimeout, 10 * time.Second},
@@ -132,17 +141,6 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: Authority: is nil, and there are no Sessions to take one from", ErrConfig)
 	case c.LeaseTTL > 0 && c.LeaseTTL < 2*c.withDefaults().ResetTimeout:
 		return fmt.Errorf("%w: LeaseTTL: must be at least twice ResetTimeout", ErrConfig)
-	}
-	return nil
-}
-
-// authority is what sends the reset, nil if there is nothing.
-func (c Config) authority() Authority {
-	if c.Authority != nil {
-		return c.Authority
-	}
-	if fleet := c.Sessions(); len(fleet) > 0 {
-		return fleet[0]
 	}
 	return nil
 }

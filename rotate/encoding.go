@@ -33,6 +33,8 @@ type intentJSON struct {
 	Epoch          uint64    `json:"epoch"`
 	Started        time.Time `json:"started,omitzero"`
 	OldFingerprint string    `json:"old_fingerprint,omitempty"`
+	Sent           time.Time `json:"sent,omitzero"`
+	Rescue         []byte    `json:"rescue,omitempty"`
 }
 
 type leaseJSON struct {
@@ -46,7 +48,7 @@ type leaseJSON struct {
 func EncodeRecord(r Record) ([]byte, error) {
 	j := recordJSON{
 		Version: r.Version, KeyID: r.KeyID, ClientID: r.ClientID, Current: toJSON(r.Current),
-		Intent: (*intentJSON)(r.Intent), Lease: (*leaseJSON)(r.Lease),
+		Intent: r.Intent.toJSON(), Lease: (*leaseJSON)(r.Lease),
 	}
 	for _, c := range r.Candidates {
 		j.Candidates = append(j.Candidates, toJSON(c))
@@ -77,7 +79,7 @@ func DecodeRecord(text []byte) (Record, error) {
 	}
 	r := Record{
 		Version: j.Version, KeyID: j.KeyID, ClientID: j.ClientID, Current: j.Current.candidate(),
-		Intent: (*Intent)(j.Intent), Lease: (*Lease)(j.Lease),
+		Intent: j.Intent.intent(), Lease: (*Lease)(j.Lease),
 	}
 	for _, c := range j.Candidates {
 		if len(c.Secret) == 0 {
@@ -98,8 +100,25 @@ func (c candidateJSON) candidate() Candidate {
 	}
 }
 
+func (i *Intent) toJSON() *intentJSON {
+	if i == nil {
+		return nil
+	}
+	return &intentJSON{i.ID, i.Epoch, i.Started, i.OldFingerprint, i.Sent, i.Rescue.Reveal()}
+}
+
+func (j *intentJSON) intent() *Intent {
+	if j == nil {
+		return nil
+	}
+	return &Intent{j.ID, j.Epoch, j.Started, j.OldFingerprint, j.Sent, session.NewSecret(j.Rescue)}
+}
+
 func (j *recordJSON) wipe() {
 	clear(j.Current.Secret)
+	if j.Intent != nil {
+		clear(j.Intent.Rescue)
+	}
 	for _, c := range j.Candidates {
 		clear(c.Secret)
 	}

@@ -21,6 +21,11 @@ var (
 	// old secret. Whether an exchange may execute a request long after its connection has ended is not documented; it would be
 	// seen at the next authentication.
 	ErrNotExecuted = errors.New("rotate: the reset was not executed: rotate again")
+	// ErrNoRecoveryAuthority refuses a rotation in which a lost answer could lock the key out.
+	ErrNoRecoveryAuthority = errors.New("a lost answer could lock the key out: set Config.Authority to a session of a second key, " +
+		"or Config.TokensSurvive if holdfast probe has found that they do, or accept it with Config.AcceptLockout")
+	// ErrForeignReset is a key that somebody else has reset: no rotator on this store can have.
+	ErrForeignReset = errors.New("rotate: the key was reset by somebody else: set Config.TakeBack to have it reset again")
 	// ErrNoSecondFactor is a second factor that the exchange asks for where Config.SecondFactor is nil.
 	ErrNoSecondFactor = errors.New("rotate: the exchange asks for a second factor: set Config.SecondFactor")
 	// ErrReply is an answer of the exchange that is not what its documents say.
@@ -40,7 +45,7 @@ func (e *LeaseHeldError) Error() string {
 
 // PreflightError is a check before the reset that failed. Nothing was changed.
 type PreflightError struct {
-	Check string // "sessions", "clock", "connection", "key" or "store"
+	Check string // "sessions", "authority", "clock", "connection", "key" or "store"
 	Err   error
 }
 

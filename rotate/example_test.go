@@ -51,10 +51,22 @@ func rotateOnce() error {
 	}
 	defer s.Close(ctx)
 
+	// A session of a second key resets the first: it could do so again if the answer were lost.
+	second := exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
+	admin, err := session.Dial(ctx, session.Config{
+		URL:         exchange.URL(),
+		Credentials: session.Credentials{ClientID: second.ClientID, Secret: session.NewSecret([]byte(second.Secret))},
+	})
+	if err != nil {
+		return err
+	}
+	defer admin.Close(ctx)
+
 	rotator, err := rotate.New(rotate.Config{
 		Keyring:   keyring,
 		Store:     store,
 		Sessions:  rotate.Fleet(s),
+		Authority: admin,
 		Throwaway: session.Config{URL: exchange.URL()},
 	})
 	if err != nil {

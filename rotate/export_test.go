@@ -4,13 +4,39 @@ import (
 	"context"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// SetTry replaces the throwaway connection, which then can always be had.
-func SetTry(r *Rotator, try func(context.Context, session.Credentials) error) {
-	r.try, r.reach = try, func(context.Context) error { return nil }
+// Outside stands for a rotator's own connections.
+type Outside struct {
+	Try    func(context.Context, session.Credentials) error
+	Mint   func(context.Context, session.Credentials, string) (session.Secret, error)
+	Redeem func(context.Context, session.Secret) (Closer, session.Secret, error)
+	Drop   func(context.Context, session.Secret) error
 }
+
+// Closer is an authority of a connection of its own.
+type Closer = closer
+
+type faked struct{ Outside }
+
+func (f faked) reach(context.Context) error { return nil }
+
+func (f faked) try(ctx context.Context, creds session.Credentials) error { return f.Try(ctx, creds) }
+
+func (f faked) mint(ctx context.Context, creds session.Credentials, scope string) (session.Secret, error) {
+	return f.Mint(ctx, creds, scope)
+}
+
+func (f faked) redeem(ctx context.Context, token session.Secret) (closer, session.Secret, error) {
+	return f.Redeem(ctx, token)
+}
+
+func (f faked) drop(ctx context.Context, token session.Secret) error { return f.Drop(ctx, token) }
+
+// SetOutside replaces the rotator's own connections.
+func SetOutside(r *Rotator, o Outside) { r.outside = faked{o} }
 
 // Shut shuts the gate as a reset does.
 func (k *Keyring) Shut() { k.shut() }
@@ -23,19 +49,6 @@ func (k *Keyring) IsShut() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.gate != nil
-}
-
-// Edges is the transition table by name.
-func Edges() map[string][]string {
-	table := make(map[string][]string, len(edges))
-	for from, to := range edges {
-		names := []string{}
-		for _, s := range to {
-			names = append(names, s.String())
-		}
-		table[from.String()] = names
-	}
-	return table
 }
 
 // DecodeReset shows what decodeReset makes of a reply.
@@ -52,3 +65,6 @@ func DecodeKeys(raw []byte) (keys []APIKey, challenged bool, err error) {
 
 // Opens is the first moment in none of the windows.
 func Opens(windows []Window, t time.Time) (time.Time, bool) { return opens(windows, t) }
+
+// Performed reports whether the effect has somebody to perform it.
+func Performed(e core.Effect) bool { return performers[e] != nil }

@@ -35,6 +35,10 @@ type world struct {
 	mu      sync.Mutex
 	secret  string
 	resets  int
+	revokes bool // a reset ends all tokens
+	epoch   int  // of tokens: those of an earlier one are dead
+	rescues int  // rescue tokens that were made
+	rescue  string
 	record  *rotate.Record // nil if there is none
 	version uint64
 	events  []string
@@ -90,7 +94,11 @@ func newProcess(w *world) *process {
 	}
 	p.keyring = rotate.NewKeyring(creds)
 	for i := range 6 {
-		p.sessions = append(p.sessions, &fakeSession{process: p, name: fmt.Sprintf("s%d", i), generation: creds.Generation})
+		s := &fakeSession{process: p, name: fmt.Sprintf("s%d", i), generation: creds.Generation, token: w.epoch}
+		if w.authenticate(creds) != nil {
+			s.token = -1
+		}
+		p.sessions = append(p.sessions, s)
 	}
 	return p
 }
@@ -100,7 +108,7 @@ func (p *process) rotator(t *testing.T, change func(*rotate.Config)) *rotate.Rot
 	t.Helper()
 	cfg := rotate.Config{
 		Keyring: p.keyring, Store: &memoryStore{p}, Sessions: rotate.Fleet(p.sessions...),
-		Throwaway: session.Config{URL: "ws://127.0.0.1:1"},
+		Throwaway: session.Config{URL: "ws://127.0.0.1:1"}, AcceptLockout: true,
 	}
 	if change != nil {
 		change(&cfg)
@@ -109,7 +117,7 @@ func (p *process) rotator(t *testing.T, change func(*rotate.Config)) *rotate.Rot
 	if err != nil {
 		t.Fatal(err)
 	}
-	rotate.SetTry(r, p.tryCredentials)
+	rotate.SetOutside(r, p.outside())
 	return r
 }
 
@@ -126,6 +134,11 @@ func (p *process) step(ctx context.Context) error {
 	<-ctx.Done() // a dead process does nothing, not even fail
 	p.mu.Lock()
 	return errDown
+}
+
+// outside is the exchange as connections of their own see it. Its tokens are in rescue_test.go.
+func (p *process) outside() rotate.Outside {
+	return rotate.Outside{Try: p.tryCredentials, Mint: p.mint, Redeem: p.redeem, Drop: p.drop}
 }
 
 func (p *process) tryCredentials(ctx context.Context, c session.Credentials) error {
@@ -222,6 +235,7 @@ type fakeSession struct {
 	*process
 	name       string
 	generation uint64
+	token      int  // the world's epoch when it authenticated
 	closed     bool // it has lost its connection, and waits for the keyring
 	fault      error
 	deaf       bool // it does not use the keyring
@@ -264,7 +278,7 @@ func (s *fakeSession) Reauthenticate(ctx context.Context) error {
 	if err := s.authenticate(creds); err != nil {
 		return err
 	}
-	s.generation, s.closed = creds.Generation, false
+	s.generation, s.token, s.closed = creds.Generation, s.epoch, false
 	return nil
 }
 
@@ -324,7 +338,13 @@ func (s *fakeSession) keys(ctx context.Context, method string, params map[string
 	if s.record.Intent == nil {
 		s.broke("R9: reset without an intent")
 	}
+	if s.token != s.epoch {
+		return "", &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: errDown}
+	}
 	s.resets++
+	if s.revokes {
+		s.epoch++
+	}
 	s.secret = fmt.Sprintf("CANARY-secret-%d", s.resets+1)
 	s.note("reset")
 	if err := s.step(ctx); err != nil { // reset, but nobody alive knows

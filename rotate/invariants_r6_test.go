@@ -178,7 +178,11 @@ func (r *rig) misfortunes(t *testing.T, p *parrot) {
 	p.tell(r.fleet[0].Call(t.Context(), "private/edit_api_key", narrow, nil), r.fleet[0].Call(t.Context(), "public/auth", narrow, nil))
 	p.tell(r.net.cut())
 	authority.reply.Store(true)
-	want("lost", isA[*rotate.LockedOutError](turn()), true)
+	want("lost", turn(), nil)
+	authority.reply.Store(true)
+	authority.dying.Store(true)
+	want("lost for good", isA[*rotate.LockedOutError](turn()), true)
+	authority.dead.Store(false)
 	r.byHand(t)
 	want("at last", turn(), nil)
 }

@@ -268,6 +268,7 @@ var behaviours = []deribittest.ResetBehaviour{deribittest.TokensKept, deribittes
 type lossy struct {
 	rotate.Authority
 	reply, request atomic.Bool // to be lost next
+	dying, dead    atomic.Bool // with the next reply it loses it dies; a dead one refuses to reset
 }
 
 func (a *lossy) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
@@ -275,11 +276,15 @@ func (a *lossy) CallRaw(ctx context.Context, method string, params any, dst []by
 	if method != "private/reset_api_key" {
 		return a.Authority.CallRaw(ctx, method, params, dst)
 	}
+	if a.dead.Load() {
+		return dst, &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: &session.AuthError{Err: errDown}}
+	}
 	if a.request.CompareAndSwap(true, false) {
 		return dst, lost
 	}
 	raw, err := a.Authority.CallRaw(ctx, method, params, dst)
 	if err == nil && bytes.Contains(raw, []byte("client_secret")) && a.reply.CompareAndSwap(true, false) {
+		a.dead.Store(a.dying.Load())
 		return dst, lost
 	}
 	return raw, err

@@ -114,13 +114,14 @@ func settles(t *testing.T, behaviour deribittest.ResetBehaviour, strike func(*te
 	x.settled(t)
 }
 
-// TestR15NothingGrows rotates every two hours for three days, and loses the reply each time, so that a person has to publish a secret and
+// TestR15NothingGrows rotates every two hours for three days, and loses the reply each time with whoever could reset the key again, so that a person has to publish a secret and
 // the old one stays a candidate for its day: candidates go as they come. Nothing is pending and no connection is left.
 func TestR15NothingGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rounds, ofADay = 36, 12
-		r := newRig(t, deribittest.Config{Tick: -1}, 2, nil)
+		r := newRig(t, deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1}, 2, nil)
 		authority := &lossy{Authority: r.cfg.Authority}
+		authority.dying.Store(true)
 		r.with(t, func(cfg *rotate.Config) { cfg.Authority = authority })
 		sizes := make([]int, 0, rounds)
 		for range rounds {
@@ -129,6 +130,7 @@ func TestR15NothingGrows(t *testing.T) {
 			if _, locked := errors.AsType[*rotate.LockedOutError](err); !locked {
 				t.Fatalf("error: %v", err)
 			}
+			authority.dead.Store(false)
 			r.byHand(t)
 			r.rotate(t)
 			r.settled(t)

@@ -1,15 +1,12 @@
 package rotate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/internal/retry"
-	"github.com/holdfast-ws/holdfast/session"
 )
 
 // journal is the store as rotations use it: a record that is changed by compare-and-swap.
@@ -74,57 +71,4 @@ func pause(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// has reports whether the record knows the secret.
-func (r Record) has(s session.Secret) bool {
-	return r.Current.Secret.Equal(s) || contains(r.Candidates, s)
-}
-
-// newest is the greatest generation in the record.
-func (r Record) newest() uint64 {
-	generation := r.Current.Generation
-	for _, c := range r.Candidates {
-		generation = max(generation, c.Generation)
-	}
-	return generation
-}
-
-// candidates are all secrets of the record in the order in which to try them, the newest first. The current one is the
-// last, unless a person has supplied it after the others.
-func (r Record) candidates() []Candidate {
-	all := append(slices.Clone(r.Candidates), r.Current)
-	slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Compare(b.Generation, a.Generation) })
-	return all
-}
-
-func (r Record) credentials(c Candidate) session.Credentials {
-	return session.Credentials{ClientID: r.ClientID, Secret: c.Secret, Generation: c.Generation}
-}
-
-// add appends a candidate, unless it is there already.
-func (r *Record) add(c Candidate) {
-	if r.has(c.Secret) {
-		return
-	}
-	c.Generation = r.newest() + 1
-	r.Candidates = append(slices.Clone(r.Candidates), c)
-}
-
-// candidateGrace is how long a candidate outlives the verification of a later one.
-const candidateGrace = 24 * time.Hour
-
-// promote makes c, which was verified, the current secret, and drops the candidates that have been superseded for long.
-func (r *Record) promote(c Candidate, now time.Time) {
-	if !r.Current.Secret.Equal(c.Secret) {
-		c.Generation = max(c.Generation, r.Current.Generation+1)
-		r.Current = c
-	}
-	r.Candidates = slices.DeleteFunc(slices.Clone(r.Candidates), func(other Candidate) bool {
-		return now.Sub(other.Received) > candidateGrace || other.Secret.Equal(c.Secret)
-	})
-}
-
-func contains(list []Candidate, s session.Secret) bool {
-	return slices.ContainsFunc(list, func(c Candidate) bool { return c.Secret.Equal(s) })
 }

@@ -5,26 +5,86 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/internal/retry"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 )
 
-// acquire takes the lease, and makes the record and the keyring agree.
-func (r *rotation) acquire(ctx context.Context) error {
+// takeLease takes the lease, and makes the record and the keyring agree.
+func (r *rotation) takeLease(ctx context.Context) core.Event {
+	var record Record
+	r.err = r.step(ctx, StepLease, func(ctx context.Context) (err error) {
+		waits := retry.Backoff(100*time.Millisecond, 5*time.Second)
+		for {
+			record, err = r.acquire(ctx)
+			if _, held := errors.AsType[*LeaseHeldError](err); !held || !r.patient {
+				return err
+			}
+			if pause(ctx, r.closing, waits.NextBackOff()) != nil {
+				return err
+			}
+		}
+	})
+	if r.err != nil {
+		return core.Event{Kind: core.LeaseRefused}
+	}
+	r.gather()
+	return core.Event{Kind: core.LeaseTaken, Ledger: r.ledger(record)}
+}
+
+// retake makes sure of the lease, waiting for who has it meanwhile.
+func (r *rotation) retake(ctx context.Context) core.Event {
+	if r.err = r.pauseBefore(ctx, core.Retake, r.closing); r.err != nil {
+		return core.Event{Kind: core.Stopped}
+	}
+	spare := r.fromSpare(ctx)
+	record, err := r.journal.update(ctx, func(record *Record) error {
+		for _, c := range spare {
+			record.add(c)
+		}
+		return record.retake(r.holder, r.id, time.Now())
+	})
+	if r.err = err; err != nil {
+		r.warn(ctx, "rotation: taking the lease again", err)
+		return core.Event{Kind: core.NotRetaken}
+	}
+	r.epoch, r.seen = record.Lease.Epoch, record
+	return core.Event{Kind: core.Retaken, Ledger: r.ledger(record)}
+}
+
+// ledger is what the record says, and who could reset the key.
+func (r *rotation) ledger(record Record) core.Ledger {
+	r.authorities = r.appealTo(record)
+	ledger := core.Ledger{Unfinished: record.Intent != nil, Secrets: len(record.candidates()), Authorities: len(r.authorities)}
+	if record.Intent == nil || record.Intent.Sent.IsZero() {
+		return ledger
+	}
+	ledger.Sent = true
+	if sent := record.Intent.Sent; time.Since(sent) < r.cfg.Quarantine {
+		ledger.Recent = true
+		if sent.After(r.unanswered) {
+			r.unanswered = sent
+		}
+	}
+	return ledger
+}
+
+// acquire takes the lease once, if it is free.
+func (r *rotation) acquire(ctx context.Context) (Record, error) {
 	if err := r.bootstrap(ctx); err != nil {
-		return err
+		return Record{}, err
 	}
 	record, err := r.journal.update(ctx, func(record *Record) error {
 		if err := r.reconcile(record); err != nil {
 			return err
 		}
-		return r.take(record)
+		return record.take(r.holder, time.Now())
 	})
 	if err != nil {
-		return err
+		return Record{}, err
 	}
-	r.lease = *record.Lease
-	r.keyID = record.KeyID
-	r.old = record.Current
-	return r.adopt(record)
+	r.epoch, r.keyID, r.old, r.seen = record.Lease.Epoch, record.KeyID, record.Current, record
+	return record, r.adopt(record)
 }
 
 // bootstrap gives an empty store its first record.
@@ -45,48 +105,16 @@ func (r *rotation) bootstrap(ctx context.Context) error {
 	return err
 }
 
-// take takes the lease unless it is another's.
-func (r *rotation) take(record *Record) error {
-	now := time.Now()
-	next := Lease{Owner: r.owner, Epoch: 1, Expires: now.Add(r.cfg.LeaseTTL)}
-	if old := record.Lease; old != nil {
-		if old.Owner != "" && old.Owner != r.owner && now.Before(old.Expires) {
-			return &LeaseHeldError{Owner: old.Owner, Expires: old.Expires}
-		}
-		next.Epoch = old.Epoch + 1
+// release gives up the lease. If it cannot be given up it expires.
+func (r *rotation) release(ctx context.Context) core.EventKind {
+	if r.epoch == 0 {
+		return core.Released
 	}
-	record.Lease = &next
-	return nil
-}
-
-// renew gives the lease its full time again, if it still is this rotation's.
-func (r *rotation) renew(record *Record) error {
-	if !r.holds(*record) {
-		return ErrLeaseLost
-	}
-	record.Lease = &Lease{Owner: r.owner, Epoch: r.lease.Epoch, Expires: time.Now().Add(r.cfg.LeaseTTL)}
-	return nil
-}
-
-func (r *rotation) holds(record Record) bool {
-	return record.Lease != nil && record.Lease.Owner == r.owner && record.Lease.Epoch == r.lease.Epoch
-}
-
-// release frees the lease; its epoch stays.
-func (r *rotation) release(ctx context.Context) {
-	if r.lease.Epoch == 0 {
-		return
-	}
-	_, err := r.journal.update(ctx, func(record *Record) error {
-		if !r.holds(*record) {
-			return ErrLeaseLost
-		}
-		record.Lease = &Lease{Epoch: r.lease.Epoch}
-		return nil
-	})
+	_, err := r.journal.update(ctx, func(record *Record) error { return record.free(r.holder) })
 	if err != nil && !errors.Is(err, ErrLeaseLost) {
 		r.warn(ctx, "rotation lease: it will expire", err)
 	}
+	return core.Released
 }
 
 // reconcile makes the record the keyring's: a person may have published what the record does not have yet.

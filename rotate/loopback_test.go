@@ -78,7 +78,7 @@ func newBench(t *testing.T, server *deribittest.Server, key deribittest.Key, tem
 	}
 	b.rotator, err = rotate.New(rotate.Config{
 		Keyring: b.keyring, Store: b.store, Sessions: rotate.Fleet(b.fleet...), Throwaway: template, Logger: template.Logger,
-		SecondFactor: b.code,
+		SecondFactor: b.code, AcceptLockout: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -247,29 +247,43 @@ func (c *cutter) cut() error {
 }
 
 // TestConnectionCutAtTheReset cuts every connection when the reset is executed and its reply about to be written: what the exchange
-// takes is found out by trying.
+// takes is found out by trying, and then a token resets the key again, if tokens outlive a reset.
 func TestConnectionCutAtTheReset(t *testing.T) {
 	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized} {
-		t.Run(fmt.Sprint(code), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { cutAtTheReset(t, code) })
-		})
+		for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked} {
+			t.Run(fmt.Sprint(behaviour, code), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { cutAtTheReset(t, behaviour, code) })
+			})
+		}
 	}
 }
 
 // cutAtTheReset has an exchange that refuses a wrong signature with the code: which it is, is not documented.
-func cutAtTheReset(t *testing.T, refusal rpc.Code) {
+func cutAtTheReset(t *testing.T, behaviour deribittest.ResetBehaviour, refusal rpc.Code) {
 	t.Helper()
 	network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
-	server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, BadSignatureCode: int(refusal), OnFrame: func(f deribittest.Frame) {
-		if f.Method == "private/reset_api_key" && !f.Incoming {
-			if err := network.cut(); err != nil {
-				t.Error(err)
-			}
+	cut := sync.OnceFunc(func() {
+		if err := network.cut(); err != nil {
+			t.Error(err)
 		}
-	}})
+	})
+	server := exchangetest.New(t, deribittest.Config{
+		Listener: network, Tick: -1, Reset: behaviour, BadSignatureCode: int(refusal), OnFrame: func(f deribittest.Frame) {
+			if f.Method == "private/reset_api_key" && !f.Incoming {
+				cut()
+			}
+		},
+	})
 	b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{NetDial: network.dial})
 	defer b.close(t)
 	report, err := b.rotator.Rotate(t.Context())
+	if behaviour == deribittest.TokensKept {
+		if err != nil || report.Outcome != rotate.Rotated || server.Stats().Calls["private/reset_api_key"] != 2 {
+			t.Errorf("%v, %v", report, err)
+		}
+		b.settle(t)
+		return
+	}
 	if err == nil || report.Outcome != rotate.LockedOut {
 		t.Fatalf("%v, %v", report, err)
 	}
@@ -312,6 +326,7 @@ func TestThrowawayOutOfReach(t *testing.T) {
 	for _, url := range []string{"ws://127.0.0.1:1/ws/api/v2", "http://127.0.0.1/", "ws://example.com/ws/api/v2"} {
 		r, err := rotate.New(rotate.Config{
 			Keyring: b.keyring, Store: b.store, Sessions: rotate.Fleet(b.fleet...), Throwaway: session.Config{URL: url},
+			AcceptLockout: true,
 		})
 		if err != nil {
 			t.Fatal(err)

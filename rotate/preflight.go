@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
@@ -13,6 +14,8 @@ const (
 	methodTime  = "public/get_time"
 	methodList  = "private/list_api_keys"
 	methodReset = "private/reset_api_key"
+
+	methodLogout = "private/logout"
 )
 
 // maxSkew is far below the 60 s for which a signature is valid.
@@ -21,23 +24,16 @@ const maxSkew = 5 * time.Second
 // errAuthority is a rotation without anybody who could send the reset.
 var errAuthority = errors.New("nobody to send the reset: set Config.Authority or have Config.Sessions return one")
 
-// prepare checks all that can be checked before the reset, and writes down that it will be sent.
-func (r *rotation) prepare(ctx context.Context) state {
-	r.gather()
-	if r.trigger == TriggerRecover {
-		return unknown
-	}
+// check checks all that can be checked before the reset.
+func (r *rotation) check(ctx context.Context) core.EventKind {
 	if r.ends != 0 && r.ends != r.old.Generation {
 		r.err = errTurnTaken
-		return aborted
+		return core.CheckFailed
 	}
-	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil || r.trigger == TriggerCheck {
-		return aborted
+	if r.err = r.step(ctx, StepPreflight, r.preflight); r.err != nil {
+		return core.CheckFailed
 	}
-	if r.err = r.step(ctx, StepIntent, r.intend); r.err != nil {
-		return aborted
-	}
-	return prepared
+	return core.Checked
 }
 
 func (r *rotation) preflight(ctx context.Context) error {
@@ -46,6 +42,7 @@ func (r *rotation) preflight(ctx context.Context) error {
 		fn   func(context.Context) error
 	}{
 		{"sessions", r.checkSessions},
+		{"authority", r.checkAuthority},
 		{"clock", r.checkClock},
 		{"connection", r.checkThrowaway},
 		{"key", r.checkKey},
@@ -62,7 +59,7 @@ func (r *rotation) preflight(ctx context.Context) error {
 }
 
 func (r *rotation) checkSessions(ctx context.Context) error {
-	if r.authority = r.cfg.authority(); r.authority == nil {
+	if len(r.authorities) == 0 {
 		return errAuthority
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
@@ -75,12 +72,36 @@ func (r *rotation) checkSessions(ctx context.Context) error {
 	return nil
 }
 
+// checkAuthority refuses a rotation in which a lost answer could lock the key out.
+func (r *rotation) checkAuthority(ctx context.Context) error {
+	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+		return err
+	}
+	if r.isIndependent(r.authorities[0]) || r.cfg.TokensSurvive || r.cfg.AcceptLockout {
+		return nil
+	}
+	return ErrNoRecoveryAuthority
+}
+
+// waitFor waits until an authority that can say so is ready.
+func (r *rotation) waitFor(ctx context.Context, a Authority) error {
+	s, ok := a.(interface {
+		WaitReady(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	return s.WaitReady(ctx)
+}
+
 // checkClock keeps a clock that is off from looking like a wrong secret.
 func (r *rotation) checkClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
 	defer cancel()
 	before := time.Now()
-	millis, err := rpc.Call[int64](ctx, r.authority, methodTime, nil)
+	millis, err := rpc.Call[int64](ctx, r.authorities[0], methodTime, nil)
 	if err != nil {
 		return err
 	}
@@ -96,7 +117,7 @@ func (r *rotation) checkClock(ctx context.Context) error {
 func (r *rotation) checkThrowaway(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
-	if err := r.reach(ctx); err != nil {
+	if err := r.outside.reach(ctx); err != nil {
 		return fmt.Errorf("Config.Throwaway: %w", err)
 	}
 	return nil
@@ -156,27 +177,21 @@ func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
 }
 
 func (r *rotation) callList(ctx context.Context, given answer) ([]APIKey, *challenge, error) {
-	raw, err := r.call(ctx, methodList, keyParams{answer: given})
-	defer clear(raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	return decodeKeys(raw)
-}
-
-// call makes a call on keys. The caller wipes the reply: it may hold secrets.
-func (r *rotation) call(ctx context.Context, method string, params keyParams) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
 	defer cancel()
-	raw, err := r.authority.CallRaw(ctx, method, params, make([]byte, 0, 4096))
-	return raw, scrub(err)
+	raw, err := r.authorities[0].CallRaw(ctx, methodList, keyParams{answer: given}, make([]byte, 0, 4096))
+	defer clear(raw)
+	if err != nil {
+		return nil, nil, scrub(err)
+	}
+	return decodeKeys(raw)
 }
 
 // checkStore proves that the store takes and keeps what it is given: a reset would be the wrong moment to find out.
 func (r *rotation) checkStore(ctx context.Context) error {
 	saved, err := r.journal.update(ctx, func(record *Record) error {
 		record.KeyID = r.keyID
-		return r.renew(record)
+		return record.renew(r.holder, time.Now())
 	})
 	if err != nil {
 		return err
@@ -187,59 +202,63 @@ func (r *rotation) checkStore(ctx context.Context) error {
 		return err
 	case record.Version == saved.Version && !record.Current.Secret.Equal(saved.Current.Secret):
 		return fmt.Errorf("%w: what was saved is not what was loaded", ErrCorrupt)
-	case !r.holds(record):
+	case !record.heldBy(r.holder):
 		return ErrLeaseLost
 	}
 	return nil
 }
 
-// intend writes down that the reset will be sent.
-func (r *rotation) intend(ctx context.Context) error {
-	_, err := r.journal.update(ctx, func(record *Record) error {
-		if record.Intent != nil && record.Intent.ID != r.id {
-			return fmt.Errorf("rotate: rotation %s is unfinished: call Recover", record.Intent.ID)
+// intend writes down that the key will be reset, and who could do so again.
+func (r *rotation) intend(ctx context.Context) core.EventKind {
+	r.err = r.step(ctx, StepIntent, func(ctx context.Context) error {
+		if err := r.mintRescue(ctx); err != nil {
+			return err
 		}
-		r.raise(record)
-		return r.renew(record)
+		_, err := r.journal.update(ctx, func(record *Record) error {
+			record.raise(r.id, time.Now())
+			intent := *record.Intent
+			intent.Rescue = r.rescue
+			record.Intent = &intent
+			return record.renew(r.holder, time.Now())
+		})
+		return err
 	})
-	return err
+	if r.err != nil {
+		return core.NotIntended
+	}
+	return core.Intended
 }
 
-// raise has the record say that its current secret may be dead, unless it says so already.
-func (r *rotation) raise(record *Record) {
-	if record.Intent != nil {
-		return
+// arm is the last moment before a reset. The first time the hook may veto.
+func (r *rotation) arm(ctx context.Context) core.EventKind {
+	if r.err = r.pauseBefore(ctx, core.Arm, r.closing); r.err != nil {
+		return core.Stopped
 	}
-	record.Intent = &Intent{
-		ID: r.id, Epoch: r.lease.Epoch, Started: time.Now(), OldFingerprint: record.Current.Secret.Fingerprint(),
+	if r.machine.Sends == 0 && !r.machine.Doubt {
+		r.err = r.beforeReset(ctx)
 	}
+	if r.err == nil && r.isClosing() {
+		r.err = ErrClosed
+	}
+	if r.err == nil {
+		_, r.err = r.journal.update(ctx, func(record *Record) error { return record.arm(r.holder, r.id, time.Now()) })
+	}
+	if r.err != nil {
+		return core.NotArmed
+	}
+	return core.Armed
 }
 
-// arm is the last moment before the reset: the hook may veto.
-func (r *rotation) arm(ctx context.Context) state {
+func (r *rotation) beforeReset(ctx context.Context) error {
 	names := make([]string, len(r.fleet))
 	for i, s := range r.fleet {
 		names[i] = s.Name()
 		r.fleet[i].before = s.Channels()
 	}
-	if hook := r.cfg.Hooks.BeforeReset; hook != nil {
-		plan := Plan{ID: r.id, KeyID: r.keyID, ClientID: r.report.ClientID, Generation: r.old.Generation, Sessions: names}
-		r.err = r.guard(ctx, "BeforeReset", r.cfg.HookTimeout, func(ctx context.Context) error { return hook(ctx, plan) })
+	hook := r.cfg.Hooks.BeforeReset
+	if hook == nil {
+		return nil
 	}
-	return r.shutGate(ctx)
-}
-
-// shutGate leads to the reset if the lease is still held, and nobody wants to stop.
-func (r *rotation) shutGate(ctx context.Context) state {
-	if r.err == nil && r.isClosing() {
-		r.err = ErrClosed
-	}
-	if r.err == nil {
-		_, r.err = r.journal.update(ctx, r.renew)
-	}
-	if r.err != nil {
-		return aborted
-	}
-	r.cfg.Keyring.shut()
-	return resetting
+	plan := Plan{ID: r.id, KeyID: r.keyID, ClientID: r.report.ClientID, Generation: r.old.Generation, Sessions: names}
+	return r.guard(ctx, "BeforeReset", r.cfg.HookTimeout, func(ctx context.Context) error { return hook(ctx, plan) })
 }

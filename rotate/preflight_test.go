@@ -183,6 +183,7 @@ func TestBadInput(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProcess(newWorld())
 				test.change(p)
+				p.revokes = test.outcome == rotate.LockedOut // else a token would heal it
 				report, err := p.rotator(t, nil).Rotate(t.Context())
 				if err == nil || report.Outcome != test.outcome || !strings.Contains(err.Error(), test.text) {
 					t.Errorf("%v: %v", report.Outcome, err)

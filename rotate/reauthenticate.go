@@ -9,16 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-ws/holdfast/internal/retry"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/session"
 )
-
-// announce tells of the new secret, once it is everywhere that it has to be.
-func (r *rotation) announce(ctx context.Context) state {
-	if hook := r.cfg.Hooks.AfterReset; hook != nil && !r.key.Secret.IsZero() && r.key.Secret.Equal(r.secret.Secret) {
-		r.notify(ctx, "AfterReset", func(ctx context.Context) { hook(ctx, r.key) })
-	}
-	return reauthing
-}
 
 // gather asks for the sessions, and keeps what is known of them.
 func (r *rotation) gather() {
@@ -33,7 +26,7 @@ func (r *rotation) gather() {
 }
 
 // reauthenticate has the sessions take the new secret: one alone until one has succeeded, then as many at once as a wave has.
-func (r *rotation) reauthenticate(ctx context.Context) state {
+func (r *rotation) reauthenticate(ctx context.Context) core.EventKind {
 	r.gather() // once more: one may have come with the old secret since
 	width := 1
 	var failed []string
@@ -51,10 +44,12 @@ func (r *rotation) reauthenticate(ctx context.Context) state {
 		rest = rest[n:]
 	}
 	if len(failed) > 0 {
-		r.err = &DegradedError{Sessions: failed, Err: errors.Join(errs...)}
-		return degraded
+		r.left = &DegradedError{Sessions: failed, Err: errors.Join(errs...)}
+		r.err = r.left
+		return core.SomeLeft
 	}
-	return settling
+	r.left, r.err = nil, nil
+	return core.AllThrough
 }
 
 // runWave returns the error of each session.

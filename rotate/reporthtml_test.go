@@ -18,7 +18,7 @@ func TestI10ReportAsHTML(t *testing.T) {
 		outcome rotate.Outcome
 	}{
 		"right":   {func(*process) {}, rotate.Rotated},
-		"lost":    {func(p *process) { p.lost = true }, rotate.LockedOut},
+		"lost":    {func(p *process) { p.lost, p.revokes = true, true }, rotate.LockedOut},
 		"broken":  {func(p *process) { p.sessions[2].fault = errDown }, rotate.Degraded},
 		"refused": {func(p *process) { p.refuse = refuseWithCanary }, rotate.Aborted},
 	} {

@@ -6,32 +6,118 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/holdfast-ws/holdfast/internal/retry"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// reset sends the reset. Its reply is the rotation's, whoever called Rotate.
-func (r *rotation) reset(ctx context.Context) state {
-	next := unknown
+// reset is a reset that was sent. Its reply is the rotation's, whoever called Rotate.
+type reset struct {
+	begun  time.Time
+	cancel context.CancelFunc
+	done   chan struct{} // closed after the fields below were stored
+	raw    []byte
+	err    error
+}
+
+// send sends the reset.
+func (r *rotation) send(ctx context.Context) core.EventKind {
+	var kind core.EventKind
 	r.err = r.step(ctx, StepReset, func(ctx context.Context) (err error) {
-		next, err = r.sendReset(ctx)
+		kind, err = r.sendReset(ctx)
 		return err
 	})
 	r.answer = answer{}
-	return next
+	return kind
 }
 
-func (r *rotation) sendReset(ctx context.Context) (state, error) {
-	raw, err := r.call(ctx, methodReset, keyParams{id: r.keyID, answer: r.answer})
-	defer clear(raw)
-	if err != nil {
-		return r.judge(err)
+func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
+	authority := r.authorities[r.machine.Authority]
+	if r.isIndependent(authority) { // others may have to wait for the new secret
+		if err := r.waitFor(ctx, authority); err != nil {
+			return core.NotSent, fmt.Errorf("rotate: reset: %w", err)
+		}
 	}
-	key, demand, odd, err := decodeReset(raw)
+	sent := r.place(ctx, authority)
+	timer := time.NewTimer(r.cfg.ResetTimeout)
+	defer timer.Stop()
+	select {
+	case <-sent.done:
+		return r.judge(ctx, authority, sent)
+	case <-timer.C:
+		r.late = sent
+		return r.unheard(sent, context.DeadlineExceeded)
+	case <-ctx.Done():
+		sent.cancel()
+		<-sent.done
+		return r.judge(ctx, authority, sent)
+	}
+}
+
+// place makes the call on a goroutine of its own, on which the reply can come until the quarantine is over.
+func (r *rotation) place(ctx context.Context, authority Authority) *reset {
+	sent := &reset{begun: time.Now(), done: make(chan struct{})}
+	params := keyParams{id: r.keyID, answer: r.answer}
+	ctx, sent.cancel = context.WithTimeout(session.Once(ctx), max(r.cfg.Quarantine, r.cfg.ResetTimeout))
+	r.spawn(func() {
+		defer sent.cancel()
+		sent.raw, sent.err = authority.CallRaw(ctx, methodReset, params, make([]byte, 0, 4096))
+		close(sent.done)
+	})
+	return sent
+}
+
+// unheard is a reset that may be executed, and of which nothing is known.
+func (r *rotation) unheard(sent *reset, err error) (core.EventKind, error) {
+	r.unanswered = sent.begun
+	return core.NoAnswer, r.unknownOutcome(err)
+}
+
+// judge makes an event of what became of a reset.
+func (r *rotation) judge(ctx context.Context, authority Authority, sent *reset) (core.EventKind, error) {
+	if sent.err == nil {
+		return r.read(ctx, sent)
+	}
+	defer clear(sent.raw)
+	if unsent, ok := errors.AsType[*rpc.CallError](sent.err); ok && unsent.Outcome == rpc.NotSent {
+		return r.judgeUnsent(authority, fmt.Errorf("rotate: reset: %w", sent.err))
+	}
+	err := scrub(sent.err)
+	if factor, ok := errors.AsType[*SecondFactorError](err); ok {
+		if factor.worthAnotherRound() {
+			return core.FactorStale, factor
+		}
+		return core.FactorRefused, factor
+	}
+	// Too many requests end the session: what else was on its way is unknown.
+	if refusal, ok := errors.AsType[*rpc.Error](err); ok && refusal.Code == session.CodeTooManyRequests {
+		r.unanswered = sent.begun
+		return core.TooMany, r.unknownOutcome(err)
+	}
+	if !rpc.SafeToRetry(err) {
+		return r.unheard(sent, err)
+	}
+	return core.Refused, fmt.Errorf("rotate: reset: %w", err)
+}
+
+// judgeUnsent tells an authority that was out of reach from one that will not have it. A session of the key itself that has lost
+// its connection waits for the secret that it ought to bring about.
+func (r *rotation) judgeUnsent(authority Authority, err error) (core.EventKind, error) {
+	_, dead := errors.AsType[*session.AuthError](err)
+	_, rescue := authority.(*rescuer)
+	if !dead && (rescue || r.isIndependent(authority) || !r.machine.Doubt) {
+		return core.NotSent, err
+	}
+	return core.Refused, err
+}
+
+// read reads the reply to a reset, and wipes it.
+func (r *rotation) read(ctx context.Context, sent *reset) (core.EventKind, error) {
+	defer clear(sent.raw)
+	key, demand, odd, err := decodeReset(sent.raw)
 	if demand != nil {
 		r.demand = demand
-		return challenged, nil
+		return core.ChallengeCame, nil
 	}
 	if err == nil {
 		if err = r.checkReply(key); err != nil {
@@ -39,13 +125,42 @@ func (r *rotation) sendReset(ctx context.Context) (state, error) {
 		}
 	}
 	if err != nil {
-		return unknown, r.unknownOutcome(err)
+		return r.unheard(sent, err)
 	}
 	if odd != nil {
 		r.warn(ctx, "rotation reply", odd)
 	}
 	r.key = key
-	return received, nil
+	return core.KeyCame, nil
+}
+
+// awaitReply waits for the reply to a reset whose connection lives, and reports whether it came and was the new secret.
+func (r *rotation) awaitReply(ctx context.Context) (came bool) {
+	sent := r.late
+	if sent == nil {
+		return false
+	}
+	select {
+	case <-sent.done:
+	case <-r.closing: // who recovers finds out in another way
+	case <-ctx.Done():
+	}
+	sent.cancel()
+	<-sent.done
+	r.late = nil
+	if sent.err != nil {
+		return false
+	}
+	err := r.step(ctx, StepReset, func(ctx context.Context) error {
+		kind, err := r.read(ctx, sent)
+		came = kind == core.KeyCame
+		return err
+	})
+	if came {
+		r.err = err
+		r.unanswered = time.Time{}
+	}
+	return came
 }
 
 // strange hands on a key that is not the one of this rotation, for it may be the only copy of another's new secret: a wrong
@@ -75,91 +190,17 @@ func (r *rotation) checkReply(key APIKey) error {
 	return nil
 }
 
-// judge tells a reset that was surely not executed from one of which nothing is known.
-func (r *rotation) judge(err error) (state, error) {
-	if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
-		if r.rounds < maxRounds && refusal.worthAnotherRound() {
-			r.demand = nil // the next one comes with the next reset
-			return challenged, refusal
-		}
-		return aborted, refusal
-	}
-	refusal, refused := errors.AsType[*rpc.Error](err)
-	// Too many requests end the session: what else was on its way is unknown.
-	if rpc.SafeToRetry(err) && (!refused || refusal.Code != session.CodeTooManyRequests) {
-		return aborted, fmt.Errorf("rotate: reset: %w", err)
-	}
-	return unknown, r.unknownOutcome(err)
-}
-
 func (r *rotation) unknownOutcome(err error) error {
 	return &UnknownOutcomeError{KeyID: r.keyID, ClientID: r.report.ClientID, Err: err}
 }
 
-// answerChallenge has a person answer. Nothing was executed, so that sessions may use the old secret meanwhile.
-func (r *rotation) answerChallenge(ctx context.Context) state {
-	r.err = nil
-	if demand := r.demand; demand != nil {
-		r.demand = nil
-		r.rounds++
-		if r.rounds > maxRounds {
-			r.err = fmt.Errorf("%w: %s asks for the second factor again and again", ErrReply, methodReset)
-			return aborted
-		}
-		r.cfg.Keyring.open()
-		demand.public.Method, demand.public.Round = methodReset, r.rounds
-		r.answer, r.err = r.ask(ctx, demand)
+// askCode has a person answer the exchange's challenge.
+func (r *rotation) askCode(ctx context.Context) core.EventKind {
+	demand := r.demand
+	r.demand = nil
+	demand.public.Method, demand.public.Round = methodReset, r.machine.Rounds
+	if r.answer, r.err = r.ask(ctx, demand); r.err != nil {
+		return core.NoCode
 	}
-	return r.shutGate(ctx)
-}
-
-// persist stores the new secret before anything else is done with it, whatever the lease says.
-func (r *rotation) persist(ctx context.Context) state {
-	r.secret = Candidate{Secret: r.key.Secret, Rotation: r.id, Received: time.Now()}
-	if r.err = r.step(ctx, StepStore, r.saveCandidate); r.err != nil {
-		return unsaved
-	}
-	return durable
-}
-
-func (r *rotation) saveCandidate(ctx context.Context) error {
-	record, err := r.journal.update(ctx, func(record *Record) error {
-		record.add(r.secret)
-		r.raise(record) // another may have taken the lease, found the old secret good, and cleared it
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, c := range record.candidates() {
-		if c.Secret.Equal(r.secret.Secret) {
-			r.secret = c
-		}
-	}
-	r.seen = record
-	return nil
-}
-
-// persistAgain holds the one copy of the secret: it goes on until the store takes it.
-func (r *rotation) persistAgain(ctx context.Context) state {
-	if hook := r.cfg.Hooks.OnUnsaved; hook != nil {
-		cause := r.err
-		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, r.key, cause) })
-	}
-	waits := retry.Backoff(10*time.Millisecond, time.Second)
-	cause := r.err
-	err := r.step(ctx, StepStore, func(ctx context.Context) error {
-		for {
-			if pause(ctx, nil, waits.NextBackOff()) != nil {
-				return &UnsavedError{Key: r.key, Err: cause}
-			}
-			if cause = r.saveCandidate(ctx); cause == nil {
-				return nil
-			}
-		}
-	})
-	if r.err = err; err != nil {
-		return unsaved
-	}
-	return durable
+	return core.CodeGiven
 }

@@ -8,29 +8,38 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/internal/retry"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// rotation is one way through the states. One goroutine runs it; only the sessions' re-authentications run beside it.
+// rotation is one way through the states of [core.Machine], which decides; this performs. One goroutine runs it; beside it run only
+// the sessions' re-authentications and a reset whose reply is waited for.
 type rotation struct {
 	*Rotator
 	id      string
 	trigger Trigger
+	goal    core.Goal
 	patient bool   // it waits for a lease that another holds
 	ends    uint64 // the generation that it is to end, 0 for whichever is current
-	state   state
-	err     error // why it did not go straight through
+	machine core.Machine
+	waits   waits
 	report  Report
 
-	lease Lease
+	err   error          // of the last effect
+	cause error          // why it did not go straight through
+	left  *DegradedError // the sessions that were left behind; nil if none were
+
+	holder
 	keyID int64
 	old   Candidate // the current secret when the lease was taken
+	fleet []member
 
-	authority Authority
-	fleet     []member
-	rounds    int        // of the second factor
-	demand    *challenge // of the second factor, to be answered
-	answer    answer     // to it, for the next reset
+	authorities []Authority
+	rescue      session.Secret // token; empty if there is none
+	demand      *challenge     // of the second factor, to be answered
+	answer      answer         // to it, for the next reset
+	late        *reset         // whose reply may yet come
+	unanswered  time.Time      // when the last reset was sent that has no answer, zero if there is none
 
 	key    APIKey    // as received; its secret is in secret too
 	secret Candidate // received, then verified, then current
@@ -43,8 +52,11 @@ type member struct {
 	before []session.ChannelStats // the reset
 }
 
-func (r *Rotator) newRotation(trigger Trigger) *rotation {
-	return &rotation{Rotator: r, id: newID(), trigger: trigger, keyID: r.cfg.KeyID}
+func (r *Rotator) newRotation(trigger Trigger, goal core.Goal) *rotation {
+	return &rotation{
+		Rotator: r, id: newID(), trigger: trigger, goal: goal, keyID: r.cfg.KeyID,
+		holder: holder{owner: r.owner, ttl: r.cfg.LeaseTTL},
+	}
 }
 
 // run goes from idle to idle, or to where the rotation cannot go on.
@@ -57,20 +69,19 @@ func (r *rotation) run(ctx context.Context) (Report, error) {
 		ctx, ended = r.cfg.Observer.RotationStart(ctx, what)
 	}
 	r.report = Report{ID: r.id, Trigger: r.trigger, ClientID: creds.ClientID, Started: started}
+	var effects []core.Effect
+	r.machine, effects = core.Start(r.goal, r.cfg.TakeBack)
 	for {
-		next := r.act(ctx)
-		if next == r.state {
+		event, answered := r.perform(ctx, effects)
+		if !answered {
 			break
 		}
-		if !r.state.mayGo(next) {
-			panic(fmt.Sprintf("rotate: no edge from %v to %v", r.state, next))
-		}
-		r.log(ctx, next)
-		r.state = next
-		if next == idle {
-			break
-		}
+		next, number, todo := core.Step(r.machine, event)
+		r.log(ctx, next.State, number)
+		r.observeDoubt(next)
+		r.machine, effects = next, todo
 	}
+	r.conclude()
 	r.finish(started)
 	if r.cfg.Hooks.Finished != nil {
 		r.notify(ctx, "Finished", func(ctx context.Context) { r.cfg.Hooks.Finished(ctx, r.report) })
@@ -79,90 +90,148 @@ func (r *rotation) run(ctx context.Context) (Report, error) {
 	return r.report, r.err
 }
 
-// act does what the state asks for and returns the next one, or the same one if the rotation cannot go on.
-func (r *rotation) act(ctx context.Context) state {
-	switch r.state {
-	case idle:
-		return r.begin(ctx)
-	case leased:
-		return r.prepare(ctx)
-	case prepared:
-		return r.arm(ctx)
-	case resetting:
-		return r.reset(ctx)
-	case challenged:
-		return r.answerChallenge(ctx)
-	case received:
-		return r.persist(ctx)
-	case unsaved:
-		return r.persistAgain(ctx)
-	case durable:
-		return r.verify(ctx)
-	case verified:
-		return r.publish(ctx)
-	case promoted:
-		return r.announce(ctx)
-	case reauthing:
-		return r.reauthenticate(ctx)
-	case settling:
-		r.release(ctx)
-		return idle
-	case degraded:
-		r.release(ctx)
-		return degraded
-	case aborted:
-		return r.abort(ctx)
-	case unknown:
-		r.cfg.Keyring.shut()
-		return probing
-	case probing:
-		return r.probe(ctx)
-	case lockedOut:
-		r.release(ctx)
-		return lockedOut
+// perform performs effects until one has an answer. It has none at the end of the rotation.
+func (r *rotation) perform(ctx context.Context, effects []core.Effect) (event core.Event, answered bool) {
+	for _, effect := range effects {
+		if event, answered = r.do(ctx, effect); answered {
+			return event, true
+		}
 	}
-	panic(fmt.Sprintf("rotate: no such state: %v", r.state))
+	return core.Event{}, false
 }
 
-// begin takes the lease.
-func (r *rotation) begin(ctx context.Context) state {
-	r.err = r.step(ctx, StepLease, func(ctx context.Context) error {
-		waits := retry.Backoff(100*time.Millisecond, 5*time.Second)
-		for {
-			err := r.acquire(ctx)
-			if _, held := errors.AsType[*LeaseHeldError](err); !held || !r.patient {
-				return err
-			}
-			if pause(ctx, r.closing, waits.NextBackOff()) != nil {
-				return err
-			}
-		}
-	})
-	if r.err != nil {
-		return idle
-	}
-	return leased
+// do performs an effect.
+func (r *rotation) do(ctx context.Context, effect core.Effect) (event core.Event, answered bool) {
+	return performers[effect](r, ctx)
 }
 
-// abort undoes what is known not to have been executed.
-func (r *rotation) abort(ctx context.Context) state {
-	_, err := r.journal.update(ctx, func(record *Record) error {
-		if record.Intent == nil || record.Intent.ID != r.id {
-			return errNothingToDo
+// performer performs an effect, and says how it ended, if that is an answer.
+type performer func(*rotation, context.Context) (event core.Event, answered bool)
+
+var performers = map[core.Effect]performer{
+	core.TakeLease:      withLedger((*rotation).takeLease),
+	core.Retake:         withLedger((*rotation).retake),
+	core.Check:          always((*rotation).check),
+	core.Intend:         always((*rotation).intend),
+	core.Arm:            always((*rotation).arm),
+	core.Send:           always((*rotation).send),
+	core.AskCode:        always((*rotation).askCode),
+	core.AwaitReply:     perhaps(core.KeyCame, (*rotation).awaitReply),
+	core.Store:          always((*rotation).persist),
+	core.TellUnsaved:    never((*rotation).tellUnsaved),
+	core.Try:            always((*rotation).trySecret),
+	core.Promote:        always((*rotation).promote),
+	core.Publish:        always((*rotation).publish),
+	core.Reauthenticate: always((*rotation).reauthenticate),
+	core.Quarantine:     perhaps(core.Stopped, (*rotation).quarantine),
+	core.Settle:         always((*rotation).settle),
+	core.ShutGate:       never(func(r *rotation, _ context.Context) { r.cfg.Keyring.shut() }),
+	core.OpenGate:       never(func(r *rotation, _ context.Context) { r.cfg.Keyring.open() }),
+	core.ClearIntent:    never((*rotation).clearIntent),
+	core.Forgo:          never((*rotation).dropRescue),
+	core.Release:        always((*rotation).release),
+}
+
+func withLedger(fn func(*rotation, context.Context) core.Event) performer {
+	return func(r *rotation, ctx context.Context) (core.Event, bool) { return fn(r, ctx), true }
+}
+
+func always(fn func(*rotation, context.Context) core.EventKind) performer {
+	return func(r *rotation, ctx context.Context) (core.Event, bool) { return core.Event{Kind: fn(r, ctx)}, true }
+}
+
+func perhaps(kind core.EventKind, fn func(*rotation, context.Context) bool) performer {
+	return func(r *rotation, ctx context.Context) (core.Event, bool) { return core.Event{Kind: kind}, fn(r, ctx) }
+}
+
+func never(fn func(*rotation, context.Context)) performer {
+	return func(r *rotation, ctx context.Context) (core.Event, bool) {
+		fn(r, ctx)
+		return core.Event{}, false
+	}
+}
+
+// observeDoubt keeps why the rotation does not go straight through.
+func (r *rotation) observeDoubt(next core.Machine) {
+	if next.State == core.Unknown && r.machine.State != core.Unknown && r.err != nil {
+		r.cause = errors.Join(r.cause, r.err)
+	}
+}
+
+// conclude turns how the rotation ended into its error.
+func (r *rotation) conclude() {
+	switch m := r.machine; {
+	case m.State == core.LockedOut:
+		reason := r.err
+		if !m.Ours {
+			reason = errors.Join(ErrForeignReset, reason)
 		}
-		record.Intent = nil
+		r.err = &LockedOutError{
+			KeyID: r.keyID, ClientID: r.report.ClientID, Tried: m.Secret + 1, Err: errors.Join(r.cause, reason),
+		}
+	case m.State == core.Degraded && r.left != nil:
+		r.err = r.left
+	case !m.Rests():
+		r.err = r.interrupted()
+	case m.State == core.Idle && !m.Doubt && r.goal == core.Rotate && r.cause != nil && r.secret.Secret.Equal(r.old.Secret):
+		r.err = fmt.Errorf("%w: %w", ErrNotExecuted, r.cause)
+	}
+}
+
+// interrupted says what is left to do.
+func (r *rotation) interrupted() error {
+	why := errors.Join(r.cause, r.err)
+	state := r.machine.State
+	if state == core.Received || state == core.Unsaved {
+		return &UnsavedError{Key: r.key, Err: why}
+	}
+	if state == core.Durable || state == core.Verified {
+		return fmt.Errorf("rotate: stopped before generation %d was published: it is stored, call Recover: %w", r.secret.Generation, why)
+	}
+	if state == core.Settling {
+		return fmt.Errorf("rotate: stopped before it was certain that no reset is executed late: generation %d is published, call Recover: %w",
+			r.secret.Generation, why)
+	}
+	return r.unknownOutcome(why)
+}
+
+// waits paces what is tried again.
+type waits struct {
+	of   core.Effect
+	next interface{ NextBackOff() time.Duration }
+}
+
+// bounds are of a pause.
+type bounds struct{ shortest, longest time.Duration }
+
+// pauses bound the pauses before an effect is performed again.
+var pauses = map[core.Effect]bounds{
+	core.Retake:  {100 * time.Millisecond, 10 * time.Second},
+	core.Arm:     {time.Second, time.Minute}, // resets follow each other: the exchange counts them
+	core.Store:   {10 * time.Millisecond, time.Second},
+	core.Try:     {100 * time.Millisecond, 30 * time.Second},
+	core.Promote: {10 * time.Millisecond, time.Second},
+	core.Settle:  {10 * time.Millisecond, time.Second},
+}
+
+// pauseBefore waits if the effect was performed in vain before, until the Rotator closes.
+func (r *rotation) pauseBefore(ctx context.Context, effect core.Effect, stop <-chan struct{}) error {
+	if r.machine.Attempt == 0 {
 		return nil
-	})
+	}
+	if r.waits.next == nil || r.waits.of != effect || r.machine.Attempt == 1 {
+		r.waits = waits{effect, retry.Backoff(pauses[effect].shortest, pauses[effect].longest)}
+	}
+	return pause(ctx, stop, r.waits.next.NextBackOff())
+}
+
+// clearIntent undoes what is known not to have been executed.
+func (r *rotation) clearIntent(ctx context.Context) {
+	_, err := r.journal.update(ctx, func(record *Record) error { return record.withdraw(r.id) })
 	if err != nil && !errors.Is(err, errNothingToDo) {
 		r.warn(ctx, "rotation intent: Recover will clear it", err)
 	}
-	r.cfg.Keyring.open()
-	r.release(ctx)
-	return idle
 }
-
-// errNothingToDo ends an update that would change nothing.
-var errNothingToDo = errors.New("rotate: nothing to do")
 
 // step tells the observer and the report of a step.
 func (r *rotation) step(ctx context.Context, kind StepKind, fn func(context.Context) error) error {
@@ -198,12 +267,12 @@ func (r *rotation) finish(started time.Time) {
 }
 
 func (r *rotation) outcome() Outcome {
-	switch {
-	case r.state == lockedOut:
+	switch m := r.machine; {
+	case m.State == core.LockedOut:
 		return LockedOut
-	case r.state == degraded:
+	case m.State == core.Degraded:
 		return Degraded
-	case r.state != idle, r.err != nil && r.trigger == TriggerRecover:
+	case m.State != core.Idle, r.err != nil && r.trigger == TriggerRecover:
 		return Unfinished
 	case r.err != nil:
 		return Aborted
@@ -215,17 +284,23 @@ func (r *rotation) outcome() Outcome {
 	return Rotated
 }
 
-func (r *rotation) log(ctx context.Context, to state) {
+func (r *rotation) log(ctx context.Context, to core.State, number core.Transition) {
+	if to == r.machine.State {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("rotation", r.id), slog.Int64("key", r.keyID),
-		slog.String("from", r.state.String()), slog.String("to", to.String()),
+		slog.String("from", r.machine.State.String()), slog.String("to", to.String()),
+	}
+	if number != 0 {
+		attrs = append(attrs, slog.Any("transition", number))
 	}
 	level := slog.LevelInfo
 	if r.err != nil {
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.Any("reason", r.err))
 	}
-	if to == lockedOut || to == unsaved {
+	if to == core.LockedOut || to == core.Unsaved {
 		level = slog.LevelError
 	}
 	r.cfg.Logger.LogAttrs(ctx, level, "rotation "+to.String(), attrs...)

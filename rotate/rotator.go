@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast-ws/holdfast/session"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 )
 
 // Rotator turns the secret of one key. It is safe for concurrent use.
@@ -17,9 +17,7 @@ type Rotator struct {
 	cfg     Config
 	journal journal
 	owner   string // of leases
-	// try authenticates with credentials on a connection of its own, and reach opens one without.
-	try   func(ctx context.Context, creds session.Credentials) error
-	reach func(ctx context.Context) error
+	outside outside
 
 	work    sync.WaitGroup // every goroutine of the Rotator
 	closing chan struct{}  // closed when Close begins: what can be taken up later stops
@@ -55,20 +53,8 @@ func New(cfg Config) (*Rotator, error) {
 		cfg:     cfg,
 		journal: journal{cfg.Store, cfg.StoreTimeout},
 		owner:   newID(),
+		outside: throwaway(cfg.Throwaway),
 		closing: make(chan struct{}),
-	}
-	throwaway := cfg.Throwaway
-	throwaway.Scope = "" // the secret is in question, not what it may do
-	r.try = func(ctx context.Context, creds session.Credentials) error {
-		return session.TryCredentials(ctx, throwaway, creds)
-	}
-	throwaway.Credentials, throwaway.Heartbeat, throwaway.CancelOnDisconnect = nil, -1, false
-	r.reach = func(ctx context.Context) error {
-		s, err := session.Dial(ctx, throwaway)
-		if err != nil {
-			return err
-		}
-		return s.Close(ctx)
 	}
 	return r, nil
 }
@@ -199,20 +185,40 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Report{}, err
 	}
-	if record.Intent != nil {
-		recovery := r.newRotation(TriggerRecover)
-		recovery.patient = want.trigger == TriggerRecover
+	recovering := want.trigger == TriggerRecover
+	if record.Intent != nil || recovering && r.isDead(ctx, record) {
+		recovery := r.newRotation(TriggerRecover, core.Recover)
+		recovery.patient = recovering
 		report, err := recovery.run(ctx)
-		if err != nil || want.trigger == TriggerRecover {
+		if err != nil || recovering {
 			return report, err
 		}
 	}
-	if want.trigger != TriggerRecover {
-		rotation := r.newRotation(want.trigger)
-		rotation.ends = want.ends
-		return rotation.run(ctx)
+	if recovering {
+		return r.nothingToRecover(ctx, record)
 	}
-	return r.nothingToRecover(ctx, record)
+	goal := core.Rotate
+	if want.trigger == TriggerCheck {
+		goal = core.Preview
+	}
+	rotation := r.newRotation(want.trigger, goal)
+	rotation.ends = want.ends
+	return rotation.run(ctx)
+}
+
+// isDead reports whether the exchange refuses the store's current secret: somebody has reset the key, or a reset was executed very
+// late. If the exchange cannot be asked, nothing is known.
+func (r *Rotator) isDead(ctx context.Context, record Record) bool {
+	if record.Version == 0 || record.ClientID != r.cfg.Keyring.Current().ClientID {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	err := r.outside.try(ctx, record.Credentials())
+	if err != nil && !isRefused(err) {
+		r.warn(ctx, "rotation: the current secret could not be tried", err)
+	}
+	return isRefused(err)
 }
 
 // nothingToRecover takes over what another process may have finished.

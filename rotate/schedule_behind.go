@@ -3,6 +3,8 @@ package rotate
 import (
 	"context"
 	"slices"
+
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 )
 
 // catchUp has the sessions take the current secret, if one was left behind by a rotation. Those without a connection take it by
@@ -18,8 +20,8 @@ func (r *Rotator) catchUp(ctx context.Context, record Record) (Report, error) {
 			Trigger: TriggerRecover, Outcome: Unchanged, KeyID: record.KeyID, ClientID: current.ClientID,
 		}, nil
 	}
-	rest := r.newRotation(TriggerRecover)
-	rest.state, rest.keyID = promoted, record.KeyID
+	rest := r.newRotation(TriggerRecover, core.CatchUp)
+	rest.keyID = record.KeyID
 	rest.secret = Candidate{Secret: current.Secret, Generation: current.Generation}
 	rest.old = rest.secret
 	return rest.run(ctx)

@@ -67,7 +67,7 @@ func TestRunFailsAnew(t *testing.T) {
 		calls := 0 // under the world's lock
 		p.refuse = func(map[string]any) (string, error) {
 			if calls++; calls < 8 || calls == 9 {
-				return "", &rpc.CallError{Method: "private/reset_api_key", Outcome: rpc.NotSent, Err: errDown}
+				return "", refusal(rpc.CodeInvalidParams, "")
 			}
 			return "", nil
 		}
@@ -90,7 +90,7 @@ func TestRunNeedsAPerson(t *testing.T) {
 		breakIt func(*process)
 		want    func(error) bool
 	}{
-		"locked out": {func(p *process) { p.lost = true }, func(err error) bool {
+		"locked out": {func(p *process) { p.lost, p.revokes = true, true }, func(err error) bool {
 			_, ok := errors.AsType[*rotate.LockedOutError](err)
 			return ok
 		}},
@@ -172,11 +172,13 @@ func TestRunDegraded(t *testing.T) {
 // slowTry has the verification of a new secret take five minutes, and tells of its beginning.
 func slowTry(r *rotate.Rotator, p *process) (begun <-chan struct{}) {
 	trying := make(chan struct{}, 1)
-	rotate.SetTry(r, func(ctx context.Context, c session.Credentials) error {
+	outside := p.outside()
+	outside.Try = func(ctx context.Context, c session.Credentials) error {
 		trying <- struct{}{}
 		<-time.After(5 * time.Minute)
 		return p.tryCredentials(ctx, c)
-	})
+	}
+	rotate.SetOutside(r, outside)
 	return trying
 }
 

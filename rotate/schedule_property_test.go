@@ -80,7 +80,7 @@ func (l life) live(t *testing.T) (turns, failed []rotate.Report, w *world) {
 	}
 	w.refuse = func(map[string]any) (string, error) {
 		if rng.IntN(100) < l.faulty {
-			return "", &rpc.CallError{Method: "private/reset_api_key", Outcome: rpc.NotSent, Err: errDown}
+			return "", refusal(rpc.CodeInvalidParams, "")
 		}
 		return "", nil
 	}

@@ -72,7 +72,7 @@ func TestI10LogsErrorsAndReports(t *testing.T) {
 	}
 	for name, change := range map[string]func(*process){
 		"right": func(*process) {},
-		"lost":  func(p *process) { p.lost = true },
+		"lost":  func(p *process) { p.lost, p.revokes = true, true },
 		"odd": func(p *process) {
 			p.reply = func(s string) string { return strings.Replace(s, `"enabled":true`, `"enabled":"CANARY"`, 1) }
 		},
@@ -99,6 +99,7 @@ func TestI10LogsErrorsAndReports(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProcess(newWorld())
+				p.revokes = true // else a token would reset the key again and again
 				change(p)
 				var logged bytes.Buffer
 				observer := &recorder{}

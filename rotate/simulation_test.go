@@ -68,6 +68,7 @@ func TestSimulation(t *testing.T) {
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
+			w.revokes = seed%2 == 0
 			f := &faults{rng: rand.New(rand.NewPCG(seed, 1))}
 			plague(w, f)
 			for range 4 {
@@ -130,7 +131,7 @@ func converge(t *testing.T, p *process) bool {
 		}
 		return false
 	}
-	if err != nil || !stored {
+	if stored = p.isStored(session.NewSecret([]byte(p.secret))); err != nil || !stored {
 		t.Errorf("recover: %v, the exchange's secret is stored: %t", err, stored)
 		return true
 	}

@@ -67,6 +67,10 @@ type Intent struct {
 	Epoch          uint64 // of the lease under which it began
 	Started        time.Time
 	OldFingerprint string
+	// Sent is when the last reset of which no answer is known was about to be sent, zero if there is none.
+	Sent time.Time
+	// Rescue is a refresh token with which the key can be reset again, if tokens outlive a reset; zero if there is none.
+	Rescue session.Secret
 }
 
 // Lease lets one rotator at a time work on the key. It cannot stop one that was paused and woke up later; for that,

@@ -40,13 +40,13 @@ func TestCandidateOfAPausedRotatorIsFound(t *testing.T) {
 			}
 			w.try = func() error { return errDown } // nothing can be verified from now on
 		}
-		r := first.rotator(t, func(cfg *rotate.Config) { cfg.Authority = authority })
+		r := first.rotator(t, func(cfg *rotate.Config) { cfg.Authority, cfg.ResetTimeout = authority, 5*time.Minute })
 		done := make(chan error, 1)
 		go func() {
 			_, err := r.Rotate(t.Context())
 			done <- err
 		}()
-		<-time.After(time.Minute)
+		<-time.After(2 * time.Minute) // the other waits until it takes the reset to be impossible
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,7 @@ import (
 func TestRotateGoesOnWithTheJournal(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
-	args := []string{"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
+	args := []string{"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
 	if exit, out, errOut := invoke(t, "", args...); exit != 0 {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
@@ -38,11 +38,11 @@ func TestRotateGoesOnWithTheJournal(t *testing.T) {
 func TestJournalOfAnotherKey(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
-	if exit, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path); exit != 0 {
+	if exit, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path); exit != 0 {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
 	other := server.AddKey(deribittest.KeyConfig{Name: "other"})
-	exit, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", other.ClientID, "-secret-file", path)
+	exit, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", other.ClientID, "-secret-file", path)
 	if exit != 1 || !strings.Contains(errOut, "is of client id "+key.ClientID+": give each key a journal of its own") {
 		t.Errorf("exit code %d\n%s%s", exit, out, errOut)
 	}

@@ -26,7 +26,7 @@ func TestRotateLockedOut(t *testing.T) {
 	}
 	reset(t, server, session.Credentials{ClientID: key.ClientID, Secret: secret}, key.ID)
 
-	args := []string{"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
+	args := []string{"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
 	exit, out, errOut := invoke(t, "", args...)
 	if exit != 1 || !strings.Contains(errOut, "locked out of key") || !strings.Contains(errOut, "put its new secret into "+path) {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)

@@ -112,7 +112,7 @@ func TestRotate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				code, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-v")
+				code, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-v")
 				if code != 0 {
 					t.Fatalf("exit code %d\n%s%s", code, out, errOut)
 				}
@@ -142,7 +142,7 @@ func TestRotateAsksForTheSecondFactor(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{SecondFactor: true})
 	code := server.SecondFactorCode(key.ID)
-	exit, out, errOut := invoke(t, code+"\n", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
+	exit, out, errOut := invoke(t, code+"\n", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
 		"-key-id", "1")
 	if exit != 0 || !strings.Contains(errOut, "code:") {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
@@ -171,7 +171,7 @@ func TestSecondFactorFromTheShell(t *testing.T) {
 	if _, err := fmt.Fscanf(device, "second factor: %s\n", &code); err != nil {
 		t.Fatal(err)
 	}
-	exit, _, errOut := invoke(t, code+"\n", "rotate", "-url", sim.WS, "-client-id", sim.ClientID, "-secret-file", sim.SecretFile,
+	exit, _, errOut := invoke(t, code+"\n", "rotate", "-accept-lockout", "-url", sim.WS, "-client-id", sim.ClientID, "-secret-file", sim.SecretFile,
 		"-key-id", strconv.FormatInt(sim.KeyID, 10))
 	if exit != 0 {
 		t.Errorf("exit code %d\n%s", exit, errOut)
@@ -194,7 +194,7 @@ func TestInterruptAtThePrompt(t *testing.T) {
 	exited := make(chan int, 1)
 	go func() {
 		exited <- run(ctx, streams{stdin, io.Discard, stderr}, []string{
-			"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-key-id", "1",
+			"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-key-id", "1",
 		})
 		stderr.Close()
 	}()
@@ -222,7 +222,7 @@ func TestRotateWithASecondKey(t *testing.T) {
 	if err := writeSecretFile(adminPath, []byte(admin.Secret)); err != nil {
 		t.Fatal(err)
 	}
-	exit, out, errOut := invoke(t, "", "rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
+	exit, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
 		"-admin-client-id", admin.ClientID, "-admin-secret-file", adminPath)
 	if exit != 0 || !accepts(t, server, key.ClientID, path) || !accepts(t, server, admin.ClientID, adminPath) {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
@@ -233,7 +233,7 @@ func TestRotateWithASecondKey(t *testing.T) {
 func TestRotateFollowsWhatAPersonDid(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
-	args := []string{"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
+	args := []string{"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
 	if exit, out, errOut := invoke(t, "", args...); exit != 0 {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
@@ -266,7 +266,9 @@ func TestBadInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	const canary = "CANARY-secret"
-	rotate := func(args ...string) []string { return append([]string{"rotate", "-url", server.URL()}, args...) }
+	rotate := func(args ...string) []string {
+		return append([]string{"rotate", "-accept-lockout", "-url", server.URL()}, args...)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -287,8 +289,8 @@ func TestBadInput(t *testing.T) {
 		"a wrong secret":          {rotate("-client-id", key.ClientID, "-secret-file", file(canary, 0o600)), 1, "invalid_credentials"},
 		"a wrong client id":       {rotate("-client-id", "nobody", "-secret-file", file(canary, 0o600)), 1, "nobody"},
 		"a truncated journal":     {rotate("-client-id", key.ClientID, "-secret-file", truncated), 1, "journal"},
-		"a wrong URL":             {[]string{"rotate", "-url", "http://127.0.0.1/", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "wss"},
-		"a URL nobody serves":     {[]string{"rotate", "-url", "ws://127.0.0.1:1/ws/api/v2", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "refused"},
+		"a wrong URL":             {[]string{"rotate", "-accept-lockout", "-url", "http://127.0.0.1/", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "wss"},
+		"a URL nobody serves":     {[]string{"rotate", "-accept-lockout", "-url", "ws://127.0.0.1:1/ws/api/v2", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,6 +23,8 @@ type rotation struct {
 	keyID           int64
 	adminID         string
 	adminSecretFile string
+	tokensSurvive   bool
+	acceptLockout   bool
 	plaintext       bool
 	verbose         bool
 
@@ -40,6 +42,8 @@ func rotateKey(ctx context.Context, std streams, args []string) error {
 	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up, which may ask for a second factor of its own")
 	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; it needs account:read_write, and still works when this key's secret is lost")
 	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
+	flags.BoolVar(&r.tokensSurvive, "tokens-survive", false, "tokens outlive a reset, as holdfast probe has found: one of them can reset the key again")
+	flags.BoolVar(&r.acceptLockout, "accept-lockout", false, "rotate although a lost answer could lock the key out: no second key, and tokens may not survive")
 	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
 	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
 	if err := parse(flags, std, args); err != nil {
@@ -60,6 +64,9 @@ func rotateKey(ctx context.Context, std streams, args []string) error {
 	report, err := r.run(ctx, std)
 	if report.ID != "" {
 		_, _ = fmt.Fprintln(std.out, report)
+	}
+	if errors.Is(err, rotate.ErrNoRecoveryAuthority) {
+		_, _ = fmt.Fprintln(std.err, "The flags for these are -admin-client-id with -admin-secret-file, -tokens-survive, and -accept-lockout.")
 	}
 	if _, locked := errors.AsType[*rotate.LockedOutError](err); locked {
 		_, _ = fmt.Fprintf(std.err, "When the key is reset, put its new secret into %s, and run this command again.\n", r.secretFile)
@@ -87,6 +94,7 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	cfg := rotate.Config{
 		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
 		SecondFactor: askFactor(ctx, std), Logger: r.log,
+		TokensSurvive: r.tokensSurvive, AcceptLockout: r.acceptLockout,
 	}
 	if r.adminID != "" {
 		if cfg.Authority, err = f.dialAdmin(ctx); err != nil {

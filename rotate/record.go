@@ -1,0 +1,198 @@
+package rotate
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// What rotations do to a record. Nothing here reads a clock or a store: a change is applied to the record as it stands, and again
+// to a newer one if somebody else was faster.
+
+// holder is who works on the key under a lease.
+type holder struct {
+	owner string
+	epoch uint64 // of the lease that is held, 0 for none
+	ttl   time.Duration
+}
+
+// errMoved is a record in which not all is as it was seen: somebody else has reset the key.
+var errMoved = errors.New("rotate: another rotator has received a secret meanwhile")
+
+// errNothingToDo ends an update that would change nothing.
+var errNothingToDo = errors.New("rotate: nothing to do")
+
+// take takes the lease unless it is another's.
+func (r *Record) take(h holder, now time.Time) error {
+	next := Lease{Owner: h.owner, Epoch: 1, Expires: now.Add(h.ttl)}
+	if old := r.Lease; old != nil {
+		if old.Owner != "" && old.Owner != h.owner && now.Before(old.Expires) {
+			return &LeaseHeldError{Owner: old.Owner, Expires: old.Expires}
+		}
+		next.Epoch = old.Epoch + 1
+	}
+	r.Lease = &next
+	return nil
+}
+
+func (r *Record) heldBy(h holder) bool {
+	return r.Lease != nil && r.Lease.Owner == h.owner && r.Lease.Epoch == h.epoch
+}
+
+// renew gives the lease its full time again, if it still is the holder's.
+func (r *Record) renew(h holder, now time.Time) error {
+	if !r.heldBy(h) {
+		return ErrLeaseLost
+	}
+	r.Lease = &Lease{Owner: h.owner, Epoch: h.epoch, Expires: now.Add(h.ttl)}
+	return nil
+}
+
+// retake makes sure of the lease, and has the record say that its current secret may be dead.
+func (r *Record) retake(h holder, id string, now time.Time) error {
+	if r.renew(h, now) != nil {
+		if err := r.take(h, now); err != nil {
+			return err
+		}
+	}
+	r.raise(id, now)
+	return nil
+}
+
+// free gives up the lease; its epoch stays.
+func (r *Record) free(h holder) error {
+	if !r.heldBy(h) {
+		return ErrLeaseLost
+	}
+	r.Lease = &Lease{Epoch: h.epoch}
+	return nil
+}
+
+// raise has the record say that its current secret may be dead, unless it says so already.
+func (r *Record) raise(id string, now time.Time) {
+	if r.Intent != nil {
+		return
+	}
+	r.Intent = &Intent{ID: id, Started: now, OldFingerprint: r.Current.Secret.Fingerprint()}
+	if r.Lease != nil {
+		r.Intent.Epoch = r.Lease.Epoch
+	}
+}
+
+// arm has the record say that a reset may have left from now on.
+func (r *Record) arm(h holder, id string, now time.Time) error {
+	if err := r.renew(h, now); err != nil {
+		return err
+	}
+	r.raise(id, now)
+	intent := *r.Intent
+	intent.ID, intent.Sent = id, now
+	r.Intent = &intent
+	return nil
+}
+
+// withdraw clears the intent of a rotation that was not executed.
+func (r *Record) withdraw(id string) error {
+	if r.Intent == nil || r.Intent.ID != id {
+		return errNothingToDo
+	}
+	r.Intent = nil
+	return nil
+}
+
+// receive appends a secret to the candidates, whoever has the lease. unanswered is when the last reset was sent that has no answer
+// still, zero if there is none. Somebody else may have found the old secret good, and cleared the intent.
+func (r *Record) receive(c Candidate, id string, unanswered, now time.Time) {
+	r.add(c)
+	r.raise(id, now)
+	intent := *r.Intent
+	intent.Sent = unanswered
+	r.Intent = &intent
+}
+
+// accept makes c the current secret, which the exchange has taken, unless a candidate has come since seen was loaded: so none is
+// dropped that was not tried.
+func (r *Record) accept(h holder, seen Record, c Candidate, now time.Time) error {
+	if err := r.unmoved(h, seen); err != nil {
+		return err
+	}
+	r.promote(c, now)
+	return nil
+}
+
+// settle clears the intent, unless a candidate has come since seen was loaded.
+func (r *Record) settle(h holder, seen Record) error {
+	if err := r.unmoved(h, seen); err != nil {
+		return err
+	}
+	r.Intent = nil
+	return nil
+}
+
+func (r *Record) unmoved(h holder, seen Record) error {
+	if !r.heldBy(h) {
+		return ErrLeaseLost
+	}
+	for _, c := range r.Candidates {
+		if !seen.has(c.Secret) {
+			return errMoved
+		}
+	}
+	return nil
+}
+
+// has reports whether the record knows the secret.
+func (r *Record) has(s session.Secret) bool {
+	return r.Current.Secret.Equal(s) || contains(r.Candidates, s)
+}
+
+// newest is the greatest generation in the record.
+func (r *Record) newest() uint64 {
+	generation := r.Current.Generation
+	for _, c := range r.Candidates {
+		generation = max(generation, c.Generation)
+	}
+	return generation
+}
+
+// candidates are all secrets of the record in the order in which to try them, the newest first. The current one is the
+// last, unless a person has supplied it after the others.
+func (r *Record) candidates() []Candidate {
+	all := append(slices.Clone(r.Candidates), r.Current)
+	slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Compare(b.Generation, a.Generation) })
+	return all
+}
+
+func (r *Record) credentials(c Candidate) session.Credentials {
+	return session.Credentials{ClientID: r.ClientID, Secret: c.Secret, Generation: c.Generation}
+}
+
+// add appends a candidate, unless it is there already.
+func (r *Record) add(c Candidate) {
+	if r.has(c.Secret) {
+		return
+	}
+	c.Generation = r.newest() + 1
+	r.Candidates = append(slices.Clone(r.Candidates), c)
+}
+
+// candidateGrace is how long a candidate outlives the verification of a later one.
+const candidateGrace = 24 * time.Hour
+
+// promote makes c, which was verified, the current secret, and drops the candidates that have been superseded for long.
+func (r *Record) promote(c Candidate, now time.Time) {
+	if !r.Current.Secret.Equal(c.Secret) {
+		c.Generation = max(c.Generation, r.Current.Generation+1)
+		r.Current = c
+	}
+	r.Candidates = slices.DeleteFunc(slices.Clone(r.Candidates), func(other Candidate) bool {
+		return now.Sub(other.Received) > candidateGrace || other.Secret.Equal(c.Secret)
+	})
+}
+
+func contains(list []Candidate, s session.Secret) bool {
+	return slices.ContainsFunc(list, func(c Candidate) bool { return c.Secret.Equal(s) })
+}
