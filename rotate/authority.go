@@ -109,10 +109,7 @@ func (a *rescuer) CallRaw(ctx context.Context, method string, params any, dst []
 	}()
 	a.rescue = next
 	_, err = a.journal.update(ctx, func(record *Record) error {
-		record.raise(a.id, time.Now())
-		intent := *record.Intent
-		intent.Rescue = next
-		record.Intent = &intent
+		record.raise(a.id, time.Now()).Rescue = next
 		return nil
 	})
 	if err != nil {

@@ -25,7 +25,8 @@ type Config struct {
 	// the answer is lost, whatever has become of the key's own tokens. Nil means the first of Sessions.
 	Authority Authority
 	// TokensSurvive says that tokens of the key outlive a reset of its secret, which the exchange does not document: the command
-	// "holdfast probe" finds out. Then a refresh token that is stored with the intent can reset the key again if the answer is lost.
+	// "holdfast probe" finds out. Then a refresh token that is stored with the intent can reset the key again if the answer is lost. It is a weaker authority than a
+	// second key: a crash in the moment in which the token is exchanged for the next one costs it.
 	TokensSurvive bool
 	// AcceptLockout lets a rotation begin although nobody might be left who could reset the key again if the answer is lost: no
 	// Authority of another key, and no TokensSurvive. A person would have to, on the exchange's website. Without it such a rotation is refused with

@@ -34,6 +34,7 @@ type intentJSON struct {
 	Started        time.Time `json:"started,omitzero"`
 	OldFingerprint string    `json:"old_fingerprint,omitempty"`
 	Sent           time.Time `json:"sent,omitzero"`
+	Settling       bool      `json:"settling,omitempty"`
 	Rescue         []byte    `json:"rescue,omitempty"`
 }
 
@@ -104,14 +105,14 @@ func (i *Intent) toJSON() *intentJSON {
 	if i == nil {
 		return nil
 	}
-	return &intentJSON{i.ID, i.Epoch, i.Started, i.OldFingerprint, i.Sent, i.Rescue.Reveal()}
+	return &intentJSON{i.ID, i.Epoch, i.Started, i.OldFingerprint, i.Sent, i.Settling, i.Rescue.Reveal()}
 }
 
 func (j *intentJSON) intent() *Intent {
 	if j == nil {
 		return nil
 	}
-	return &Intent{j.ID, j.Epoch, j.Started, j.OldFingerprint, j.Sent, session.NewSecret(j.Rescue)}
+	return &Intent{j.ID, j.Epoch, j.Started, j.OldFingerprint, j.Sent, j.Settling, session.NewSecret(j.Rescue)}
 }
 
 func (j *recordJSON) wipe() {

@@ -26,7 +26,7 @@ func (r *rotation) persist(ctx context.Context) core.EventKind {
 
 func (r *rotation) saveCandidate(ctx context.Context) error {
 	record, err := r.journal.update(ctx, func(record *Record) error {
-		record.receive(r.secret, r.id, r.unanswered, time.Now())
+		record.receive(r.secret, r.id, r.openSince(), time.Now())
 		return nil
 	})
 	if err != nil {
@@ -39,6 +39,14 @@ func (r *rotation) saveCandidate(ctx context.Context) error {
 	}
 	r.seen = record
 	return nil
+}
+
+// openSince is when the last reset was sent that may yet be executed, zero if none may.
+func (r *rotation) openSince() time.Time {
+	if r.machine.Open == 0 {
+		return time.Time{}
+	}
+	return r.unanswered
 }
 
 // tellUnsaved tells the operator that the store does not take the new secret, and puts it where else it can be kept.

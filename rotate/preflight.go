@@ -215,10 +215,7 @@ func (r *rotation) intend(ctx context.Context) core.EventKind {
 			return err
 		}
 		_, err := r.journal.update(ctx, func(record *Record) error {
-			record.raise(r.id, time.Now())
-			intent := *record.Intent
-			intent.Rescue = r.rescue
-			record.Intent = &intent
+			record.raise(r.id, time.Now()).Rescue = r.rescue
 			return record.renew(r.holder, time.Now())
 		})
 		return err

@@ -71,15 +71,18 @@ func (r *Record) free(h holder) error {
 	return nil
 }
 
-// raise has the record say that its current secret may be dead, unless it says so already.
-func (r *Record) raise(id string, now time.Time) {
+// raise has the record say that its current secret may be dead. It returns the intent, which is the record's own.
+func (r *Record) raise(id string, now time.Time) *Intent {
 	if r.Intent != nil {
-		return
+		r.Intent = new(*r.Intent)
+		r.Intent.Settling = false
+		return r.Intent
 	}
 	r.Intent = &Intent{ID: id, Started: now, OldFingerprint: r.Current.Secret.Fingerprint()}
 	if r.Lease != nil {
 		r.Intent.Epoch = r.Lease.Epoch
 	}
+	return r.Intent
 }
 
 // arm has the record say that a reset may have left from now on.
@@ -87,10 +90,8 @@ func (r *Record) arm(h holder, id string, now time.Time) error {
 	if err := r.renew(h, now); err != nil {
 		return err
 	}
-	r.raise(id, now)
-	intent := *r.Intent
+	intent := r.raise(id, now)
 	intent.ID, intent.Sent = id, now
-	r.Intent = &intent
 	return nil
 }
 
@@ -104,23 +105,31 @@ func (r *Record) withdraw(id string) error {
 }
 
 // receive appends a secret to the candidates, whoever has the lease. unanswered is when the last reset was sent that has no answer
-// still, zero if there is none. Somebody else may have found the old secret good, and cleared the intent.
+// still, zero if there is none: the stamp of somebody else, who has the lease by now, is not touched. That one may have found the old
+// secret good, too, and cleared the intent.
 func (r *Record) receive(c Candidate, id string, unanswered, now time.Time) {
 	r.add(c)
-	r.raise(id, now)
-	intent := *r.Intent
-	intent.Sent = unanswered
-	r.Intent = &intent
+	if intent := r.raise(id, now); intent.ID == id {
+		intent.Sent = unanswered
+	}
 }
 
 // accept makes c the current secret, which the exchange has taken, unless a candidate has come since seen was loaded: so none is
-// dropped that was not tried.
+// dropped that was not tried. The intent stays: what it says is another's to judge.
 func (r *Record) accept(h holder, seen Record, c Candidate, now time.Time) error {
 	if err := r.unmoved(h, seen); err != nil {
 		return err
 	}
 	r.promote(c, now)
 	return nil
+}
+
+// await has the intent say that the current secret works, for now.
+func (r *Record) await() {
+	if r.Intent != nil {
+		r.Intent = new(*r.Intent)
+		r.Intent.Settling = true
+	}
 }
 
 // settle clears the intent, unless a candidate has come since seen was loaded.

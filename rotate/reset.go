@@ -90,14 +90,19 @@ func (r *rotation) judge(ctx context.Context, authority Authority, sent *reset) 
 		return core.FactorRefused, factor
 	}
 	// Too many requests end the session: what else was on its way is unknown.
-	if refusal, ok := errors.AsType[*rpc.Error](err); ok && refusal.Code == session.CodeTooManyRequests {
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	if ok && refusal.Code == session.CodeTooManyRequests {
 		r.unanswered = sent.begun
 		return core.TooMany, r.unknownOutcome(err)
 	}
 	if !rpc.SafeToRetry(err) {
 		return r.unheard(sent, err)
 	}
-	return core.Refused, fmt.Errorf("rotate: reset: %w", err)
+	err = fmt.Errorf("rotate: reset: %w", err)
+	if ok && refusal.Class() == rpc.ClassRetry { // maintenance, say: it may have it later
+		return core.NotSent, err
+	}
+	return core.Refused, err
 }
 
 // judgeUnsent tells an authority that was out of reach from one that will not have it. A session of the key itself that has lost
@@ -158,7 +163,6 @@ func (r *rotation) awaitReply(ctx context.Context) (came bool) {
 	})
 	if came {
 		r.err = err
-		r.unanswered = time.Time{}
 	}
 	return came
 }

@@ -25,6 +25,8 @@ type rotation struct {
 	waits   waits
 	report  Report
 
+	doubted bool // the current secret was not known to work
+
 	err   error          // of the last effect
 	cause error          // why it did not go straight through
 	left  *DegradedError // the sessions that were left behind; nil if none were
@@ -78,7 +80,7 @@ func (r *rotation) run(ctx context.Context) (Report, error) {
 		}
 		next, number, todo := core.Step(r.machine, event)
 		r.log(ctx, next.State, number)
-		r.observeDoubt(next)
+		r.keepCause(next)
 		r.machine, effects = next, todo
 	}
 	r.conclude()
@@ -151,9 +153,13 @@ func never(fn func(*rotation, context.Context)) performer {
 	}
 }
 
-// observeDoubt keeps why the rotation does not go straight through.
-func (r *rotation) observeDoubt(next core.Machine) {
-	if next.State == core.Unknown && r.machine.State != core.Unknown && r.err != nil {
+// keepCause keeps why the rotation does not go straight through.
+func (r *rotation) keepCause(next core.Machine) {
+	if next.State != core.Unknown || r.machine.State == core.Unknown {
+		return
+	}
+	r.doubted = true
+	if r.err != nil {
 		r.cause = errors.Join(r.cause, r.err)
 	}
 }

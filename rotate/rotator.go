@@ -190,8 +190,11 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 		recovery := r.newRotation(TriggerRecover, core.Recover)
 		recovery.patient = recovering
 		report, err := recovery.run(ctx)
-		if err != nil || recovering {
+		if err != nil || recovering && recovery.doubted {
 			return report, err
+		}
+		if record, err = r.journal.load(ctx); err != nil {
+			return Report{}, err
 		}
 	}
 	if recovering {

@@ -69,6 +69,9 @@ type Intent struct {
 	OldFingerprint string
 	// Sent is when the last reset of which no answer is known was about to be sent, zero if there is none.
 	Sent time.Time
+	// Settling says that the exchange has taken the current secret since, and that a reset may yet be executed: authentications need
+	// not wait.
+	Settling bool
 	// Rescue is a refresh token with which the key can be reset again, if tokens outlive a reset; zero if there is none.
 	Rescue session.Secret
 }

@@ -80,8 +80,10 @@ func (r *rotation) promote(ctx context.Context) core.EventKind {
 		if err := record.accept(r.holder, r.seen, r.secret, now); err != nil {
 			return err
 		}
-		if r.machine.Open == 0 { // else one may yet be executed
+		if r.machine.Open == 0 {
 			record.Intent = nil
+		} else {
+			record.await()
 		}
 		// What a person has published since is not what the exchange takes: it must not outrank this one.
 		if published := r.cfg.Keyring.Current(); !published.Secret.Equal(record.Current.Secret) {
@@ -135,7 +137,7 @@ func (r *rotation) publish(ctx context.Context) core.EventKind {
 
 // quarantine waits until no reset can be executed any more, and reports whether it was stopped.
 func (r *rotation) quarantine(ctx context.Context) (stopped bool) {
-	left := min(time.Until(r.unanswered.Add(r.cfg.Quarantine)), r.cfg.Quarantine)
+	left := min(time.Until(r.openSince().Add(r.cfg.Quarantine)), r.cfg.Quarantine)
 	if err := pause(ctx, r.closing, max(left, 0)); err != nil {
 		r.err = errors.Join(r.err, err)
 		return true

@@ -76,7 +76,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 
 // underWay reports whether the current secret may be dead while somebody is at work who will say so.
 func (r Record) underWay(now time.Time) bool {
-	return r.Intent != nil && r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
+	return r.Intent != nil && !r.Intent.Settling && r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
 }
 
 // take publishes what is newer than the keyring's.

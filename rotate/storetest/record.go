@@ -27,8 +27,11 @@ func made(n uint64) rotate.Record {
 		KeyID:    small,
 		ClientID: fmt.Sprintf("client-%d", n),
 		Current:  rotate.Candidate{Secret: secret("current", n), Generation: n, Rotation: fmt.Sprintf("rotation-%d", n), Received: at},
-		Intent:   &rotate.Intent{ID: fmt.Sprintf("intent-%d", n), Epoch: n, Started: at, OldFingerprint: fmt.Sprintf("%08x", n)},
-		Lease:    &rotate.Lease{Owner: fmt.Sprintf("owner-%d", n), Epoch: n, Expires: at.Add(time.Minute)},
+		Intent: &rotate.Intent{
+			ID: fmt.Sprintf("intent-%d", n), Epoch: n, Started: at, OldFingerprint: fmt.Sprintf("%08x", n),
+			Sent: at.Add(time.Second), Settling: n%2 == 0, Rescue: secret("rescue", n),
+		},
+		Lease: &rotate.Lease{Owner: fmt.Sprintf("owner-%d", n), Epoch: n, Expires: at.Add(time.Minute)},
 	}
 	for i := range n%3 + 1 {
 		record.Candidates = append(record.Candidates, rotate.Candidate{
@@ -73,7 +76,8 @@ func sameIntent(a, b *rotate.Intent) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.ID == b.ID && a.Epoch == b.Epoch && a.Started.Equal(b.Started) && a.OldFingerprint == b.OldFingerprint
+	return a.ID == b.ID && a.Epoch == b.Epoch && a.Started.Equal(b.Started) && a.OldFingerprint == b.OldFingerprint &&
+		a.Sent.Equal(b.Sent) && a.Settling == b.Settling && a.Rescue.Equal(b.Rescue)
 }
 
 func sameLease(a, b *rotate.Lease) bool {

@@ -2,7 +2,8 @@ package core
 
 // What a row asks of the machine.
 
-func unfinished(m Machine) bool { return m.Goal == Recover || m.ledger.Unfinished }
+func unfinished(m Machine) bool { return m.ledger.Unfinished }
+func recovering(m Machine) bool { return m.Goal == Recover }
 func previewing(m Machine) bool { return m.Goal == Preview }
 func sure(m Machine) bool       { return !m.Doubt }
 func closed(m Machine) bool     { return m.Open == 0 }
@@ -48,7 +49,16 @@ func lost(m *Machine) {
 }
 
 // found is its answer, late.
-func found(m *Machine) { m.Open-- }
+func found(m *Machine) {
+	m.Open--
+	answered(m)
+}
+
+// answered is a reset whose secret is known: if that is refused, it is not this reset's doing.
+func answered(m *Machine) { m.Ours = m.Open > 0 }
+
+// executed is a reset that was executed late, this one's or somebody else's: it is too late for more.
+func executed(m *Machine) { m.Doubt, m.Open = true, 0 }
 
 // asked counts a round of the second factor.
 func asked(m *Machine) { m.Rounds++ }

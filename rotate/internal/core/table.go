@@ -34,8 +34,11 @@ var undo = do(ClearIntent, OpenGate, Forgo, Release)
 var table = []row{
 	// Before the reset nothing is at stake: what stands in the way ends the rotation.
 	{T1, in(Idle), on(LeaseTaken), unfinished, Unknown, do(ShutGate, Retake), takeOver},
+	{T1, in(Idle), on(LeaseTaken), recovering, Leased, do(Try), nil}, // there was something, but somebody has finished it
 	{T1, in(Idle), on(LeaseTaken), nil, Leased, do(Check), nil},
 	{0, in(Idle), on(LeaseRefused), nil, Idle, nil, nil},
+	{T3, in(Leased), on(Accepted, Stopped), nil, Aborted, undo, nil},
+	{0, in(Leased), on(Rejected), nil, Unknown, do(ShutGate, Retake), takeOver},
 	{T3, in(Leased), on(Checked), previewing, Aborted, undo, nil},
 	{0, in(Leased), on(Checked), nil, Leased, do(Intend), nil},
 	{T2, in(Leased), on(Intended), nil, Prepared, do(Arm), nil},
@@ -44,7 +47,7 @@ var table = []row{
 
 	// The reset.
 	{T4, in(Prepared), on(Armed), nil, Resetting, do(ShutGate, Send), sent},
-	{T9, in(Resetting), on(KeyCame), nil, Received, do(Store), nil},
+	{T9, in(Resetting), on(KeyCame), nil, Received, do(Store), answered},
 	{T10, in(Resetting), on(NoAnswer), nil, Unknown, do(AwaitReply, Retake), lost},
 	{T8, in(Resetting), on(TooMany), nil, Unknown, do(Retake), lost},
 	{T4, in(Resetting), on(NotSent), sendAgain, Prepared, do(Arm), unsent},
@@ -74,7 +77,7 @@ var table = []row{
 	{0, in(Unsaved), on(NotStored), nil, Unsaved, do(Store), again},
 	{T13, in(Durable), on(Accepted), nil, Verified, do(Promote), nil},
 	{T14, in(Durable), on(Rejected), nil, Unknown, do(Retake), doubt},
-	{0, in(Durable, Probing, Settling, Degraded), on(Unreachable), nil, same, do(Try), again},
+	{0, in(Leased, Durable, Probing, Settling, Degraded), on(Unreachable), nil, same, do(Try), again},
 	{T15, in(Verified), on(Swapped), nil, Promoted, do(Publish), works},
 	{0, in(Verified), on(NotSwapped), nil, same, do(Promote), again},
 	{0, in(Verified), on(Moved), nil, Unknown, do(Retake), doubt},
@@ -90,7 +93,7 @@ var table = []row{
 	{0, in(Settling, Degraded), on(Accepted), nil, same, do(Settle), fresh},
 	{0, in(Settling, Degraded), on(NotSwapped), nil, same, do(Settle), again},
 	{0, in(Settling, Degraded), on(Swapped), nil, same, do(Forgo, Release), settled},
-	{T24, in(Settling, Degraded), on(Rejected, Moved), nil, Unknown, do(ShutGate, Retake), doubt},
+	{T24, in(Settling, Degraded), on(Rejected, Moved), nil, Unknown, do(ShutGate, Retake), executed},
 	{T23, in(Settling), on(Released), closed, Idle, nil, nil},
 
 	// What nobody knows, the exchange is asked: the known secrets first, then for another one.
