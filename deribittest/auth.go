@@ -77,6 +77,9 @@ func (ex *exchange) auth(r *request) (any, *rpcError) {
 	}
 	if fault != nil {
 		ex.stats.AuthFailures++
+		if r.conn != nil && ex.cfg.FailedAuthDeauthenticates {
+			r.conn.grant = nil
+		}
 		return nil, fault
 	}
 	ex.stats.Authentications++
@@ -88,6 +91,9 @@ func (ex *exchange) auth(r *request) (any, *rpcError) {
 
 // login serves the two grants that prove possession of a key.
 func (ex *exchange) login(p authParams, asked scopeRequest, r *request) (*grant, *rpcError) {
+	if r.conn != nil && ex.cfg.ReauthRefused && ex.usable(r.conn.grant, r) == nil {
+		return nil, newError(codeRequestFailed, "request_failed")
+	}
 	k := ex.clients[p.ClientID]
 	if fault := ex.prove(k, p, r); fault != nil {
 		if k != nil && (fault.Code == codeInvalidCredentials || fault.Code == ex.cfg.BadSignatureCode) {

@@ -21,11 +21,8 @@ type Config struct {
 	// frame is handled or written; it must not keep or change Frame.Data, nor call CutConnections or Close.
 	OnFrame func(Frame)
 
-	// Reset is what a reset of a key does to the key's tokens and sockets.
-	Reset ResetBehaviour
-	// RevokedChannelsSilent ends the private and raw channels of a key whose tokens were revoked by a reset, without a
-	// word. Not documented.
-	RevokedChannelsSilent bool
+	// Reset is what a reset of a key does to the key's tokens, subscriptions and connections. Not documented.
+	Reset ResetProfile
 	// SelfResetRefused refuses a reset of the key that asks for it, with 13403. Not documented.
 	SelfResetRefused bool
 	// ListHidesSecrets leaves client_secret empty in private/list_api_keys for every caller; by default a caller with
@@ -45,6 +42,12 @@ type Config struct {
 	// LoginFailures is the number of failed logins of one client id in a row after which its logins answer 12003. 0 is
 	// no limit. The number is not documented.
 	LoginFailures int
+	// ReauthRefused refuses public/auth with a key's credentials on a connection that is authenticated, with 13008. A refresh
+	// token is taken there as ever. Not documented.
+	ReauthRefused bool
+	// FailedAuthDeauthenticates makes a refused public/auth end the authentication of its connection: private calls on it
+	// answer 13009 until the next one. Tokens live, and channels flow, as before. Not documented.
+	FailedAuthDeauthenticates bool
 	// ReauthDropsPrivate makes public/auth on an authenticated connection end its private and raw channels. Not documented.
 	ReauthDropsPrivate bool
 	// SnapshotAgain sends a second snapshot for a channel that is already subscribed. Not documented.

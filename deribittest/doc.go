@@ -10,7 +10,7 @@
 // It plays authentication (client_credentials, client_signature, refresh_token; connections and named sessions), API keys
 // with their reset and second factor, subscriptions, heartbeats, cancel on disconnect, and a market that trades. It is
 // written from the exchange's documents alone. What the documents leave open is a field of [Config], whose zero value is the
-// likeliest reading; what a reset does to tokens and sockets is [ResetBehaviour].
+// likeliest reading; what a reset does to tokens, subscriptions and connections is [ResetProfile].
 //
 // It does not play credits and rate limits, subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.

@@ -8,7 +8,7 @@ import (
 )
 
 func Example() {
-	s, err := deribittest.New(deribittest.Config{Reset: deribittest.TokensRevoked})
+	s, err := deribittest.New(deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -106,65 +106,67 @@ func TestResetRefused(t *testing.T) {
 	}
 }
 
-// The three behaviours beyond the documented. The key's own session follows a private channel while another resets it.
-func TestResetBehaviours(t *testing.T) {
+// The twelve profiles. The key's own connection follows a private channel while another key resets it.
+func TestResetProfiles(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		behaviour deribittest.ResetBehaviour
-		silent    bool
-		call      int  // code of a private call on the live socket afterwards
-		told      bool // the private channel says that the key was reset, and what comes later
-		closed    bool
-	}{
-		{behaviour: deribittest.TokensKept, told: true},
-		{behaviour: deribittest.TokensRevoked, call: 13009, told: true},
-		{behaviour: deribittest.TokensRevoked, silent: true, call: 13009},
-		{behaviour: deribittest.SocketsClosed, closed: true, told: true},
-	} {
-		t.Run(fmt.Sprint(tt.behaviour, " silent ", tt.silent), func(t *testing.T) {
+	for profile := range deribittest.ResetProfiles() {
+		t.Run(profile.String(), func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, deribittest.Config{RevokedChannelsSilent: tt.silent})
-			s.SetReset(tt.behaviour)
+			s := newServer(t, deribittest.Config{})
+			s.SetReset(profile)
 			admin, k := s.AddKey(deribittest.KeyConfig{}), s.AddKey(deribittest.KeyConfig{})
 			a, c := dial(t, s), dial(t, s)
 			a.login(admin, "")
 			shared := c.login(k, "session:x")
 			c.login(k, "")
 			c.call("private/subscribe", params{"channels": []string{"user.access_log"}})
+			c.call("public/subscribe", params{"channels": []string{"platform_state"}})
 
 			fresh := result[apiKey](t, a.call("private/reset_api_key", params{"id": k.ID}))
 			if code := a.call("private/list_api_keys", params{}).code(); code != 0 {
 				t.Errorf("the admin's own call: code %d", code)
 			}
-			if tt.closed {
-				if code := c.closed(); code != websocket.StatusGoingAway {
-					t.Errorf("close code %d, want going away", code)
-				}
-				c = dial(t, s)
-				if code := c.call("private/get_access_log", params{"access_token": shared.AccessToken}).code(); code != 13009 {
-					t.Errorf("session token afterwards: code %d, want 13009", code)
-				}
-				return
-			}
-			if code := c.call("private/get_access_log", params{}).code(); code != tt.call {
-				t.Errorf("private call on the live socket: code %d, want %d", code, tt.call)
-			}
 			k.Secret = fresh.ClientSecret
-			c.login(k, "")
-			if code := c.call("private/get_access_log", params{}).code(); code != 0 {
-				t.Errorf("after a new login: code %d", code)
+			open := profile.Connections == deribittest.ConnectionsKept
+			if open {
+				c.call("public/test", params{}) // what was sent before has come
+			} else if code := c.closed(); code != websocket.StatusGoingAway {
+				t.Errorf("close code %d, want going away", code)
 			}
-			events := logEvents(c)
-			if told := slices.Contains(events, "reset_api_key") && slices.Contains(events, "success"); told != tt.told {
-				t.Errorf("channel said %v, want flowing %v", events, tt.told)
+			if told := slices.Contains(logEvents(c), "reset_api_key"); told == profile.SubscriptionsDropped {
+				t.Errorf("the channel told of the reset: %v", told)
+			}
+			want := map[bool]int{true: 13009}[profile.TokensRevoked]
+			if code := dial(t, s).call("private/get_access_log", params{"access_token": shared.AccessToken}).code(); code != want {
+				t.Errorf("a session's token: code %d, want %d", code, want)
+			}
+			if open {
+				checkConnection(t, s, c, k, profile)
 			}
 		})
 	}
 }
 
+// checkConnection looks at a connection that a reset of its key has left open.
+func checkConnection(t *testing.T, s *deribittest.Server, c *client, k deribittest.Key, profile deribittest.ResetProfile) {
+	t.Helper()
+	want := map[bool]int{true: 13009}[profile.TokensRevoked]
+	if code := c.call("private/get_access_log", params{}).code(); code != want {
+		t.Errorf("private call: code %d, want %d", code, want)
+	}
+	c.login(k, "")
+	if code := c.call("private/get_access_log", params{}).code(); code != 0 {
+		t.Errorf("after a new login: code %d", code)
+	}
+	if flows := slices.Contains(logEvents(c), "success"); flows == profile.SubscriptionsDropped {
+		t.Errorf("the private channel flows: %v", flows)
+	}
+	s.MaintenanceNotice()
+	c.notification("platform_state") // a public channel is left alone
+}
+
 // logEvents returns the events of user.access_log seen so far.
 func logEvents(c *client) []string {
-	c.call("public/test", params{})
 	var events []string
 	for _, a := range c.seen {
 		var e struct {
@@ -177,22 +179,31 @@ func logEvents(c *client) []string {
 	return events
 }
 
-// A key that resets itself gets its reply before its socket closes.
-func TestResetOfItselfRepliesFirst(t *testing.T) {
+// A key that resets itself gets its reply before its connections close, or never.
+func TestResetOfItself(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, deribittest.Config{Reset: deribittest.SocketsClosed})
-	k := s.AddKey(deribittest.KeyConfig{})
-	a, b := dial(t, s), dial(t, s)
-	a.login(k, "")
-	b.login(k, "")
-	fresh := result[apiKey](t, a.call("private/reset_api_key", params{"id": k.ID}))
-	for _, c := range []*client{a, b} {
-		if code := c.closed(); code != websocket.StatusGoingAway {
-			t.Errorf("close code %d, want going away", code)
+	for _, lost := range []bool{false, true} {
+		profile := deribittest.ResetProfile{Connections: deribittest.ConnectionsClosedAfterReply}
+		if lost {
+			profile.Connections = deribittest.ConnectionsClosedBeforeReply
 		}
-	}
-	if code := works(t, s, k.ClientID, fresh.ClientSecret); code != 0 {
-		t.Errorf("new secret: code %d", code)
+		s := newServer(t, deribittest.Config{Reset: profile})
+		k := s.AddKey(deribittest.KeyConfig{})
+		a, b := dial(t, s), dial(t, s)
+		a.login(k, "")
+		b.login(k, "")
+		id := a.start("private/reset_api_key", params{"id": k.ID})
+		for _, c := range []*client{a, b} {
+			if code := c.closed(); code != websocket.StatusGoingAway {
+				t.Errorf("%s: close code %d, want going away", profile, code)
+			}
+		}
+		if replied := slices.ContainsFunc(a.seen, func(a answer) bool { return string(a.ID) == id }); replied == lost {
+			t.Errorf("%s: replied: %v", profile, replied)
+		}
+		if now, _ := s.Key(k.ID); now.Secret == k.Secret || works(t, s, k.ClientID, now.Secret) != 0 {
+			t.Errorf("%s: the key was not reset", profile)
+		}
 	}
 }
 
@@ -403,11 +414,13 @@ func TestSecondFactorAsError(t *testing.T) {
 	})
 }
 
+var connectionsClosed = deribittest.ResetProfile{TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply}
+
 // A reset takes its effect though its caller is gone before the reply.
 func TestResetWithoutItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var caller *client
-		s, l := memoryServer(t, deribittest.Config{Reset: deribittest.SocketsClosed, OnFrame: func(f deribittest.Frame) {
+		s, l := memoryServer(t, deribittest.Config{Reset: connectionsClosed, OnFrame: func(f deribittest.Frame) {
 			if !f.Incoming && f.Method == "private/reset_api_key" {
 				caller.ws.CloseNow() // the reply is about to be written
 			}
@@ -434,7 +447,7 @@ func TestResetReordered(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(16) {
 		synctest.Test(t, func(t *testing.T) {
-			s, l := memoryServer(t, deribittest.Config{Reset: deribittest.SocketsClosed, Reorder: true, Seed: seed})
+			s, l := memoryServer(t, deribittest.Config{Reset: connectionsClosed, Reorder: true, Seed: seed})
 			admin, k := s.AddKey(deribittest.KeyConfig{}), s.AddKey(deribittest.KeyConfig{})
 			a, c := dialMemory(t, s, l), dialMemory(t, s, l)
 			a.login(admin, "")
@@ -462,26 +475,5 @@ func TestKeyHidesItsSecret(t *testing.T) {
 		if text := fmt.Sprintf(verb, k); strings.Contains(text, k.Secret) || !strings.Contains(text, k.ClientID) {
 			t.Errorf("%s shows %s", verb, text)
 		}
-	}
-}
-
-func TestParseResetBehaviour(t *testing.T) {
-	t.Parallel()
-	for _, b := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
-		text, err := b.MarshalText()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back deribittest.ResetBehaviour
-		if err := back.UnmarshalText(text); err != nil || back != b {
-			t.Errorf("%s came back as %v, %v", text, back, err)
-		}
-	}
-	if got := deribittest.ResetBehaviour(9).String(); got != "ResetBehaviour(9)" {
-		t.Errorf("unknown behaviour is %q", got)
-	}
-	var b deribittest.ResetBehaviour
-	if err := b.UnmarshalText([]byte("tokens-lost")); err == nil {
-		t.Error("an unknown name was taken")
 	}
 }

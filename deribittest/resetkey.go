@@ -18,16 +18,23 @@ func (ex *exchange) resetKey(r *request, k *key, _ keyParams) (any, *rpcError) {
 		return nil, newError(codeRequestFailed, "request_failed")
 	}
 	k.secret = ex.newSecret()
+	profile := ex.cfg.Reset
+	if profile.SubscriptionsDropped {
+		ex.silence(k)
+	}
 	ex.logAccess(k.account, "reset_api_key", k.clientID, r)
-	switch ex.cfg.Reset {
-	case TokensKept:
-	case TokensRevoked:
-		ex.revoke(k)
-		if ex.cfg.RevokedChannelsSilent {
-			ex.silence(k)
+	end := func() {
+		if profile.TokensRevoked {
+			ex.revoke(k)
 		}
-	case SocketsClosed:
-		r.after = func() { ex.closeSockets(k) }
+		if profile.Connections != ConnectionsKept {
+			ex.closeConnections(k)
+		}
+	}
+	if profile.Connections == ConnectionsClosedAfterReply {
+		r.after = end
+	} else {
+		end()
 	}
 	return ex.object(k), nil
 }
@@ -41,9 +48,8 @@ func (ex *exchange) silence(k *key) {
 	}
 }
 
-// closeSockets closes every connection that a key authenticated, and ends the key's tokens.
-func (ex *exchange) closeSockets(k *key) {
-	ex.revoke(k)
+// closeConnections closes every connection that a key authenticated. What is queued for them is written first.
+func (ex *exchange) closeConnections(k *key) {
 	for _, c := range ex.conns {
 		if c.grant != nil && c.grant.key == k {
 			c.closeLater(websocket.StatusGoingAway, "api key reset")

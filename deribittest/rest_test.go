@@ -193,7 +193,7 @@ func TestRESTTypes(t *testing.T) {
 // A reset over REST has the same effects, once its reply is out.
 func TestRESTReset(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, deribittest.Config{Reset: deribittest.SocketsClosed})
+	s := newServer(t, deribittest.Config{Reset: connectionsClosed})
 	k := s.AddKey(deribittest.KeyConfig{})
 	c := dial(t, s)
 	c.login(k, "")

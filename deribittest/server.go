@@ -159,8 +159,8 @@ func (s *Server) admit(r *http.Request) (*conn, bool) {
 }
 
 // SetReset changes what the next resets do.
-func (s *Server) SetReset(b ResetBehaviour) {
-	s.locked(func(ex *exchange) { ex.cfg.Reset = b })
+func (s *Server) SetReset(p ResetProfile) {
+	s.locked(func(ex *exchange) { ex.cfg.Reset = p })
 }
 
 // CutConnections breaks every WebSocket connection without a closing handshake, and returns when they have ended.

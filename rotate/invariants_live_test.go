@@ -171,7 +171,7 @@ func TestR9CurrentIsValid(t *testing.T) {
 				r.settled(t)
 				authority.reply.Store(true)
 				authority.dying.Store(true)
-				if _, err := r.rotator.Rotate(t.Context()); behaviour != deribittest.TokensKept {
+				if _, err := r.rotator.Rotate(t.Context()); behaviour.TokensRevoked {
 					if _, locked := errors.AsType[*rotate.LockedOutError](err); !locked || r.store.now().Intent == nil {
 						t.Errorf("a lost reply, and nobody to ask again: %v", err)
 					}

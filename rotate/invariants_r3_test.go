@@ -108,7 +108,7 @@ func TestR3SubscriptionsSurvive(t *testing.T) {
 					got := drain(t, sub)
 					given += got.messages
 					wantGaps := 0
-					if behaviour == deribittest.SocketsClosed {
+					if behaviour.Connections != deribittest.ConnectionsKept {
 						wantGaps = rotations
 					}
 					if len(got.gaps) != wantGaps || got.unmarked != 0 || got.headless != 0 {
@@ -166,7 +166,7 @@ func (r *rig) flowing(t *testing.T, subs []*session.Subscription) {
 // when the rotation is over, and a book says what it has missed.
 func TestR3SilentlyDropped(t *testing.T) {
 	for name, exchange := range map[string]deribittest.Config{
-		"at the reset":               {Reset: deribittest.TokensRevoked, RevokedChannelsSilent: true},
+		"at the reset":               {Reset: deribittest.ResetProfile{TokensRevoked: true, SubscriptionsDropped: true}},
 		"at the re-authentication":   {ReauthDropsPrivate: true},
 		"and a snapshot comes twice": {SnapshotAgain: true},
 	} {
@@ -181,7 +181,7 @@ func TestR3SilentlyDropped(t *testing.T) {
 				stop()
 				for i, sub := range subs {
 					got := drain(t, sub)
-					if len(got.gaps) > 1 || exchange.RevokedChannelsSilent && len(got.gaps) == 0 || exchange.SnapshotAgain && len(got.gaps) > 0 {
+					if len(got.gaps) > 1 || exchange.Reset.SubscriptionsDropped && len(got.gaps) == 0 || exchange.SnapshotAgain && len(got.gaps) > 0 {
 						t.Errorf("s%d: gaps: %v", i, got.gaps)
 					}
 				}

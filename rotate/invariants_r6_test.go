@@ -85,7 +85,7 @@ func TestR6NothingSaysASecret(t *testing.T) {
 		t.Run(fmt.Sprint("grant ", grant), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &parrot{t: t, out: &syncBuffer{}}
-				r := newRigOf(t, deribittest.KeyConfig{SecondFactor: true}, deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1}, 2, func(_ int, cfg *session.Config) {
+				r := newRigOf(t, deribittest.KeyConfig{SecondFactor: true}, deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true}, Tick: -1}, 2, func(_ int, cfg *session.Config) {
 					cfg.Grant, cfg.Observer = grant, sessionParrot{p}
 				})
 				r.misfortunes(t, p)

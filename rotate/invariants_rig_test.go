@@ -261,8 +261,10 @@ func (r *rig) settled(t *testing.T) {
 	}
 }
 
-// behaviours are what an exchange may do to tokens and sockets at a reset.
-var behaviours = []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed}
+// behaviours are what an exchange may do to tokens and connections at a reset.
+var behaviours = []deribittest.ResetProfile{
+	{}, {TokensRevoked: true}, {TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply},
+}
 
 // lossy is an authority that loses the reply to the next reset that is executed, or the request for it.
 type lossy struct {

@@ -73,7 +73,7 @@ func TestR14Settles(t *testing.T) {
 	}
 }
 
-func settles(t *testing.T, behaviour deribittest.ResetBehaviour, strike func(*testing.T, *trouble)) {
+func settles(t *testing.T, behaviour deribittest.ResetProfile, strike func(*testing.T, *trouble)) {
 	t.Helper()
 	x := &trouble{rig: newRig(t, deribittest.Config{Reset: behaviour, Tick: -1}, 4, nil)}
 	x.rig.store.fault = x.save
@@ -119,7 +119,7 @@ func settles(t *testing.T, behaviour deribittest.ResetBehaviour, strike func(*te
 func TestR15NothingGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rounds, ofADay = 36, 12
-		r := newRig(t, deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1}, 2, nil)
+		r := newRig(t, deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true}, Tick: -1}, 2, nil)
 		authority := &lossy{Authority: r.cfg.Authority}
 		authority.dying.Store(true)
 		r.with(t, func(cfg *rotate.Config) { cfg.Authority = authority })
@@ -230,7 +230,7 @@ func TestR16NothingIsLeft(t *testing.T) {
 	runtime.MemProfileRate = 64
 	defer func() { runtime.MemProfileRate = rate }()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, deribittest.Config{Tick: -1, Reset: deribittest.TokensRevoked}, 4, func(_ int, cfg *session.Config) { cfg.Logger = nil })
+		r := newRig(t, deribittest.Config{Tick: -1, Reset: deribittest.ResetProfile{TokensRevoked: true}}, 4, func(_ int, cfg *session.Config) { cfg.Logger = nil })
 		r.with(t, func(cfg *rotate.Config) { cfg.Logger, cfg.Throwaway.Logger = nil, nil })
 		for range 10 {
 			r.rotate(t)

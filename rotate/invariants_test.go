@@ -66,7 +66,7 @@ func TestR1DurableFirst(t *testing.T) {
 // even a session that has lost its connection.
 func TestR1Unsaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, deribittest.Config{Reset: deribittest.TokensRevoked}, 4, nil)
+		r := newRig(t, deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true}}, 4, nil)
 		used := watchR1(t, r)
 		var healed atomic.Bool
 		r.store.fault = func(_ context.Context, record rotate.Record) error {

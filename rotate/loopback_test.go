@@ -146,9 +146,7 @@ func (b *bench) agree(t *testing.T, generation uint64) {
 // TestI9SubscriptionsSurvive rotates over real connections while books flow, for each thing that the exchange may do at a reset.
 func TestI9SubscriptionsSurvive(t *testing.T) {
 	t.Parallel()
-	for _, behaviour := range []deribittest.ResetBehaviour{
-		deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed,
-	} {
+	for _, behaviour := range behaviours {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			t.Parallel()
 			server := exchangetest.New(t, deribittest.Config{Reset: behaviour})
@@ -177,7 +175,7 @@ func TestI9SubscriptionsSurvive(t *testing.T) {
 }
 
 // checkChannels: no chain of change ids breaks, and no connection is lost unless the exchange closes it.
-func checkChannels(t *testing.T, report rotate.Report, channels int, behaviour deribittest.ResetBehaviour) {
+func checkChannels(t *testing.T, report rotate.Report, channels int, behaviour deribittest.ResetProfile) {
 	t.Helper()
 	if len(report.Sessions) != 4 {
 		t.Errorf("%d sessions", len(report.Sessions))
@@ -190,7 +188,7 @@ func checkChannels(t *testing.T, report rotate.Report, channels int, behaviour d
 			if c.Breaks != 0 || !c.Confirmed && strings.HasPrefix(c.Channel, "user.") {
 				t.Errorf("%s: %+v", s.Name, c)
 			}
-			if behaviour != deribittest.SocketsClosed && c.Gaps != 0 {
+			if behaviour.Connections == deribittest.ConnectionsKept && c.Gaps != 0 {
 				t.Errorf("%s: a connection was lost: %+v", s.Name, c)
 			}
 		}
@@ -250,7 +248,7 @@ func (c *cutter) cut() error {
 // takes is found out by trying, and then a token resets the key again, if tokens outlive a reset.
 func TestConnectionCutAtTheReset(t *testing.T) {
 	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized} {
-		for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked} {
+		for _, behaviour := range []deribittest.ResetProfile{{}, {TokensRevoked: true}} {
 			t.Run(fmt.Sprint(behaviour, code), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { cutAtTheReset(t, behaviour, code) })
 			})
@@ -259,7 +257,7 @@ func TestConnectionCutAtTheReset(t *testing.T) {
 }
 
 // cutAtTheReset has an exchange that refuses a wrong signature with the code: which it is, is not documented.
-func cutAtTheReset(t *testing.T, behaviour deribittest.ResetBehaviour, refusal rpc.Code) {
+func cutAtTheReset(t *testing.T, behaviour deribittest.ResetProfile, refusal rpc.Code) {
 	t.Helper()
 	network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
 	cut := sync.OnceFunc(func() {
@@ -277,7 +275,7 @@ func cutAtTheReset(t *testing.T, behaviour deribittest.ResetBehaviour, refusal r
 	b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{NetDial: network.dial})
 	defer b.close(t)
 	report, err := b.rotator.Rotate(t.Context())
-	if behaviour == deribittest.TokensKept {
+	if !behaviour.TokensRevoked {
 		if err != nil || report.Outcome != rotate.Rotated || server.Stats().Calls["private/reset_api_key"] != 2 {
 			t.Errorf("%v, %v", report, err)
 		}

@@ -129,16 +129,14 @@ func (f *follower) check(t *testing.T, generation uint64) {
 // TestF33OtherProcesses: one process rotates, and another whose sessions use the same key follows, whatever the exchange does to the
 // other's tokens and sockets at the reset.
 func TestF33OtherProcesses(t *testing.T) {
-	for _, behaviour := range []deribittest.ResetBehaviour{
-		deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed,
-	} {
+	for _, behaviour := range behaviours {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { followOthers(t, behaviour) })
 		})
 	}
 }
 
-func followOthers(t *testing.T, behaviour deribittest.ResetBehaviour) {
+func followOthers(t *testing.T, behaviour deribittest.ResetProfile) {
 	t.Helper()
 	listener := deribittest.NewMemoryListener()
 	server := exchangetest.New(t, deribittest.Config{Listener: listener, Tick: -1, Reset: behaviour})

@@ -16,13 +16,19 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
+// What a reset may do to what the key had authenticated, beside nothing.
+var (
+	tokensRevoked     = deribittest.ResetProfile{TokensRevoked: true}
+	connectionsClosed = deribittest.ResetProfile{TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply}
+)
+
 // rotation is a key of the exchange's double that is reset under a session, as a rotator does it.
 type rotation struct {
 	server *deribittest.Server
 	key    deribittest.Key
 	admin  *session.Session
 	ring   *keyring
-	reset  deribittest.ResetBehaviour
+	reset  deribittest.ResetProfile
 	placed atomic.Int64 // orders
 }
 
@@ -61,7 +67,7 @@ func (r *rotation) turn(t *testing.T, generation uint64) {
 // it. Where sockets live, no call fails and no notification is missed; nowhere is an order executed twice.
 func TestRotationUnder64Callers(t *testing.T) {
 	t.Parallel()
-	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
+	for _, behaviour := range []deribittest.ResetProfile{{}, tokensRevoked, connectionsClosed} {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			t.Parallel()
 			r := newRotation(t, deribittest.Config{Reset: behaviour, Reorder: true})
@@ -81,7 +87,7 @@ func TestRotationUnder64Callers(t *testing.T) {
 				done := r.placed.Load()
 				until(t, "orders are placed", func() bool { return r.placed.Load() > done+32 })
 				r.turn(t, generation)
-				if behaviour != deribittest.SocketsClosed {
+				if behaviour != connectionsClosed {
 					if err := s.Reauthenticate(t.Context()); err != nil {
 						t.Errorf("Reauthenticate: %v", err)
 					}
@@ -98,7 +104,7 @@ func TestRotationUnder64Callers(t *testing.T) {
 // orders places one order after the other until stop is closed.
 func (r *rotation) orders(t *testing.T, s *session.Session, caller int, stop <-chan struct{}) {
 	t.Helper()
-	mayBeLost := r.reset == deribittest.SocketsClosed
+	mayBeLost := r.reset == connectionsClosed
 	for i := 0; ; i++ {
 		select {
 		case <-stop:
@@ -133,7 +139,7 @@ func (r *rotation) orders(t *testing.T, s *session.Session, caller int, stop <-c
 func (r *rotation) verify(t *testing.T, s *session.Session, sub *session.Subscription) {
 	t.Helper()
 	wantGaps, wantEpoch := 0, uint64(1)
-	if r.reset == deribittest.SocketsClosed {
+	if r.reset == connectionsClosed {
 		wantGaps, wantEpoch = 3, 4
 	}
 	gaps := 0
@@ -163,7 +169,7 @@ func (r *rotation) verify(t *testing.T, s *session.Session, sub *session.Subscri
 func TestI10NothingPrintsASecret(t *testing.T) {
 	t.Parallel()
 	out := &transcript{}
-	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensRevoked, deribittest.SocketsClosed} {
+	for _, behaviour := range []deribittest.ResetProfile{tokensRevoked, connectionsClosed} {
 		r := newRotation(t, deribittest.Config{Reset: behaviour})
 		for _, grant := range []session.Grant{session.GrantSignature, session.GrantCredentials} {
 			for _, handler := range []slog.Handler{

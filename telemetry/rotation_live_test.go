@@ -20,7 +20,7 @@ import (
 func TestI10RotationIsOneTrace(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	exchange := exchangetest.New(t, deribittest.Config{Reset: deribittest.TokensRevoked, Tick: -1})
+	exchange := exchangetest.New(t, deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true}, Tick: -1})
 	rotateKey(t, h, exchange)
 
 	var names []string

@@ -103,16 +103,20 @@ func TestSimServesUntilInterrupted(t *testing.T) {
 
 func TestRotate(t *testing.T) {
 	t.Parallel()
-	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
+	for behaviour := range deribittest.ResetProfiles() {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			t.Parallel()
 			server, key, path := exchange(t, deribittest.Config{Reset: behaviour}, deribittest.KeyConfig{})
+			args := []string{"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-v"}
+			if behaviour.Connections == deribittest.ConnectionsClosedBeforeReply { // only another key gets the reply
+				args = append(args, withAdmin(t, server)...)
+			}
 			for range 2 { // the second goes on from the first one's journal
 				before, err := readSecretFile(path)
 				if err != nil {
 					t.Fatal(err)
 				}
-				code, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-v")
+				code, out, errOut := invoke(t, "", args...)
 				if code != 0 {
 					t.Fatalf("exit code %d\n%s%s", code, out, errOut)
 				}
@@ -217,16 +221,22 @@ func TestInterruptAtThePrompt(t *testing.T) {
 func TestRotateWithASecondKey(t *testing.T) {
 	t.Parallel()
 	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
-	admin := server.AddKey(deribittest.KeyConfig{Name: "admin"})
-	adminPath := filepath.Join(privateDir(t), "admin")
-	if err := writeSecretFile(adminPath, []byte(admin.Secret)); err != nil {
-		t.Fatal(err)
-	}
-	exit, out, errOut := invoke(t, "", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
-		"-admin-client-id", admin.ClientID, "-admin-secret-file", adminPath)
-	if exit != 0 || !accepts(t, server, key.ClientID, path) || !accepts(t, server, admin.ClientID, adminPath) {
+	args := append([]string{"rotate", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}, withAdmin(t, server)...)
+	exit, out, errOut := invoke(t, "", args...)
+	if exit != 0 || !accepts(t, server, key.ClientID, path) || !accepts(t, server, args[len(args)-3], args[len(args)-1]) {
 		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
 	}
+}
+
+// withAdmin adds a second key, and returns the flags that name it and the file that holds its secret.
+func withAdmin(t *testing.T, server *deribittest.Server) []string {
+	t.Helper()
+	admin := server.AddKey(deribittest.KeyConfig{Name: "admin"})
+	path := filepath.Join(privateDir(t), "admin")
+	if err := writeSecretFile(path, []byte(admin.Secret)); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"-admin-client-id", admin.ClientID, "-admin-secret-file", path}
 }
 
 // TestRotateFollowsWhatAPersonDid: the secret file was replaced after a reset on the web site.
@@ -266,9 +276,7 @@ func TestBadInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	const canary = "CANARY-secret"
-	rotate := func(args ...string) []string {
-		return append([]string{"rotate", "-accept-lockout", "-url", server.URL()}, args...)
-	}
+	rotate := func(args ...string) []string { return append([]string{"rotate", "-url", server.URL()}, args...) }
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -289,8 +297,8 @@ func TestBadInput(t *testing.T) {
 		"a wrong secret":          {rotate("-client-id", key.ClientID, "-secret-file", file(canary, 0o600)), 1, "invalid_credentials"},
 		"a wrong client id":       {rotate("-client-id", "nobody", "-secret-file", file(canary, 0o600)), 1, "nobody"},
 		"a truncated journal":     {rotate("-client-id", key.ClientID, "-secret-file", truncated), 1, "journal"},
-		"a wrong URL":             {[]string{"rotate", "-accept-lockout", "-url", "http://127.0.0.1/", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "wss"},
-		"a URL nobody serves":     {[]string{"rotate", "-accept-lockout", "-url", "ws://127.0.0.1:1/ws/api/v2", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "refused"},
+		"a wrong URL":             {[]string{"rotate", "-url", "http://127.0.0.1/", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "wss"},
+		"a URL nobody serves":     {[]string{"rotate", "-url", "ws://127.0.0.1:1/ws/api/v2", "-client-id", "x", "-secret-file", file(canary, 0o600)}, 1, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,8 +31,8 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	secretFile := flags.String("secret-file", "", "file to write the key's secret to; empty makes one, and removes it at the end")
 	factor := flags.Bool("second-factor", false, "the account asks for a second factor where the exchange does; its codes are shown on standard error")
 	var cfg deribittest.Config
-	flags.TextVar(&cfg.Reset, "behaviour", deribittest.TokensKept,
-		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.TextVar(&cfg.Reset, "behaviour", deribittest.ResetProfile{},
+		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked, sockets-closed, or a profile as probe prints it")
 	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms, negative stands still")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the keys, the tokens and the market: the same seed, the same secrets")
 	if err := parse(flags, std, args); err != nil {

@@ -77,7 +77,7 @@ func (s *stage) judge(found *result) {
 	// A run in which nothing happened shows nothing.
 	promise(found.Calls.OK > 0 && found.Orders.Placed > 0 && found.Notifications.Received > 0 && found.SecretsSearched > 0,
 		"nothing happened that could have gone wrong")
-	if s.opts.behaviour == deribittest.SocketsClosed {
+	if s.opts.behaviour.Connections != deribittest.ConnectionsKept {
 		closures := len(s.consumers) * s.opts.rotations
 		promise(found.Notifications.Gaps == closures, "%d gaps were announced for %d closures", found.Notifications.Gaps, closures)
 	} else {

@@ -23,7 +23,7 @@ import (
 
 // options are what the flags say.
 type options struct {
-	behaviour deribittest.ResetBehaviour
+	behaviour deribittest.ResetProfile
 	transport string
 	sessions  int
 	channels  int
@@ -70,8 +70,8 @@ func main() {
 func parse(args []string) (options, error) {
 	opts := options{}
 	flags := flag.NewFlagSet("rotation", flag.ContinueOnError)
-	flags.TextVar(&opts.behaviour, "behaviour", deribittest.TokensKept,
-		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.TextVar(&opts.behaviour, "behaviour", deribittest.ResetProfile{},
+		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked, sockets-closed, or any of the twelve profiles of deribittest.ResetProfile")
 	flags.StringVar(&opts.transport, "transport", "nhooyr", "what carries the sessions: nhooyr, coder or lean")
 	flags.IntVar(&opts.sessions, "sessions", 8, "sessions that share the key, at most 14")
 	flags.IntVar(&opts.channels, "channels", 240, "channels that the sessions subscribe to in all, those of the account among them")

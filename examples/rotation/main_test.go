@@ -13,7 +13,9 @@ import (
 )
 
 func TestEveryPromiseIsKept(t *testing.T) {
-	for _, behaviour := range []deribittest.ResetBehaviour{deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed} {
+	for _, behaviour := range []deribittest.ResetProfile{
+		{}, {TokensRevoked: true}, {TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply},
+	} {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			opts := options{
 				behaviour: behaviour, transport: "lean", sessions: 2, channels: 20, callers: 8, rotations: 2,
@@ -74,7 +76,7 @@ func TestJudge(t *testing.T) {
 	} {
 		s := &stage{opts: options{rotations: 1}, rotated: []error{c.rotated}}
 		if c.closed {
-			s.opts.behaviour, s.consumers = deribittest.SocketsClosed, []*consumer{{}}
+			s.opts.behaviour.Connections, s.consumers = deribittest.ConnectionsClosedAfterReply, []*consumer{{}}
 		}
 		found := good()
 		c.spoil(found)
