@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 )
@@ -12,6 +13,10 @@ type asked struct {
 	reset                deribittest.ResetBehaviour
 
 	rotations count
+	orders    orders
+	trade     bool
+	durable   bool
+	dir       string
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -22,6 +27,13 @@ func newAsked(flags *flag.FlagSet) *asked {
 		"of them with channels: each costs 310 ms in each rotation, for credits pace the verification")
 	flags.TextVar(&a.reset, "behaviour", deribittest.TokensKept,
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.BoolVar(&a.trade, "orders", false, "order all the time, with rotations and without")
+	flags.IntVar(&a.orders.Chunks, "chunks", 10, "with -orders: chunks of each kind")
+	flags.IntVar(&a.orders.Rotations, "per-chunk", 100, "with -orders: rotations in a chunk")
+	flags.DurationVar(&a.orders.Every, "every", 20*time.Millisecond, "with -orders: time from one rotation to the next, at least")
+	flags.IntVar(&a.orders.Rate, "rate", 1000, "with -orders: orders a second")
+	flags.BoolVar(&a.durable, "durable", false, "rotate 2,000 times, and time until each secret is on disk")
+	flags.StringVar(&a.dir, "dir", "", "with -durable: where the store's file is, a disk; empty is the system's directory of temporary files")
 	return a
 }
 
@@ -29,6 +41,13 @@ func newAsked(flags *flag.FlagSet) *asked {
 func (a *asked) modes() (all []mode) {
 	if a.rotations > 0 {
 		all = append(all, rotations{Count: int(a.rotations), Sessions: a.sessions, Subscribed: a.subscribed, Reset: a.reset})
+	}
+	if a.trade {
+		a.orders.Sessions, a.orders.Reset = a.sessions, a.reset
+		all = append(all, a.orders)
+	}
+	if a.durable {
+		all = append(all, durable{Count: 2000, Dir: a.dir})
 	}
 	return all
 }

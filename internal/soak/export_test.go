@@ -6,6 +6,8 @@ type (
 	Result    = result
 	Mode      = mode
 	Rotations = rotations
+	Orders    = orders
+	Durable   = durable
 	Streams   = streams
 )
 

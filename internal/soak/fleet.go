@@ -68,23 +68,23 @@ func openFleet(ctx context.Context, x *exchange, cfg fleetConfig) (f *fleet, err
 }
 
 // rotate turns the key once. Anything but a rotation of every session is an error.
-func (f *fleet) rotate(ctx context.Context) (rotate.Report, error) {
+func (f *fleet) rotate(ctx context.Context) error {
 	before := f.keyring.Current().Generation
 	report, err := f.rotator.Rotate(ctx)
 	switch {
 	case err != nil:
-		return report, err
+		return err
 	case report.Outcome != rotate.Rotated || len(report.Sessions) != len(f.sessions):
-		return report, fmt.Errorf("soak: not every session was rotated: %v", report)
+		return fmt.Errorf("soak: not every session was rotated: %v", report)
 	case f.keyring.Current().Generation != before+1:
-		return report, fmt.Errorf("soak: generation %d after a rotation of %d", f.keyring.Current().Generation, before)
+		return fmt.Errorf("soak: generation %d after a rotation of %d", f.keyring.Current().Generation, before)
 	}
 	for _, one := range f.sessions {
 		if err := one.WaitReady(ctx); err != nil {
-			return report, err
+			return err
 		}
 	}
-	return report, nil
+	return nil
 }
 
 // reconnects is how often sessions had to connect again.

@@ -84,7 +84,7 @@ func (m rotations) turn(ctx context.Context, f *fleet, n int) (latencies, error)
 	took := newLatencies()
 	for i := range n {
 		began := time.Now()
-		if _, err := f.rotate(ctx); err != nil {
+		if err := f.rotate(ctx); err != nil {
 			return took, fmt.Errorf("rotation %d of %d: %w", i+1, n, err)
 		}
 		took.add(time.Since(began))
