@@ -168,7 +168,11 @@ func (c *Conn) fail(reason error) {
 	}
 	c.err = reason
 	for cl := range c.pending.all {
-		cl.complete(cl.unanswered(c.dropLocked(cl), reason))
+		outcome := c.dropLocked(cl)
+		if outcome == Unknown { // where only writing has failed, its answer may still be read
+			c.left.add(tombstone{cl.id, cl.method})
+		}
+		cl.complete(cl.unanswered(outcome, reason))
 	}
 	c.pending = slots{}
 	close(c.done)

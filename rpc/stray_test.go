@@ -101,6 +101,37 @@ func TestStrays(t *testing.T) {
 	}
 }
 
+// TestAnswerAfterTheEnd reads an answer that had come before a write failed: its call has ended as unknown by then.
+func TestAnswerAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	p, got := newPeer(), &strays{}
+	p.onWrite = func(msgs [][]byte) error {
+		if parseRequest(msgs[0]).Method == "public/test" {
+			return errPeerGone
+		}
+		return nil
+	}
+	c := newConn(t, p, rpc.Config{Handler: p.handle, OnStray: got.add})
+	sent, err := c.Send(t.Context(), "private/buy", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(`{"method":"barrier"}`) // the reader stays there
+	p.answer(sent.ID(), "1")
+	if err := c.Call(t.Context(), "public/test", nil, nil); !errors.Is(err, errPeerGone) {
+		t.Fatalf("Call = %v; want the write's error", err)
+	}
+	<-p.passed
+	if err := sent.Wait(t.Context(), nil); err == nil || rpc.SafeToRetry(err) {
+		t.Errorf("Wait = %v; want unknown", err)
+	}
+	c.Close()
+	want := []rpc.Stray{{Kind: rpc.StrayLate, ID: sent.ID(), Method: "private/buy"}}
+	if all := got.take(); !slices.Equal(all, want) {
+		t.Errorf("strays = %+v; want %+v", all, want)
+	}
+}
+
 // TestAnswerToAFrameThatWaits answers a request that has not been sent.
 func TestAnswerToAFrameThatWaits(t *testing.T) {
 	t.Parallel()
