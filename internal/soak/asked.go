@@ -17,6 +17,9 @@ type asked struct {
 	trade     bool
 	durable   bool
 	dir       string
+
+	calls, cut count
+	callers    int
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -34,6 +37,10 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.IntVar(&a.orders.Rate, "rate", 1000, "with -orders: orders a second")
 	flags.BoolVar(&a.durable, "durable", false, "rotate 2,000 times, and time until each secret is on disk")
 	flags.StringVar(&a.dir, "dir", "", "with -durable: where the store's file is, a disk; empty is the system's directory of temporary files")
+	a.cut = 2000
+	flags.Var(&a.calls, "calls", "call so often, while the connection breaks")
+	flags.Var(&a.cut, "cut", "with -calls: about how many calls a connection lives")
+	flags.IntVar(&a.callers, "callers", 64, "with -calls: goroutines that call")
 	return a
 }
 
@@ -48,6 +55,9 @@ func (a *asked) modes() (all []mode) {
 	}
 	if a.durable {
 		all = append(all, durable{Count: 2000, Dir: a.dir})
+	}
+	if a.calls > 0 {
+		all = append(all, calls{Count: int(a.calls), Cut: int(a.cut), Callers: a.callers})
 	}
 	return all
 }

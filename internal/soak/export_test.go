@@ -8,6 +8,7 @@ type (
 	Rotations = rotations
 	Orders    = orders
 	Durable   = durable
+	Calls     = calls
 	Streams   = streams
 )
 
@@ -30,4 +31,19 @@ func (r *result) Broken() (names []string) {
 		}
 	}
 	return names
+}
+
+// Hold says what is wrong with an order of that outcome that was executed so often.
+func Hold(was string, executed int) string {
+	var t tally
+	t.hold(map[string]outcome{"answered": answered, "refused": refused, "not sent": notSent, "unknown": unknown}[was], executed)
+	switch {
+	case t.missing > 0:
+		return "missing"
+	case t.resent > 0:
+		return "resent"
+	case t.denied > 0:
+		return "denied"
+	}
+	return ""
 }

@@ -47,7 +47,12 @@ func keeps(t *testing.T, m main.Mode, times ...string) {
 // breaks fails the test unless a run broke the promise of that name.
 func breaks(t *testing.T, m main.Mode, what string) {
 	t.Helper()
-	if r := soak(t, m, 100*time.Millisecond); r.Kept || !slices.Contains(r.Broken(), what) {
+	isBroken(t, soak(t, m, 100*time.Millisecond), what)
+}
+
+func isBroken(t *testing.T, r *main.Result, what string) {
+	t.Helper()
+	if r.Kept || !slices.Contains(r.Broken(), what) {
 		t.Errorf("%q was kept, broken are %v: %+v", what, r.Broken(), r)
 	}
 }
