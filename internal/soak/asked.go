@@ -20,6 +20,9 @@ type asked struct {
 
 	calls, cut count
 	callers    int
+
+	reconnects    count
+	subscriptions int
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -41,6 +44,8 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.Var(&a.calls, "calls", "call so often, while the connection breaks")
 	flags.Var(&a.cut, "cut", "with -calls: about how many calls a connection lives")
 	flags.IntVar(&a.callers, "callers", 64, "with -calls: goroutines that call")
+	flags.Var(&a.reconnects, "reconnects", "cut connections so often, those of all sessions together")
+	flags.IntVar(&a.subscriptions, "subscriptions", 100, "with -reconnects: subscriptions of each session")
 	return a
 }
 
@@ -58,6 +63,9 @@ func (a *asked) modes() (all []mode) {
 	}
 	if a.calls > 0 {
 		all = append(all, calls{Count: int(a.calls), Cut: int(a.cut), Callers: a.callers})
+	}
+	if a.reconnects > 0 {
+		all = append(all, reconnects{Count: int(a.reconnects), Sessions: a.sessions, Subscriptions: a.subscriptions})
 	}
 	return all
 }

@@ -2,14 +2,15 @@ package main
 
 // What tests drive.
 type (
-	Env       = env
-	Result    = result
-	Mode      = mode
-	Rotations = rotations
-	Orders    = orders
-	Durable   = durable
-	Calls     = calls
-	Streams   = streams
+	Env        = env
+	Result     = result
+	Mode       = mode
+	Rotations  = rotations
+	Orders     = orders
+	Durable    = durable
+	Calls      = calls
+	Reconnects = reconnects
+	Streams    = streams
 )
 
 // Run makes one run.
