@@ -23,6 +23,9 @@ type asked struct {
 
 	reconnects    count
 	subscriptions int
+
+	stop bool
+	slow slow
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -46,6 +49,10 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.IntVar(&a.callers, "callers", 64, "with -calls: goroutines that call")
 	flags.Var(&a.reconnects, "reconnects", "cut connections so often, those of all sessions together")
 	flags.IntVar(&a.subscriptions, "subscriptions", 100, "with -reconnects: subscriptions of each session")
+	flags.BoolVar(&a.stop, "slow", false, "stop a consumer of a busy session")
+	flags.DurationVar(&a.slow.For, "for", time.Minute, "with -slow: how long it stands still")
+	flags.IntVar(&a.slow.Rate, "notifications", 50_000, "with -slow: notifications a second")
+	a.slow.Calls = 1000
 	return a
 }
 
@@ -66,6 +73,9 @@ func (a *asked) modes() (all []mode) {
 	}
 	if a.reconnects > 0 {
 		all = append(all, reconnects{Count: int(a.reconnects), Sessions: a.sessions, Subscriptions: a.subscriptions})
+	}
+	if a.stop {
+		all = append(all, a.slow)
 	}
 	return all
 }

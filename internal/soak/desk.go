@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
@@ -52,40 +51,21 @@ func (p placed) check(label string) error {
 const orderTimeout = 10 * time.Second
 
 // trade sends rate orders a second while during runs, none waiting for another. fault, unless nil, changes the labels.
-func (d *desk) trade(ctx context.Context, rate int, fault func(string) string, during func() error) (c chunk, err error) {
-	c = chunk{took: newLatencies(), late: newLatencies()}
-	stop := make(chan struct{})
-	var runs error
-	var beside, orders sync.WaitGroup
-	beside.Go(func() {
-		defer close(stop)
-		runs = during()
-	})
-	var mu sync.Mutex // protects c.took and c.failures
-	err = pace(time.Second/time.Duration(rate), stop, func(due time.Time) {
-		c.late.add(time.Since(due))
+func (d *desk) trade(ctx context.Context, rate int, fault func(string) string, during func() error) (chunk, error) {
+	return load(rate, during, func() func() error {
 		label := fmt.Sprintf("order-%d", len(d.labels))
 		if fault != nil {
 			label = fault(label)
 		}
 		d.labels = append(d.labels, label)
 		sent, err := d.caller.Send(ctx, "private/buy", newOrder(label))
-		orders.Go(func() {
-			if err == nil {
-				err = d.await(ctx, sent, label)
-			}
-			took := time.Since(due)
-			mu.Lock()
-			defer mu.Unlock()
-			c.took.add(took)
+		return func() error {
 			if err != nil {
-				c.failures = append(c.failures, err)
+				return err
 			}
-		})
+			return d.await(ctx, sent, label)
+		}
 	})
-	beside.Wait()
-	orders.Wait()
-	return c, errors.Join(err, runs)
 }
 
 func (d *desk) await(ctx context.Context, sent *session.Pending, label string) error {

@@ -10,6 +10,7 @@ type (
 	Durable    = durable
 	Calls      = calls
 	Reconnects = reconnects
+	Slow       = slow
 	Streams    = streams
 )
 

@@ -26,12 +26,6 @@ type orders struct {
 // addedLimits are what rotations may add to the latency of a call, in microseconds, by the percentile.
 var addedLimits = map[string]float64{"p99": 20, "p99.9": 50, "max": 1000}
 
-// chunk is what the orders of one chunk met with.
-type chunk struct {
-	took, late latencies
-	failures   []error
-}
-
 func (m orders) run(ctx context.Context, e env) (r *result, err error) {
 	x, err := e.open(ctx, Setup{Reset: m.Reset})
 	if err != nil {
@@ -114,7 +108,7 @@ func (m orders) judge(d *desk, f *fleet, without, with []chunk) (*result, error)
 	r.tell("the pacer's own delay p99, without", micros(lateness(without)), "us")
 	r.tell("the pacer's own delay p99, with", micros(lateness(with)), "us")
 	if m.Reset != deribittest.SocketsClosed {
-		r.equal(0, failures(append(without, with...)))
+		r.equal(0, failures("failed orders", append(without, with...)...))
 	}
 	return r, m.count(r, d, f)
 }
@@ -126,17 +120,6 @@ func lateness(chunks []chunk) time.Duration {
 		all.Merge(c.late.Histogram)
 	}
 	return all.at(99)
-}
-
-func failures(chunks []chunk) figure {
-	failed := figure{What: "failed orders"}
-	for _, c := range chunks {
-		failed.Value += float64(len(c.failures))
-		if len(c.failures) > 0 {
-			failed.Detail = c.failures[0].Error()
-		}
-	}
-	return failed
 }
 
 // count has the exchange say how often each order was executed.

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// slow stops a consumer that shares all channels of a busy session: neither calls nor the other consumer may feel it, and memory
+// stays bounded.
+type slow struct {
+	For     time.Duration // that the consumer stands still
+	Rate    int           // notifications a second
+	Calls   int           // calls a second
+	HeapMax float64       // that the heap may grow, in MiB; 0 is 16
+	// Fault, if set, is called on the reader's goroutine for messages of one channel while the consumer stands still.
+	Fault func()
+}
+
+// watchedChannel moves with each tick.
+const watchedChannel = "book.BTC-PERPETUAL.raw"
+
+func (m slow) run(ctx context.Context, e env) (r *result, err error) {
+	x, err := e.open(ctx, Setup{Tick: -1, Watch: watchedChannel})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, x.Close()) }()
+	one, err := session.Dial(ctx, x.config("busy", x.engine()))
+	if err != nil {
+		return nil, err
+	}
+	h := &hall{slow: m, exchange: x, session: one}
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
+	if err := h.open(ctx); err != nil {
+		return nil, err
+	}
+	return h.play(ctx)
+}
+
+// hall is a session with two listeners to the same channels.
+type hall struct {
+	slow
+	exchange       *exchange
+	session        *session.Session
+	channels       int
+	watched        int // messages of the watched channel that are dealt with
+	steady, halted *listener
+	faulty         atomic.Bool
+}
+
+func (h *hall) open(ctx context.Context) error {
+	instruments, err := listInstruments(ctx, h.session)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, instrument := range instruments {
+		names = append(names, "book."+instrument+".raw", "ticker."+instrument+".raw", "quote."+instrument)
+	}
+	h.channels = len(names)
+	steady, err := h.session.Subscribe(ctx, session.SubscribeConfig{Buffer: 1 << 16, BufferBytes: 64 << 20}, names...)
+	if err != nil {
+		return err
+	}
+	h.steady = listen(ctx, steady)
+	halted, err := h.session.Subscribe(ctx, session.SubscribeConfig{}, names...)
+	if err != nil {
+		return err
+	}
+	h.halted = listen(ctx, halted)
+	if h.Fault != nil {
+		h.session.Handle(watchedChannel, func(session.Notification) {
+			if h.faulty.Load() {
+				h.Fault()
+			}
+		})
+	}
+	return nil
+}
+
+func (h *hall) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := h.session.Close(ctx)
+	for _, l := range []*listener{h.steady, h.halted} {
+		if l != nil {
+			l.reading.Wait()
+		}
+	}
+	return err
+}
+
+// scene is what one part of the run met with.
+type scene struct {
+	calls      chunk
+	deliveries latencies // from the exchange's write to the steady listener
+	frames     uint64
+	heap       uint64 // the most that was live
+}
+
+func (h *hall) play(ctx context.Context) (*result, error) {
+	if err := h.quiesce(ctx); err != nil { // the snapshots came to one listener alone
+		return nil, err
+	}
+	steadyBase, haltedBase := h.steady.accounted(), h.halted.accounted()
+	if err := h.exchange.command("Pump", h.Rate, new(bool)); err != nil {
+		return nil, err
+	}
+	if _, err := h.scene(ctx, max(h.For/10, 200*time.Millisecond)); err != nil { // whatever has to warm up does so here
+		return nil, err
+	}
+	before, err := h.scene(ctx, h.For)
+	if err != nil {
+		return nil, err
+	}
+	stopped, err := h.stop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.exchange.command("Pump", 0, new(bool)); err != nil {
+		return nil, err
+	}
+	if err := h.quiesce(ctx); err != nil {
+		return nil, err
+	}
+	r := newResult("slow", "a consumer of all %d channels stands still for %v", h.channels, h.For)
+	h.judge(r, before, stopped)
+	r.equal(float64(h.steady.accounted()-steadyBase), figure{
+		What: "received or announced as dropped", Value: float64(h.halted.accounted() - haltedBase),
+		Detail: fmt.Sprintf("%d dropped, %d gap markers", h.halted.missed.Load(), h.halted.gaps.Load()),
+	})
+	return r, nil
+}
+
+// stop is the scene in which one listener stands still.
+func (h *hall) stop(ctx context.Context) (scene, error) {
+	h.halted.mu.Lock()
+	h.faulty.Store(true)
+	defer h.halted.mu.Unlock()
+	defer h.faulty.Store(false)
+	return h.scene(ctx, h.For)
+}
+
+func (h *hall) judge(r *result, before, stopped scene) {
+	// Less than was asked for would not show it.
+	rate := float64(stopped.frames) / h.For.Seconds()
+	r.atLeast(0.9*float64(h.Rate), figure{What: "notifications a second", Value: rate})
+	r.tell("of them before", float64(before.frames)/h.For.Seconds(), "")
+	limit := h.HeapMax
+	if limit == 0 {
+		limit = 16
+	}
+	r.atMost(limit, figure{What: "heap, most while - most before", Value: (float64(stopped.heap) - float64(before.heap)) / mebi, Unit: "MiB"})
+	compare := func(what string, before, stopped latencies) {
+		was, is := micros(before.at(99)), micros(stopped.at(99))
+		r.atMost(2, figure{
+			What: what, Value: is / was, Unit: "x", Detail: fmt.Sprintf("%.0f us before, %.0f us while", was, is),
+		})
+	}
+	compare("calls p99", before.calls.took, stopped.calls.took)
+	compare("deliveries to the other p99", before.deliveries, stopped.deliveries)
+	r.equal(0, failures("failed calls", before.calls, stopped.calls))
+	r.equal(0, figure{What: "dropped for the other", Value: float64(h.steady.missed.Load())})
+}
+
+// scene calls for a while, and measures.
+func (h *hall) scene(ctx context.Context, d time.Duration) (s scene, err error) {
+	var earlier, sent []int64
+	if err := h.exchange.command("Times", true, &earlier); err != nil {
+		return s, err
+	}
+	h.watched += len(earlier)
+	begun := h.session.Stats().Conn.Notifications
+	s.calls, err = load(h.Calls, func() error { return h.watchHeap(ctx, d, &s.heap) }, func() func() error {
+		pending, err := h.session.Send(ctx, "public/test", nil)
+		return func() error {
+			if err != nil {
+				return err
+			}
+			return pending.Wait(ctx, nil)
+		}
+	})
+	if err != nil {
+		return s, err
+	}
+	s.frames = h.session.Stats().Conn.Notifications - begun
+	if err := h.exchange.command("Times", true, &sent); err != nil {
+		return s, err
+	}
+	s.deliveries, err = h.steady.deliveries(ctx, h.watched, sent)
+	h.watched += len(sent)
+	return s, err
+}
+
+// watchHeap notes the most that was live after any collection.
+func (h *hall) watchHeap(ctx context.Context, d time.Duration, most *uint64) error {
+	end := time.Now().Add(d)
+	for time.Now().Before(end) {
+		*most = max(*most, readMetric("/gc/heap/live:bytes"))
+		if err := wait(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	*most = max(*most, measure().heap)
+	return nil
+}
+
+// quiesce waits until nothing comes any more.
+func (h *hall) quiesce(ctx context.Context) error {
+	for last := ^uint64(0); ; {
+		now := h.steady.accounted() + h.halted.accounted()
+		if now == last {
+			return nil
+		}
+		last = now
+		if err := wait(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
