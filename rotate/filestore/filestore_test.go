@@ -20,8 +20,11 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// TestMain lets the test binary be the process that TestKill9 kills.
+// TestMain lets the test binary be the processes that TestKill9 and TestLinearizable kill.
 func TestMain(m *testing.M) {
+	if path := os.Getenv(servedPath); path != "" {
+		serve(path)
+	}
 	if path := os.Getenv(childPath); path != "" {
 		saveForEver(path)
 	}
