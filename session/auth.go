@@ -230,11 +230,17 @@ func (s *Session) diagnose(ctx context.Context, l *link, creds Credentials, refu
 	if skew, err := l.clockSkew(ctx); err == nil && s.cfg.Grant == GrantSignature && skew.Abs() > maxSkew {
 		return &ClockSkewError{Skew: skew, Err: refusal}
 	}
-	hint := "check the client id and the secret; the secret may have been reset elsewhere"
-	if _, narrow := errors.AsType[*ScopeError](refusal); narrow {
-		hint = ""
+	return &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: refusal, Hint: hint(refusal)}
+}
+
+// hint says what to do about credentials that are refused.
+func hint(refusal error) string {
+	if e, ok := errors.AsType[*rpc.Error](refusal); !ok {
+		return "" // a ScopeError says so itself
+	} else if e.Code == CodeLoginOverLimit {
+		return "too many logins have failed: the exchange refuses more for a time; look for whoever uses an old secret"
 	}
-	return &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: refusal, Hint: hint}
+	return "check the client id and the secret; the secret may have been reset elsewhere"
 }
 
 // maxSkew is beyond what a signature can bear: it is valid for 60 s.
@@ -249,28 +255,4 @@ func (l *link) clockSkew(ctx context.Context) (time.Duration, error) {
 	}
 	middle := before.Add(time.Since(before) / 2)
 	return middle.Sub(time.UnixMilli(millis)), nil
-}
-
-// configure sets what belongs to a connection: its heartbeat, and whether its loss cancels orders.
-func (s *Session) configure(ctx context.Context, l *link) error {
-	if s.cfg.Heartbeat > 0 {
-		params := heartbeatParams{Interval: int(s.cfg.Heartbeat / time.Second)}
-		if err := l.call(ctx, methodSetHeartbeat, params, nil); err != nil {
-			return fmt.Errorf("session: heartbeat: %w", err)
-		}
-	}
-	if s.cfg.CancelOnDisconnect {
-		if err := l.call(ctx, methodEnableCOD, codParams{Scope: "connection"}, nil); err != nil {
-			return fmt.Errorf("session: cancel on disconnect: %w", err)
-		}
-	}
-	return nil
-}
-
-type heartbeatParams struct {
-	Interval int `json:"interval"`
-}
-
-type codParams struct {
-	Scope string `json:"scope"`
 }

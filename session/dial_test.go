@@ -30,7 +30,7 @@ func TestDialToReady(t *testing.T) {
 		if left := time.Until(stats.TokenExpires); stats.Epoch != 1 || stats.Generation != 1 || left != 365*24*time.Hour {
 			t.Errorf("stats: epoch %d, generation %d, token for %v", stats.Epoch, stats.Generation, left)
 		}
-		want := []string{"public/auth", "public/set_heartbeat", "private/enable_cancel_on_disconnect"}
+		want := []string{"public/auth", "public/set_heartbeat", "private/enable_cancel_on_disconnect", "private/get_cancel_on_disconnect"}
 		if got := f.requests(1); !slices.Equal(got, want) {
 			t.Errorf("requests = %q, want %q", got, want)
 		}

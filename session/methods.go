@@ -13,6 +13,7 @@ const (
 	methodTime         = "public/get_time"
 	methodSetHeartbeat = "public/set_heartbeat"
 	methodEnableCOD    = "private/enable_cancel_on_disconnect"
+	methodGetCOD       = "private/get_cancel_on_disconnect"
 	methodLogout       = "private/logout"
 
 	methodSubscribePublic    = "public/subscribe"
@@ -28,6 +29,7 @@ var lanes = map[string]rpc.Lane{
 	methodSetHeartbeat:                     rpc.LaneControl,
 	methodLogout:                           rpc.LaneControl,
 	methodEnableCOD:                        rpc.LaneControl,
+	methodGetCOD:                           rpc.LaneControl,
 	"private/disable_cancel_on_disconnect": rpc.LaneControl,
 	"private/reset_api_key":                rpc.LaneControl,
 	"private/buy":                          rpc.LaneOrder,

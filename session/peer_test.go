@@ -156,6 +156,8 @@ func (p *peer) comply(r request) {
 		p.grant(r, 31536000)
 	case "public/subscribe", "private/subscribe", "public/unsubscribe", "private/unsubscribe":
 		p.answer(r, channelsOf(r))
+	case "private/get_cancel_on_disconnect":
+		p.answer(r, map[string]any{"scope": "connection", "enabled": true})
 	case "private/logout":
 		p.close()
 	default:

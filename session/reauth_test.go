@@ -250,7 +250,7 @@ func TestReauthenticateRestoresTheConnection(t *testing.T) {
 	if err := s.Reauthenticate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"public/auth", "public/set_heartbeat", "private/enable_cancel_on_disconnect"}
+	want := []string{"public/auth", "public/set_heartbeat", "private/enable_cancel_on_disconnect", "private/get_cancel_on_disconnect"}
 	if got := f.requests(1); !slices.Equal(got, append(want, want...)) {
 		t.Errorf("requests = %q", got)
 	}

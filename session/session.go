@@ -220,6 +220,8 @@ func (s *Session) setState(to State, why error) {
 		s.log(slog.LevelDebug, "session "+to.String())
 	case errors.Is(why, ErrClosed):
 		s.log(slog.LevelInfo, "session "+to.String())
+	case to == Closed: // for good, and nobody asked for it
+		s.log(slog.LevelError, "session "+to.String(), slog.Any("reason", why))
 	default:
 		s.log(slog.LevelWarn, "session "+to.String(), slog.Any("reason", why))
 	}

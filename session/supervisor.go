@@ -22,6 +22,9 @@ const (
 	// refusedPause is between two authentications with credentials that are refused, on a connection that goes on with
 	// the token that it has: people and rotations may mend them, and the exchange counts failures.
 	refusedPause = 5 * time.Minute
+	// skewPause is the least wait after a signature was refused for the clock: somebody may set it, and the exchange counts
+	// failures.
+	skewPause = time.Minute
 	// silentIntervals is how many heartbeat intervals may pass without a frame.
 	silentIntervals = 2.5
 )
@@ -109,6 +112,9 @@ func (s *Session) pause(wait time.Duration, err error) bool {
 	}
 	if isLimited(err) {
 		wait = max(wait, limitedPause)
+	}
+	if _, skewed := errors.AsType[*ClockSkewError](err); skewed {
+		wait = max(wait, skewPause)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -1,0 +1,58 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errCancelOff is an exchange that took enable_cancel_on_disconnect and says that it is off.
+var errCancelOff = errors.New("the exchange says that it is off")
+
+const codConnection = "connection"
+
+type heartbeatParams struct {
+	Interval int `json:"interval"`
+}
+
+type codParams struct {
+	Scope string `json:"scope"`
+}
+
+type codState struct {
+	Enabled bool `json:"enabled"`
+}
+
+// configure sets what belongs to a connection: its heartbeat, and whether its loss cancels orders.
+func (s *Session) configure(ctx context.Context, l *link) error {
+	if s.cfg.Heartbeat > 0 {
+		params := heartbeatParams{Interval: int(s.cfg.Heartbeat / time.Second)}
+		if err := l.call(ctx, methodSetHeartbeat, params, nil); err != nil {
+			return fmt.Errorf("session: heartbeat: %w", err)
+		}
+	}
+	if s.cfg.CancelOnDisconnect {
+		if err := l.enableCOD(ctx); err != nil {
+			return fmt.Errorf("session: cancel on disconnect: %w", err)
+		}
+	}
+	return nil
+}
+
+// enableCOD has the exchange cancel the connection's orders when it is lost, and asks whether it will: who relies on it
+// must not find out when it is too late.
+func (l *link) enableCOD(ctx context.Context) error {
+	params := codParams{Scope: codConnection}
+	if err := l.call(ctx, methodEnableCOD, params, nil); err != nil {
+		return err
+	}
+	var now codState
+	if err := l.call(ctx, methodGetCOD, params, &now); err != nil {
+		return err
+	}
+	if !now.Enabled {
+		return errCancelOff
+	}
+	return nil
+}
