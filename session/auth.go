@@ -227,7 +227,7 @@ func isRefusal(err error) bool {
 
 // diagnose says why credentials are refused: a clock that is off looks like a wrong secret.
 func (s *Session) diagnose(ctx context.Context, l *link, creds Credentials, refusal error) error {
-	if skew, err := l.clockSkew(ctx); err == nil && s.cfg.Grant == GrantSignature && skew.Abs() > maxSkew {
+	if skew, err := l.clockSkew(ctx); err == nil && s.signs(creds) && skew.Abs() > maxSkew {
 		return &ClockSkewError{Skew: skew, Err: refusal}
 	}
 	return &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: refusal, Hint: hint(refusal)}

@@ -1,11 +1,17 @@
 package session
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// Credentials are what a session authenticates with: an API key's client id and secret.
+// Credentials are what a session authenticates with: an API key's client id, and its secret or what signs for it.
 type Credentials struct {
 	ClientID string
 	Secret   Secret
+	// Signer is set in place of Secret for an asymmetric key. The session then authenticates by signature, whatever its
+	// Grant. There is no secret to reset, so that package rotate refuses such a key.
+	Signer Signer `json:"-"`
 	// Generation counts the secrets of the key: a greater one replaces a smaller. 0 is fine for a secret that is never
 	// rotated.
 	Generation uint64
@@ -18,4 +24,22 @@ func (c Credentials) Credentials(context.Context) (Credentials, error) { return 
 // block while a rotation is under way, until the new secret may be used or ctx ends.
 type CredentialSource interface {
 	Credentials(ctx context.Context) (Credentials, error)
+}
+
+var (
+	errEmptyClientID = errors.New("the client id is empty")
+	errEmptySecret   = errors.New("the secret is empty")
+	errTwoProofs     = errors.New("there is both a secret and a signer")
+)
+
+func (c Credentials) validate() error {
+	switch {
+	case c.ClientID == "":
+		return errEmptyClientID
+	case c.Signer != nil && !c.Secret.IsZero():
+		return errTwoProofs
+	case c.Signer == nil && c.Secret.IsZero():
+		return errEmptySecret
+	}
+	return nil
 }

@@ -215,7 +215,7 @@ func ExampleSecret() {
 	fmt.Println(string(text), err)
 	fmt.Println(creds.Secret.Fingerprint(), string(creds.Secret.Reveal()))
 	// Output:
-	// {ClientID:id Secret:[secret] Generation:2}
+	// {ClientID:id Secret:[secret] Signer:<nil> Generation:2}
 	// {"ClientID":"id","Secret":"[secret]","Generation":2} <nil>
 	// dc8331bc hush
 }

@@ -34,12 +34,13 @@ const (
 func LaneOf(c Config, method string) rpc.Lane { return c.laneOf(method) }
 
 // SignatureOf is the signature that authenticates creds.
-func SignatureOf(creds Credentials, now time.Time, nonce string) string {
-	return signed(creds, "", now, nonce).Signature
+func SignatureOf(ctx context.Context, creds Credentials, now time.Time, nonce string) (string, error) {
+	params, err := signed(ctx, creds, "", stamp{now.UnixMilli(), nonce})
+	return params.Signature, err
 }
 
 // NewNonce is a nonce for a signature.
-func NewNonce() string { return newNonce() }
+func NewNonce() string { return newStamp().nonce }
 
 // CredentialsParams are the params that send the secret itself.
 func CredentialsParams(creds Credentials, scope string) rpc.Appender {

@@ -5,8 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,13 +40,17 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if err := creds.validate(); err != nil {
 		return &AuthError{
 			ClientID: creds.ClientID, Generation: creds.Generation,
-			Err: err, Hint: "the CredentialSource must return the key's client id and client secret",
+			Err: err, Hint: "the CredentialSource must return the key's client id, and its client secret or a Signer",
 		}
 	}
 	scope := askedScope(s.cfg.Scope)
+	params, err := s.authParams(ctx, creds, scope)
+	if err != nil {
+		return err
+	}
 	var got token
 	asked := time.Now()
-	if err := l.call(ctx, methodAuth, s.authParams(creds, scope), &got); err != nil {
+	if err := l.call(ctx, methodAuth, params, &got); err != nil {
 		return err
 	}
 	if got.AccessToken.IsZero() {
@@ -66,47 +70,53 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	return nil
 }
 
-// authParams are what proves that the session has the secret.
-func (s *Session) authParams(creds Credentials, scope string) any {
-	if s.cfg.Grant == GrantCredentials {
-		return credentialsParams{creds, scope}
+// authParams are what proves that the session has the key.
+func (s *Session) authParams(ctx context.Context, creds Credentials, scope string) (any, error) {
+	if !s.signs(creds) {
+		return credentialsParams{creds, scope}, nil
 	}
-	return signed(creds, scope, time.Now(), newNonce())
+	return signed(ctx, creds, scope, newStamp())
 }
 
-var (
-	errEmptyClientID = errors.New("the client id is empty")
-	errEmptySecret   = errors.New("the secret is empty")
-)
-
-func (c Credentials) validate() error {
-	switch {
-	case c.ClientID == "":
-		return errEmptyClientID
-	case c.Secret.IsZero():
-		return errEmptySecret
-	}
-	return nil
+// signs reports whether the session proves that it has the key by a signature.
+func (s *Session) signs(creds Credentials) bool {
+	return s.cfg.Grant == GrantSignature || creds.Signer != nil
 }
 
-// signed signs with the key's secret; the exchange's article on authentication gives the string to sign and a vector.
-func signed(creds Credentials, scope string, now time.Time, nonce string) signatureParams {
-	timestamp := now.UnixMilli()
-	secret := creds.Secret.Reveal()
-	defer clear(secret)
-	mac := hmac.New(sha256.New, secret)
-	_, _ = fmt.Fprintf(mac, "%d\n%s\n", timestamp, nonce) // a hash never fails; data is empty
+// stamp is what makes a signature good for a short time, and once.
+type stamp struct {
+	millis int64
+	nonce  string
+}
+
+func newStamp() stamp { return stamp{time.Now().UnixMilli(), strings.ToLower(rand.Text()[:16])} }
+
+// signed signs with the key; the exchange's article on authentication gives the string to sign, whose data is empty here, and
+// a vector.
+func signed(ctx context.Context, creds Credentials, scope string, at stamp) (signatureParams, error) {
+	signature, err := creds.signature(ctx, fmt.Appendf(nil, "%d\n%s\n", at.millis, at.nonce))
 	return signatureParams{
 		GrantType: "client_signature",
 		ClientID:  creds.ClientID,
-		Timestamp: timestamp,
-		Nonce:     nonce,
-		Signature: hex.EncodeToString(mac.Sum(nil)),
+		Timestamp: at.millis,
+		Nonce:     at.nonce,
+		Signature: signature,
 		Scope:     scope,
-	}
+	}, err
 }
 
-func newNonce() string { return strings.ToLower(rand.Text()[:16]) }
+// signature is in hex by a secret, and in base64 by an asymmetric key.
+func (c Credentials) signature(ctx context.Context, message []byte) (string, error) {
+	if c.Signer != nil {
+		raw, err := c.Signer.sign(ctx, message)
+		return base64.RawURLEncoding.EncodeToString(raw), err
+	}
+	secret := c.Secret.Reveal()
+	defer clear(secret)
+	mac := hmac.New(sha256.New, secret)
+	_, _ = mac.Write(message) // a hash never fails
+	return hex.EncodeToString(mac.Sum(nil)), nil
+}
 
 // credentialsParams send the secret. They encode it straight into the frame, which is wiped when it has left.
 type credentialsParams struct {

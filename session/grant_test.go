@@ -15,9 +15,9 @@ import (
 func TestSignatureVector(t *testing.T) {
 	t.Parallel()
 	creds := session.Credentials{ClientID: "AMANDA", Secret: session.NewSecret([]byte("AMANDASECRECT"))}
-	got := session.SignatureOf(creds, time.UnixMilli(1576074319000), "1iqt2wls")
-	if want := "56590594f97921b09b18f166befe0d1319b198bbcdad7ca73382de2f88fe9aa1"; got != want {
-		t.Errorf("signature = %s, want %s", got, want)
+	got, err := session.SignatureOf(t.Context(), creds, time.UnixMilli(1576074319000), "1iqt2wls")
+	if want := "56590594f97921b09b18f166befe0d1319b198bbcdad7ca73382de2f88fe9aa1"; err != nil || got != want {
+		t.Errorf("signature = %s, %v, want %s", got, err, want)
 	}
 }
 

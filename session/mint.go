@@ -21,7 +21,7 @@ func Mint(ctx context.Context, cfg Config, creds Credentials) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	token, err := s.mint(ctx, s.authParams(creds, askedScope(cfg.Scope)))
+	token, err := s.mintWith(ctx, creds)
 	if isRefusal(err) {
 		err = &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: err}
 	}
@@ -45,6 +45,15 @@ func Redeem(ctx context.Context, cfg Config, token Secret) (*Session, Secret, er
 		return nil, Secret{}, errors.Join(err, s.Close(ctx))
 	}
 	return s, next, nil
+}
+
+// mintWith authenticates the connection with creds and returns the refresh token.
+func (s *Session) mintWith(ctx context.Context, creds Credentials) (Secret, error) {
+	params, err := s.authParams(ctx, creds, askedScope(s.cfg.Scope))
+	if err != nil {
+		return Secret{}, err
+	}
+	return s.mint(ctx, params)
 }
 
 // dialBare opens a session that does not authenticate by itself.
