@@ -27,8 +27,9 @@ type authenticator struct {
 type need uint8
 
 const (
-	wanted  need = iota // somebody who decides wants it
-	refused             // a call was refused: without newer credentials, the budget must not be spent
+	wanted   need = iota // somebody who decides wants it
+	refused              // a call was refused: without newer credentials, the budget must not be spent
+	expiring             // the token is about to end: a refresh will do
 )
 
 // flight is an authentication of a live connection.
@@ -36,8 +37,9 @@ type flight struct {
 	// trace has the values of who asked first, and no end of its own.
 	trace context.Context //nolint:containedctx // see above
 	link  *link
+	first need // why it was started
 	why   need
-	asked bool          // it has its credentials: who comes later may need newer ones
+	asked bool          // it has its credentials, or needs none: who comes later may need newer ones
 	done  chan struct{} // closed after err was stored
 	err   error
 }
@@ -80,6 +82,11 @@ func (a *authenticator) renew(ctx context.Context, l *link) error {
 	return a.await(ctx, l, wanted, l.mark())
 }
 
+// renewToken gives a live connection a token with a new life.
+func (a *authenticator) renewToken(ctx context.Context, l *link) error {
+	return a.await(ctx, l, expiring, l.mark())
+}
+
 // renewRefused authenticates a live connection for a call that it refused when its authority was sent: any authentication
 // since then will do.
 func (a *authenticator) renewRefused(ctx context.Context, l *link, sent mark) error {
@@ -95,7 +102,7 @@ func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark)
 		}
 		select {
 		case <-f.done:
-			if f.link == l && (fresh || why == refused) {
+			if f.link == l && (fresh || why != wanted) {
 				return f.err
 			}
 		case <-ctx.Done():
@@ -104,23 +111,25 @@ func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark)
 	}
 }
 
-// board joins the flight under way or starts one, unless a call that was refused needs none any more. fresh reports that
-// the flight has not asked for its credentials yet.
+// board joins the flight under way or starts one, unless one that has just landed will do. fresh reports that the flight has
+// not asked for its credentials yet.
 func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark) (f *flight, fresh bool) {
 	a.mu.Lock()
 	if f := a.flight; f != nil {
 		fresh := !f.asked
-		if fresh && why == wanted {
-			f.why = wanted
+		if fresh && why != refused {
+			f.why = why
 		}
 		a.mu.Unlock()
 		return f, fresh
 	}
-	if why == refused && l.auths.Load() > sent.auths { // by a flight that has just landed
+	if why != wanted && l.auths.Load() > sent.auths {
 		a.mu.Unlock()
 		return nil, false
 	}
-	f = &flight{trace: context.WithoutCancel(ctx), link: l, why: why, done: make(chan struct{})}
+	f = &flight{
+		trace: context.WithoutCancel(ctx), link: l, first: why, why: why, asked: why == expiring, done: make(chan struct{}),
+	}
 	a.flight = f
 	a.mu.Unlock()
 	if !a.session.spawn(func() { a.fly(f) }) {
@@ -135,7 +144,7 @@ func (a *authenticator) fly(f *flight) {
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
-	err := a.authenticate(ctx, l, func(c Credentials) error { return a.depart(f, c) })
+	err := a.travel(ctx, f)
 	if err == nil {
 		err = s.configure(ctx, l)
 	}
@@ -146,13 +155,28 @@ func (a *authenticator) fly(f *flight) {
 	a.land(f, err)
 }
 
+// travel authenticates for a flight: by the refresh token where that is enough, else with the key.
+func (a *authenticator) travel(ctx context.Context, f *flight) error {
+	if f.first == expiring {
+		err := f.link.refresh(ctx)
+		if err == nil || f.link.ctx.Err() != nil {
+			return err
+		}
+		a.session.log(slog.LevelInfo, "token refresh: the key is used instead", slog.Any("error", err))
+		a.mu.Lock()
+		f.asked = false
+		a.mu.Unlock()
+	}
+	return a.authenticate(ctx, f.link, func(c Credentials) error { return a.depart(f, c) })
+}
+
 // depart is called when a flight has its credentials.
 func (a *authenticator) depart(f *flight, c Credentials) error {
 	a.mu.Lock()
 	f.asked = true
 	why, refusal := f.why, a.refusal
 	a.mu.Unlock()
-	if why == wanted || c.Generation > f.link.generation.Load() || a.budget.take(time.Now()) {
+	if why != refused || c.Generation > f.link.generation.Load() || a.budget.take(time.Now()) {
 		return nil
 	}
 	if refusal != nil {

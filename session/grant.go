@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,11 +26,12 @@ type signatureParams struct {
 	Scope     string `json:"scope"`
 }
 
-// token is the exchange's answer to public/auth. The tokens themselves are not kept: the connection remembers them.
+// token is the exchange's answer to public/auth. The access token is not kept: the connection remembers it.
 type token struct {
-	AccessToken Secret `json:"access_token"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope"`
+	AccessToken  Secret `json:"access_token"`
+	RefreshToken Secret `json:"refresh_token"`
+	ExpiresIn    int64  `json:"expires_in"`
+	Scope        string `json:"scope"`
 }
 
 // maxTokenLife keeps the arithmetic of a token's life within a time.Duration.
@@ -48,6 +50,35 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if err != nil {
 		return err
 	}
+	if err := l.obtain(ctx, params, scope); err != nil {
+		return err
+	}
+	l.clientID.Store(&creds.ClientID)
+	l.generation.Store(creds.Generation)
+	l.auths.Add(1)
+	return nil
+}
+
+var errNoRefresh = errors.New("session: there is no refresh token")
+
+// refresh authenticates a connection with the refresh token that its last authentication brought. It is asked of nobody, so
+// that a token lives on while the source has its callers wait; the generation stays what it is. How the exchange refuses is
+// not documented: after any error the key itself must be used.
+func (l *link) refresh(ctx context.Context) error {
+	spent := l.refreshToken
+	l.refreshToken = Secret{} // it is good for once
+	if spent.IsZero() {
+		return errNoRefresh
+	}
+	if err := l.obtain(ctx, refreshParams{spent}, askedScope(l.session.cfg.Scope)); err != nil {
+		return err
+	}
+	l.auths.Add(1)
+	return nil
+}
+
+// obtain asks for a token, which must grant what was asked for and what the connection had.
+func (l *link) obtain(ctx context.Context, params any, scope string) error {
 	var got token
 	asked := time.Now()
 	if err := l.call(ctx, methodAuth, params, &got); err != nil {
@@ -61,12 +92,9 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 			return &ScopeError{Asked: want, Granted: got.Scope, Missing: missing}
 		}
 	}
-	l.granted = got.Scope
+	l.granted, l.refreshToken = got.Scope, got.RefreshToken
 	life := min(time.Duration(min(got.ExpiresIn, int64(maxTokenLife/time.Second)))*time.Second, maxTokenLife)
 	l.setExpiry(life, asked)
-	l.clientID.Store(&creds.ClientID)
-	l.generation.Store(creds.Generation)
-	l.auths.Add(1)
 	return nil
 }
 

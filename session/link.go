@@ -21,7 +21,10 @@ type link struct {
 	generation atomic.Uint64          // of the same
 	auths      atomic.Uint64          // how often it has been authenticated
 	expires    atomic.Int64           // when its token ends, in Unix nanoseconds; 0 if it has none
-	granted    string                 // the scope of that authentication; of whoever authenticates, one at a time
+
+	// Of whoever authenticates, one at a time.
+	granted      string // the scope of the last authentication
+	refreshToken Secret // of the same, zero once it has been used
 
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection

@@ -334,11 +334,11 @@ func (s *Session) renewalTimer(l *link) <-chan time.Time {
 	return time.After(max(time.Second, time.Duration(part*float64(left))))
 }
 
-// renewToken authenticates again before the token ends, and goes on trying while the connection lives.
+// renewToken renews the token before it ends, and goes on trying while the connection lives.
 func (s *Session) renewToken(l *link) {
 	wait := s.cfg.NewBackoff()
 	for {
-		err := s.auth.renew(l.ctx, l)
+		err := s.auth.renewToken(l.ctx, l)
 		if err == nil || l.ctx.Err() != nil {
 			return
 		}
