@@ -140,6 +140,7 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 
 func (a *authenticator) fly(f *flight) {
 	s, l := a.session, f.link
+	before := l.generation.Load()
 	ctx, cancel := context.WithCancel(f.trace)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
@@ -152,7 +153,15 @@ func (a *authenticator) fly(f *flight) {
 	if err != nil {
 		s.log(slog.LevelWarn, "re-authentication", slog.Any("error", err))
 	}
+	newer := l.generation.Load() != before
 	a.land(f, err)
+	if err != nil || newer || f.first == wanted { // a rotation sees to the channels itself, as does who asks for this
+		return
+	}
+	if f.first == refused { // it was without authority for a time
+		s.subs.resumed(l.epoch)
+	}
+	s.reclaim(ctx, l)
 }
 
 // travel authenticates for a flight: by the refresh token where that is enough, else with the key.

@@ -80,6 +80,7 @@ const (
 	GapReconnect GapReason = "reconnect" // the connection was lost; the channels are subscribed again
 	GapOverflow  GapReason = "overflow"  // the subscriber was too slow for its buffer
 	GapSequence  GapReason = "sequence"  // the chain of change ids of a book is broken
+	GapResumed   GapReason = "resumed"   // the connection had lost its authority; private and raw channels are subscribed again
 )
 
 // GapError stands in a subscription's stream in the place of notifications that may be missing. It is not the end: the

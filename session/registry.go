@@ -186,13 +186,14 @@ func set(names []string) map[string]bool {
 
 // lost marks a gap in every subscription that the connection of epoch may have fed.
 func (r *registry) lost(epoch uint64) {
-	for _, sub := range r.fed(epoch) {
+	for _, sub := range r.fed(epoch, func(string) bool { return true }) {
 		sub.gap(&GapError{Reason: GapReconnect, Epoch: epoch})
 	}
 }
 
-// fed returns the subscriptions that the connection of epoch may have fed, and counts the gap of each of its channels.
-func (r *registry) fed(epoch uint64) []*Subscription {
+// fed returns the subscriptions that the connection of epoch may have fed over channels of a kind, and counts the gap of each
+// of these channels.
+func (r *registry) fed(epoch uint64, isOfKind func(name string) bool) []*Subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var subs []*Subscription
@@ -201,7 +202,7 @@ func (r *registry) fed(epoch uint64) []*Subscription {
 		fed := false
 		for _, name := range sub.names {
 			ch := r.find(name)
-			if ch == nil || ch.confirmed.Load() != epoch && ch.epoch.Load() != epoch {
+			if ch == nil || !isOfKind(name) || ch.confirmed.Load() != epoch && ch.epoch.Load() != epoch {
 				continue
 			}
 			fed = true

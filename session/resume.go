@@ -269,7 +269,7 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 	for _, ch := range s.subs.all() {
 		switch {
 		case !ch.isDesired():
-		case isPrivateChannel(ch.name) || isRaw(ch.name):
+		case needsAuthority(ch.name):
 			ask = append(ask, ch.name)
 		case ch.isBook:
 			found = append(found, ChannelStatus{Channel: ch.name, Note: "proved by its chain of change ids"})

@@ -218,13 +218,16 @@ type tending struct {
 	renewal     <-chan time.Time // when to renew the token
 	received    uint64           // frames at the last look
 	silence     time.Time        // since when nothing has come
-	answered    chan struct{}    // closed when the answer to a test_request is done, nil while there is none
+	probe       prober
+	answered    chan struct{} // closed when the answer to a test_request is done, nil while there is none
 }
 
 // tend serves a connection until it ends, and says why.
 func (s *Session) tend(t *tending) error {
 	watch := time.NewTicker(s.watchInterval())
 	defer watch.Stop()
+	probe := time.NewTicker(probeInterval)
+	defer probe.Stop()
 	t.silence = time.Now()
 	for {
 		select {
@@ -248,6 +251,8 @@ func (s *Session) tend(t *tending) error {
 			if s.isSilent(t, now) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
 			}
+		case <-probe.C:
+			s.probe(t)
 		case <-t.renewal:
 			t.renewal = nil
 			s.work.Go(func() { s.renewToken(t.link) })

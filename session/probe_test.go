@@ -1,0 +1,213 @@
+package session_test
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+const (
+	probeMethod = "private/get_cancel_on_disconnect"
+	orders      = "user.orders.BTC-PERPETUAL.raw"
+)
+
+// evictable is an exchange that ends the authority of a connection without a word: channels are silent from then on.
+func evictable(t *testing.T) (f *far, evict func()) {
+	t.Helper()
+	var evicted atomic.Bool
+	f = newFar(t, nil)
+	f.script = script{
+		"public/auth": func(p *peer, r request) {
+			evicted.Store(false)
+			p.comply(r)
+		},
+		probeMethod: func(p *peer, r request) {
+			if evicted.Load() {
+				p.refuse(r, int(session.CodeUnauthorized), "unauthorized")
+				return
+			}
+			p.comply(r)
+		},
+	}
+	return f, func() { evicted.Store(true) }
+}
+
+// unbeaten is the Config of a session whose far end sends no heartbeats for as long as the test takes.
+func unbeaten(f *far) session.Config {
+	cfg := scripted(f)
+	cfg.Heartbeat = -1
+	return cfg
+}
+
+// TestSilentPrivateChannelsAreProbed evicts a session whose connection lives on: within two minutes it has authenticated and
+// subscribed again what needs that, and told once, in place, those whom it concerns.
+func TestSilentPrivateChannelsAreProbed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, evict := evictable(t)
+		s := dial(t, unbeaten(f))
+		private, public := subscribe(t, s, session.SubscribeConfig{}, orders, "ticker.A"), subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
+		f.last().notify(orders, "1")
+		evict()
+		time.Sleep(2*time.Minute + time.Second) //nolint:forbidigo // virtual time
+		f.last().notify(orders, "2")
+		f.last().notify("ticker.A", "3")
+		for i, want := range []string{"1", "gap", "2", "3"} {
+			n, err := receive(t, private)
+			if gap, marked := errors.AsType[*session.GapError](err); marked && gap.Reason == session.GapResumed {
+				n.Data = []byte("gap")
+			}
+			if string(n.Data) != want {
+				t.Errorf("entry %d is %q, %v, want %q", i, n.Data, err, want)
+			}
+		}
+		if n, err := receive(t, public); err != nil || string(n.Data) != "3" {
+			t.Errorf("the public subscription was given %q, %v", n.Data, err)
+		}
+		if n := f.count("private/subscribe"); n != 2 || f.count("public/auth") != 2 || s.Stats().Epoch != 1 {
+			t.Errorf("%d private/subscribe, %d authentications over %d connections", n, f.count("public/auth"), s.Stats().Epoch)
+		}
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		if n := f.count("public/auth"); n != 2 {
+			t.Errorf("%d authentications of a session that has its authority", n)
+		}
+	})
+}
+
+// TestProbesAreFew counts them: none while notifications come or nothing private is subscribed to, and a refusal of another
+// kind is an answer.
+func TestProbesAreFew(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		channel  string
+		notified bool
+		refusal  int
+		want     int // probes in ten minutes, to one more
+	}{
+		"silent":        {channel: orders, want: 9},
+		"silent raw":    {channel: "trades.BTC-PERPETUAL.raw", want: 9},
+		"forbidden":     {channel: orders, want: 9, refusal: int(session.CodeForbidden)},
+		"in use":        {channel: orders, notified: true},
+		"public":        {channel: "ticker.A"},
+		"no channel":    {},
+		"notifications": {channel: "ticker.A", notified: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFar(t, nil)
+				if c.refusal != 0 {
+					f.script = script{probeMethod: refusing(c.refusal, "no")}
+				}
+				s := dial(t, unbeaten(f))
+				if c.channel != "" {
+					subscribe(t, s, session.SubscribeConfig{}, c.channel)
+				}
+				for i := range 60 {
+					time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
+					if c.notified {
+						f.last().notify(c.channel, strconv.Itoa(i))
+					}
+				}
+				if n := f.count(probeMethod); n < c.want || n > c.want+1 || f.count("public/auth") != 1 {
+					t.Errorf("%d probes, want %d; %d authentications", n, c.want, f.count("public/auth"))
+				}
+			})
+		})
+	}
+}
+
+// TestProbesDoNotPileUp has none answered.
+func TestProbesDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{probeMethod: silent})
+		cfg := unbeaten(f)
+		cfg.CallTimeout = 10 * time.Minute
+		s := dial(t, cfg)
+		subscribe(t, s, session.SubscribeConfig{}, orders)
+		time.Sleep(9 * time.Minute) //nolint:forbidigo // virtual time
+		if n := f.count(probeMethod); n != 1 || !s.Ready() {
+			t.Errorf("%d probes under way, ready %t", n, s.Ready())
+		}
+	})
+}
+
+// TestCancelOnDisconnectIsKeptOn has the exchange forget the setting later.
+func TestCancelOnDisconnectIsKeptOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var on atomic.Bool
+		f := newFar(t, script{
+			"private/enable_cancel_on_disconnect": func(p *peer, r request) {
+				on.Store(true)
+				p.answer(r, "ok")
+			},
+			probeMethod: func(p *peer, r request) {
+				p.answer(r, map[string]any{"scope": "connection", "enabled": on.Load()})
+			},
+		})
+		cfg := unbeaten(f)
+		cfg.CancelOnDisconnect = true
+		s := dial(t, cfg)
+		on.Store(false)
+		time.Sleep(61 * time.Second) //nolint:forbidigo // virtual time
+		if !on.Load() || s.Stats().Epoch != 1 {
+			t.Errorf("on: %t, over %d connections", on.Load(), s.Stats().Epoch)
+		}
+	})
+}
+
+// TestChannelsSurviveARenewal has the exchange drop the private channels at each authentication without a word: they are
+// subscribed again each time that a token is renewed.
+func TestChannelsSurviveARenewal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1, ReauthDropsPrivate: true})
+		cfg.Scope = "account:read trade:read_write expires:60"
+		s := dial(t, cfg)
+		sub := subscribe(t, s, session.SubscribeConfig{}, orders)
+		for i := range 60 {
+			time.Sleep(10*time.Second + 7*time.Millisecond) //nolint:forbidigo // virtual time
+			label := strconv.Itoa(i)
+			if err := s.Call(t.Context(), "private/buy", order(label), nil); err != nil {
+				t.Fatal(err)
+			}
+			n, err := receive(t, sub)
+			if err != nil {
+				t.Fatalf("order %d: %q, %v", i, n.Data, err)
+			}
+		}
+		if n := server.Stats().Authentications; n < 10 {
+			t.Errorf("%d authentications in ten minutes of tokens that live for one", n)
+		}
+	})
+}
+
+// TestReclaimTellsOfRefusedChannels takes a channel away while the session was without authority: its subscription ends with
+// the reason, and another one's goes on.
+func TestReclaimTellsOfRefusedChannels(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, evict := evictable(t)
+		var taken atomic.Bool
+		f.script["private/subscribe"] = func(p *peer, r request) {
+			p.answer(r, slices.DeleteFunc(channelsOf(r), func(n string) bool { return taken.Load() && n == "user.lock" }))
+		}
+		s := dial(t, unbeaten(f))
+		kept, lost := subscribe(t, s, session.SubscribeConfig{}, orders), subscribe(t, s, session.SubscribeConfig{}, "user.lock")
+		taken.Store(true)
+		evict()
+		time.Sleep(2*time.Minute + time.Second) //nolint:forbidigo // virtual time
+		if !isA[*session.SubscribeError](lost.Err()) || kept.Err() != nil {
+			t.Errorf("ended with %v and %v, want a SubscribeError and nil", lost.Err(), kept.Err())
+		}
+	})
+}
