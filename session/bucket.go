@@ -2,45 +2,57 @@ package session
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
 
 // bucket is a token bucket: burst at once, then one per interval.
 type bucket struct {
+	mu       sync.Mutex // protects the fields below
 	burst    int
 	interval time.Duration
-
-	mu    sync.Mutex // protects spent
-	spent time.Time  // when the bucket will be full again
+	spent    time.Time // when the bucket will be full again
 }
 
 func newBucket(burst int, interval time.Duration) *bucket {
 	return &bucket{burst: burst, interval: interval}
 }
 
-// reserve takes one and returns how long to wait for it.
-func (b *bucket) reserve(now time.Time) time.Duration {
+// set changes what the bucket holds and how fast it fills; what has been taken from it counts on.
+func (b *bucket) set(burst int, interval time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.spent = b.after(now)
-	return b.spent.Sub(now) - time.Duration(b.burst)*b.interval
+	b.burst, b.interval = burst, interval
+}
+
+// reserve takes one and returns how long to wait for it.
+func (b *bucket) reserve(now time.Time) time.Duration {
+	delay, _ := b.reserveWithin(now, math.MaxInt64)
+	return delay
+}
+
+// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is.
+func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.afterLocked(now)
+	delay = next.Sub(now) - time.Duration(b.burst)*b.interval
+	if delay > max(0, most) {
+		return delay, false
+	}
+	b.spent = next
+	return delay, true
 }
 
 // take takes one if there is one.
 func (b *bucket) take(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	next := b.after(now)
-	if next.Sub(now) > time.Duration(b.burst)*b.interval {
-		return false
-	}
-	b.spent = next
-	return true
+	_, ok := b.reserveWithin(now, 0)
+	return ok
 }
 
-// after is when the bucket would be full again if one were taken now.
-func (b *bucket) after(now time.Time) time.Time {
+// afterLocked is when the bucket would be full again if one were taken now.
+func (b *bucket) afterLocked(now time.Time) time.Time {
 	if b.spent.Before(now) {
 		return now.Add(b.interval)
 	}
@@ -53,6 +65,11 @@ func (b *bucket) wait(ctx context.Context) error {
 	if delay <= 0 {
 		return nil
 	}
+	return b.sleep(ctx, delay)
+}
+
+// sleep waits for one that was reserved, and gives it back if ctx ends before.
+func (b *bucket) sleep(ctx context.Context, delay time.Duration) error {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {

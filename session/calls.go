@@ -20,7 +20,7 @@ const handlesAtOnce = 32
 // What changes the connection itself (public/auth, private/logout, public/subscribe, public/set_heartbeat and their like)
 // is sent as it is, and the session does not know of it: use its methods instead.
 func (s *Session) Call(ctx context.Context, method string, params, result any) error {
-	l, sent, err := s.writable(method)
+	l, sent, err := s.writable(ctx, method)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (s *Session) Call(ctx context.Context, method string, params, result any) e
 // CallRaw is Call with a result that is not decoded: it appends the JSON of the result to dst and returns the extended
 // slice, which the caller owns.
 func (s *Session) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
-	l, sent, err := s.writable(method)
+	l, sent, err := s.writable(ctx, method)
 	if err != nil {
 		return dst, err
 	}
@@ -53,7 +53,7 @@ func (s *Session) CallRaw(ctx context.Context, method string, params any, dst []
 
 // Send writes a call now and returns a Pending to wait on: so one goroutine has many calls under way.
 func (s *Session) Send(ctx context.Context, method string, params any) (*Pending, error) {
-	l, sent, err := s.writable(method)
+	l, sent, err := s.writable(ctx, method)
 	if err != nil {
 		return nil, err
 	}
@@ -129,11 +129,16 @@ type mark struct{ auths, generation uint64 }
 
 func (l *link) mark() mark { return mark{l.auths.Load(), l.generation.Load()} }
 
-// writable is the connection to write a call to, and the authority that it has now.
-func (s *Session) writable(method string) (*link, mark, error) {
+// writable is the connection to write a call to, for which there are credits now, and the authority that it has.
+func (s *Session) writable(ctx context.Context, method string) (*link, mark, error) {
 	l := s.live.Load()
 	if l == nil {
 		return nil, mark{}, &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: s.unready()}
+	}
+	if s.cfg.Limits != nil {
+		if err := s.pace(ctx, l, method); err != nil {
+			return nil, mark{}, err
+		}
 	}
 	return l, l.mark(), nil
 }
@@ -179,6 +184,9 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 		now := l.mark()
 		if !first && now.generation <= call.sent.generation {
 			return call.refusal
+		}
+		if s.cfg.Limits != nil {
+			s.cfg.Limits.charge(call.method)
 		}
 		s.resent.Add(1)
 		if s.cfg.Observer != nil {

@@ -74,6 +74,9 @@ type Config struct {
 	// for ever. The *ExponentialBackOff of cenkalti/backoff fits; mind its MaxElapsedTime.
 	NewBackoff func() Backoffer
 
+	// Limits keep calls within the exchange's rate limits, which end a session. Nil leaves that to the callers; what the session
+	// sends by itself is paced in any case.
+	Limits *Limits
 	// Lanes overrides the lane of single methods.
 	Lanes map[string]rpc.Lane
 	// Codec encodes params and decodes results; its zero value is encoding/json.

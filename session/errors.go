@@ -17,6 +17,9 @@ var (
 	ErrUnsubscribed = errors.New("session: unsubscribed")
 	// ErrSilent is the end of a connection over which nothing came for longer than the heartbeat allows.
 	ErrSilent = errors.New("session: connection silent")
+	// ErrRateLimited is the end of a connection on which the exchange had refused a call because of its rate limits; and it ends
+	// a call that would have to wait too long for its credits, before a byte left: see Limits.
+	ErrRateLimited = errors.New("session: rate limit")
 	// ErrNoCredentials refuses what needs authentication on a session without a CredentialSource.
 	ErrNoCredentials = errors.New("session: no credentials configured")
 )

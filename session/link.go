@@ -20,6 +20,7 @@ type link struct {
 	clientID   atomic.Pointer[string] // of the credentials that authenticated it last; nil if none did
 	generation atomic.Uint64          // of the same
 	auths      atomic.Uint64          // how often it has been authenticated
+	limited    atomic.Int64           // when the exchange last refused a call for its rate limits; 0 if it has not
 	expires    atomic.Int64           // when its token ends, in Unix nanoseconds; 0 if it has none
 
 	// Of whoever authenticates, one at a time.
@@ -54,7 +55,7 @@ func (s *Session) rpcConfig(ctx context.Context, l *link) rpc.Config {
 		OnStray:      l.stray,
 		Codec:        s.cfg.Codec,
 		Lane:         s.cfg.laneOf,
-		Classify:     classify,
+		Classify:     l.classify,
 		Sensitive:    sensitive,
 		WriteTimeout: s.cfg.WriteTimeout,
 		MaxPending:   s.cfg.MaxPending,

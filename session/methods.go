@@ -15,6 +15,7 @@ const (
 	methodEnableCOD    = "private/enable_cancel_on_disconnect"
 	methodGetCOD       = "private/get_cancel_on_disconnect"
 	methodLogout       = "private/logout"
+	methodSummary      = "private/get_account_summary"
 
 	methodSubscribePublic    = "public/subscribe"
 	methodSubscribePrivate   = "private/subscribe"

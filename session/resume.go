@@ -80,7 +80,7 @@ func (s *Session) request(ctx context.Context, l *link, names []string) (refused
 }
 
 func (s *Session) requestFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
-	if err := s.subscribes.wait(ctx); err != nil {
+	if err := s.pools.subscribes.wait(ctx); err != nil {
 		return nil, err
 	}
 	var accepted []string

@@ -15,8 +15,9 @@ type Session struct {
 	cfg  Config
 	subs *registry
 	auth *authenticator
-	// subscribes paces what the session subscribes, for the exchange ends a session that asks too fast.
-	subscribes *bucket
+	// pools pace what the session subscribes, for the exchange ends a session that asks too fast, and its calls too if there
+	// is a Config.Limits.
+	pools *pools
 
 	// ctx is the supervisor's: it ends when the session closes, and everything that the session does for itself ends
 	// with it. It belongs to no call.
@@ -30,6 +31,7 @@ type Session struct {
 	closing chan struct{}        // closed when Close wants the supervisor to log out and end
 	once    sync.Once            // closes closing
 	resent  atomic.Uint64
+	paced   atomic.Uint64
 	handles handles
 
 	mu sync.Mutex // protects the fields below
@@ -80,8 +82,9 @@ func newSession(ctx context.Context, cfg Config) (*Session, error) {
 		renew:   make(chan replacement),
 		closing: make(chan struct{}),
 		changed: make(chan struct{}),
-
-		subscribes: newBucket(subscribeBurst, subscribeInterval),
+	}
+	if s.pools = newPools(); cfg.Limits != nil {
+		s.pools = cfg.Limits.get()
 	}
 	// The session keeps the values of Dial's ctx (its trace, say) but not its end.
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -14,6 +14,7 @@ type Stats struct {
 	// TokenExpires is when the token of the present connection ends, zero if there is none. It is renewed before.
 	TokenExpires time.Time
 	Resent       uint64 // calls that were sent again after a re-authentication
+	Paced        uint64 // calls that waited for their credits; see Limits
 	Channels     int    // channels that are subscribed to
 	Kinds        []KindStats
 	Conn         rpc.Stats // of all connections
@@ -49,7 +50,7 @@ func (s *Session) Stats() Stats {
 	if current != nil {
 		stats.Conn = sum(stats.Conn, current.conn.Stats())
 	}
-	stats.Resent = s.resent.Load()
+	stats.Resent, stats.Paced = s.resent.Load(), s.paced.Load()
 	if l := s.live.Load(); l != nil {
 		stats.Generation = l.generation.Load()
 		if expires := l.expires.Load(); expires != 0 {

@@ -136,6 +136,9 @@ func isLimited(err error) bool {
 	if h, ok := errors.AsType[*rpc.HandshakeError](err); ok {
 		return h.Status == http.StatusTooManyRequests || h.Status == http.StatusServiceUnavailable
 	}
+	if errors.Is(err, ErrRateLimited) {
+		return true
+	}
 	if e, ok := errors.AsType[*rpc.Error](err); ok {
 		return e.Code == CodeTooManyRequests || e.Code == CodeMaintenance
 	}
@@ -176,10 +179,14 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 			err = refusal
 		}
 	}
-	if !s.isFinal(err) {
-		s.subs.lost(l.epoch)
+	if s.isFinal(err) {
+		return err
 	}
-	return err
+	s.subs.lost(l.epoch)
+	if errors.Is(err, errRenew) {
+		return err
+	}
+	return l.blame(err)
 }
 
 // open dials, and lets Close end the wait.
@@ -241,6 +248,7 @@ func (s *Session) tend(t *tending) error {
 			t.renewal = s.renewalTimer(t.link)
 			s.live.Store(t.link)
 			s.settle(t.link)
+			s.learnLimits(t.link)
 			s.setState(Ready, nil)
 			t.ready()
 		case <-t.tests():
