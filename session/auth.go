@@ -132,16 +132,16 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 	}
 	a.flight = f
 	a.mu.Unlock()
-	if !a.session.spawn(func() { a.fly(f) }) {
+	if !a.session.spawn(func() { a.session.labelled(f.trace, func(ctx context.Context) { a.fly(ctx, f) }) }) {
 		a.land(f, ErrClosed)
 	}
 	return f, true
 }
 
-func (a *authenticator) fly(f *flight) {
+func (a *authenticator) fly(ctx context.Context, f *flight) {
 	s, l := a.session, f.link
 	before := l.generation.Load()
-	ctx, cancel := context.WithCancel(f.trace)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})

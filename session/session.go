@@ -56,7 +56,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	first := make(chan error, 1)
 	s.observeOpened()
-	go s.supervise(first) // joined through done
+	go s.labelled(s.ctx, func(context.Context) { s.supervise(first) }) // joined through done
 	select {
 	case err = <-first:
 	case <-ctx.Done():

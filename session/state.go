@@ -1,6 +1,10 @@
 package session
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"iter"
+)
 
 // State is what a session is doing.
 type State uint8
@@ -34,4 +38,34 @@ func (s State) String() string {
 		return "closed"
 	}
 	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// StateChange is what a session is doing since its last change of state.
+type StateChange struct {
+	State State
+	// Epoch is that of the newest connection.
+	Epoch uint64
+	// Err says why, nil on the way to Ready: what ended the last connection or the session.
+	Err error
+}
+
+// States yields what the session is doing now, and then each change, until ctx ends, the consumer breaks, or the session has
+// closed, which is the last that it yields. Any number of consumers may watch. A slow one is given the newest change and not
+// those before it; a greater Epoch then tells that the connection was replaced meanwhile.
+func (s *Session) States(ctx context.Context) iter.Seq[StateChange] {
+	return func(yield func(StateChange) bool) {
+		for {
+			s.mu.Lock()
+			changed, now := s.changed, StateChange{State: s.state, Epoch: s.epoch, Err: s.err}
+			s.mu.Unlock()
+			if !yield(now) || now.State == Closed {
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
