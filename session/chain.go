@@ -7,35 +7,74 @@ import (
 
 // chain follows the change ids of a book: each delta names the message before it. follow is called by the reader alone.
 type chain struct {
-	last      atomic.Int64 // change id of the last message, 0 before the first
+	last      atomic.Int64 // change id of the last message in the chain, 0 before the first
+	broken    atomic.Bool  // from a break to the next snapshot
+	asked     atomic.Bool  // the session has asked for a snapshot that has not come yet
 	snapshots atomic.Uint64
 	breaks    atomic.Uint64
 }
 
-// follow notes a message and reports whether it follows the last one. same says that the last one came over the same
-// connection. A message at or below the last change id repeats what a snapshot held: the exchange documents that such
-// events may come, and they are no gap. A snapshot beyond it is one: the exchange had dropped the channel without a word.
-func (c *chain) follow(same bool, data []byte) bool {
+// place is where a message stands to its chain.
+type place uint8
+
+const (
+	follows  place = iota
+	begins         // a snapshot
+	resumes        // a snapshot that was asked for; what it holds beyond the chain has not come
+	leaps          // a snapshot that was not asked for, likewise: the exchange had dropped the channel without a word
+	breaks         // a delta whose predecessor has not come
+	withheld       // it repeats what has come, which the exchange documents, or it lies behind a break
+)
+
+// follow notes a message and says where it stands. same says that the last one came over the same connection. Behind a
+// break no delta has a book to be applied to: nothing follows until a snapshot does.
+func (c *chain) follow(same bool, data []byte) place {
 	id, previous := changeIDs(data)
 	if id < 0 {
-		return true
+		return follows
 	}
-	isDelta := previous >= 0
+	if !same {
+		c.broken.Store(false)
+		c.asked.Store(false)
+	}
 	last := c.last.Load()
-	if !isDelta {
-		c.snapshots.Add(1)
-	}
+	isFirst := !same || last == 0
 	switch {
-	case !same || last == 0, isDelta && previous == last, !isDelta && id <= last:
-	case id <= last:
-		return true
-	default:
-		c.breaks.Add(1)
+	case previous < 0:
+		c.snapshots.Add(1)
 		c.last.Store(id)
-		return false
+		return c.snapshot(!isFirst && id > last)
+	case c.broken.Load():
+		return withheld
+	case isFirst, previous == last:
+		c.last.Store(id)
+		return follows
+	case id <= last:
+		return withheld
 	}
-	c.last.Store(id)
-	return true
+	c.breaks.Add(1)
+	c.broken.Store(true)
+	return breaks
+}
+
+// snapshot mends the chain. isBeyond says that the snapshot holds more than has come.
+func (c *chain) snapshot(isBeyond bool) place {
+	wasBroken, wasAsked := c.broken.Swap(false), c.asked.Swap(false)
+	switch {
+	case wasBroken, !isBeyond:
+		return begins
+	case wasAsked:
+		return resumes
+	}
+	c.breaks.Add(1)
+	return leaps
+}
+
+// forget has the chain begin with the next message.
+func (c *chain) forget() {
+	c.last.Store(0)
+	c.broken.Store(false)
+	c.asked.Store(false)
 }
 
 // changeIDs returns the change ids that a book's message names: its own, and that of the message before it; -1 for what it

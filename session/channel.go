@@ -11,7 +11,7 @@ type channel struct {
 	// The reader needs these for each notification; together they are one line of its cache.
 	hash      uint64 // of name, in the index
 	name      string
-	listeners atomic.Pointer[listeners] // replaced, never changed, under the registry's lock
+	listeners atomic.Pointer[listeners] // replaced by change
 	epoch     atomic.Uint64             // of the last notification
 	received  atomic.Uint64
 	isBook    bool
@@ -20,19 +20,24 @@ type channel struct {
 	kind      *kind
 	confirmed atomic.Uint64 // epoch of the connection that confirmed it last
 	gaps      atomic.Uint64
+	mend      func() // has the session look which books are owed a snapshot; never waits
+	pace      pace
 }
 
 // listeners are those to whom a channel's notifications go.
 type listeners struct {
 	sinks []*Subscription
 	taps  []*tap
+	late  []*Subscription // of a book: they came after its snapshot, and listen from the next one on
 }
+
+func (to *listeners) isDesired() bool { return len(to.sinks)+len(to.late) > 0 }
 
 // tap is a handler that Handle added.
 type tap struct{ fn func(Notification) }
 
-func newChannel(name string, k *kind) *channel {
-	ch := &channel{name: name, kind: k, isBook: isBookWithChain(name)}
+func newChannel(name string, k *kind, mend func()) *channel {
+	ch := &channel{name: name, kind: k, isBook: isBookWithChain(name), mend: mend}
 	ch.listeners.Store(&listeners{})
 	return ch
 }
@@ -40,19 +45,14 @@ func newChannel(name string, k *kind) *channel {
 // deliver hands a notification to all listeners. It runs on the reader's goroutine.
 func (ch *channel) deliver(epoch uint64, data []byte) {
 	ch.received.Add(1)
-	to := ch.listeners.Load()
 	same := ch.epoch.Load() == epoch
 	if !same {
 		ch.epoch.Store(epoch)
 	}
-	if ch.isBook && !ch.chain.follow(same, data) {
-		gap := &GapError{Reason: GapSequence, Channel: ch.name, Epoch: epoch}
-		for _, sub := range to.sinks {
-			sub.gap(gap)
-		}
-		ch.gaps.Add(1)
-		ch.kind.gaps.Add(1)
+	if ch.isBook && !ch.admit(same, epoch, data) {
+		return
 	}
+	to := ch.listeners.Load()
 	n := Notification{Channel: ch.name, Data: data, Epoch: epoch}
 	for _, t := range to.taps {
 		t.fn(n)
@@ -62,45 +62,125 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 	}
 }
 
-func (ch *channel) addSinkLocked(sub *Subscription) {
-	old := ch.listeners.Load()
-	if len(old.sinks) == 0 {
-		ch.chain.last.Store(0) // what taps alone have seen is no part of this subscription's chain
+// admit marks what was lost before a book's message, and reports whether the message is to be delivered.
+func (ch *channel) admit(same bool, epoch uint64, data []byte) bool {
+	switch ch.chain.follow(same, data) {
+	case follows:
+		return true
+	case withheld:
+		return false
+	case breaks:
+		ch.missed(GapSequence, epoch)
+		ch.mend()
+		return false
+	case leaps:
+		ch.missed(GapSequence, epoch)
+	case resumes:
+		ch.missed(GapResync, epoch)
+	case begins:
 	}
-	if len(old.sinks)+len(old.taps) == 0 {
-		ch.listeners.Store(&sub.alone)
+	ch.welcome()
+	return true
+}
+
+// missed marks a gap in the streams of those who listen.
+func (ch *channel) missed(reason GapReason, epoch uint64) {
+	gap := &GapError{Reason: reason, Channel: ch.name, Epoch: epoch}
+	for _, sub := range ch.listeners.Load().sinks {
+		sub.gap(gap)
+	}
+	ch.gaps.Add(1)
+	if reason == GapSequence {
+		ch.kind.gaps.Add(1)
+	}
+}
+
+// welcome has those listen who waited for a snapshot.
+func (ch *channel) welcome() {
+	if len(ch.listeners.Load().late) == 0 {
 		return
 	}
-	ch.listeners.Store(&listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps})
+	ch.change(func(old *listeners) *listeners {
+		return &listeners{sinks: slices.Concat(old.sinks, old.late), taps: old.taps}
+	})
+}
+
+// isOwed reports whether the connection of epoch owes the book a snapshot: its chain is broken, or somebody came after its
+// snapshot. While nothing has come over that connection the first snapshot is still on its way.
+func (ch *channel) isOwed(epoch uint64) bool {
+	if !ch.isBook || !ch.isDesired() || ch.confirmed.Load() != epoch || ch.epoch.Load() != epoch {
+		return false
+	}
+	return ch.chain.broken.Load() || ch.chain.last.Load() != 0 && len(ch.listeners.Load().late) > 0
+}
+
+// change replaces the listeners. The registry's lock does not keep the reader from doing so, who waits for no lock.
+func (ch *channel) change(to func(old *listeners) *listeners) {
+	for {
+		old := ch.listeners.Load()
+		if ch.listeners.CompareAndSwap(old, to(old)) {
+			return
+		}
+	}
+}
+
+func (ch *channel) addSinkLocked(sub *Subscription) {
+	if !ch.isDesired() {
+		ch.chain.forget() // what taps alone have seen is no part of this subscription's chain
+	}
+	ch.change(func(old *listeners) *listeners {
+		switch {
+		case !old.isDesired() && len(old.taps) == 0:
+			return &sub.alone
+		case ch.isBook && old.isDesired():
+			return &listeners{sinks: old.sinks, taps: old.taps, late: append(slices.Clone(old.late), sub)}
+		}
+		return &listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps}
+	})
+}
+
+// postponeLocked has a sink wait for the next snapshot, as if it came only now.
+func (ch *channel) postponeLocked(sub *Subscription) {
+	ch.change(func(old *listeners) *listeners {
+		late := append(without(old.late, sub), sub)
+		return &listeners{sinks: without(old.sinks, sub), taps: old.taps, late: late}
+	})
 }
 
 func (ch *channel) dropSinkLocked(sub *Subscription) bool {
-	old := ch.listeners.Load()
-	at := slices.Index(old.sinks, sub)
-	if at < 0 {
+	to := ch.listeners.Load()
+	if !slices.Contains(to.sinks, sub) && !slices.Contains(to.late, sub) {
 		return false
 	}
-	ch.listeners.Store(&listeners{sinks: slices.Delete(slices.Clone(old.sinks), at, at+1), taps: old.taps})
+	ch.change(func(old *listeners) *listeners {
+		return &listeners{sinks: without(old.sinks, sub), taps: old.taps, late: without(old.late, sub)}
+	})
 	return true
 }
 
 func (ch *channel) addTapLocked(t *tap) {
-	old := ch.listeners.Load()
-	ch.listeners.Store(&listeners{sinks: old.sinks, taps: append(slices.Clone(old.taps), t)})
+	ch.change(func(old *listeners) *listeners {
+		return &listeners{sinks: old.sinks, taps: append(slices.Clone(old.taps), t), late: old.late}
+	})
 }
 
 func (ch *channel) dropTapLocked(t *tap) {
-	old := ch.listeners.Load()
-	taps := slices.DeleteFunc(slices.Clone(old.taps), func(other *tap) bool { return other == t })
-	ch.listeners.Store(&listeners{sinks: old.sinks, taps: taps})
+	ch.change(func(old *listeners) *listeners {
+		return &listeners{sinks: old.sinks, taps: without(old.taps, t), late: old.late}
+	})
+}
+
+// without returns a copy of list without x.
+func without[T comparable](list []T, x T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(y T) bool { return y == x })
 }
 
 // isDesired reports whether some subscription wants the channel: a tap alone subscribes to nothing.
-func (ch *channel) isDesired() bool { return len(ch.listeners.Load().sinks) > 0 }
+func (ch *channel) isDesired() bool { return ch.listeners.Load().isDesired() }
 
 func (ch *channel) isIdle() bool {
 	to := ch.listeners.Load()
-	return len(to.sinks) == 0 && len(to.taps) == 0
+	return !to.isDesired() && len(to.taps) == 0
 }
 
 // privatePrefixes are the channels that only an authenticated connection is given.

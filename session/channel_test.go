@@ -33,12 +33,16 @@ func TestChangeIDs(t *testing.T) {
 
 func TestChain(t *testing.T) {
 	t.Parallel()
-	const snapshot, next, skipped, repeated = `{"change_id":10}`, `{"change_id":12,"prev_change_id":10}`,
-		`{"change_id":15,"prev_change_id":14}`, `{"change_id":9,"prev_change_id":8}`
+	const snapshot, next, skipped, repeated, later = `{"change_id":10}`, `{"change_id":12,"prev_change_id":10}`,
+		`{"change_id":15,"prev_change_id":14}`, `{"change_id":9,"prev_change_id":8}`, `{"change_id":20}`
+	const ( // what is special about a message
+		other = 1 << iota // it comes over another connection than the last one
+		asked             // it comes after a snapshot was asked for
+	)
 	type message struct {
 		data    string
-		same    bool
-		follows bool
+		special int
+		want    any
 	}
 	for _, c := range []struct {
 		name      string
@@ -47,21 +51,50 @@ func TestChain(t *testing.T) {
 		snapshots uint64
 		breaks    uint64
 	}{
-		{"snapshot and delta", []message{{snapshot, false, true}, {next, true, true}}, 12, 1, 0},
-		{"delta first", []message{{next, false, true}}, 12, 0, 0},
-		{"one is missing", []message{{snapshot, true, true}, {skipped, true, false}}, 15, 1, 1},
-		{"after a break the chain goes on", []message{{snapshot, true, true}, {skipped, true, false}, {`{"change_id":16,"prev_change_id":15}`, true, true}}, 16, 1, 1},
-		{"what the snapshot holds is repeated", []message{{snapshot, true, true}, {repeated, true, true}, {next, true, true}}, 12, 1, 0},
-		{"another connection", []message{{snapshot, true, true}, {skipped, false, true}}, 15, 1, 0},
-		{"a second snapshot", []message{{snapshot, true, true}, {skipped, true, false}, {snapshot, true, true}}, 10, 2, 1},
-		{"a snapshot of what was missed", []message{{snapshot, true, true}, {`{"change_id":20}`, true, false}}, 20, 2, 1},
-		{"a snapshot of what has come", []message{{snapshot, true, true}, {snapshot, true, true}, {next, true, true}}, 12, 2, 0},
-		{"no change id", []message{{snapshot, true, true}, {`{"state":"open"}`, true, true}, {next, true, true}}, 12, 1, 0},
+		{"snapshot and delta", []message{{snapshot, other, session.Begins}, {next, 0, session.Follows}}, 12, 1, 0},
+		{"delta first", []message{{next, other, session.Follows}}, 12, 0, 0},
+		{"one is missing", []message{{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}}, 10, 1, 1},
+		{"after a break nothing follows", []message{
+			{snapshot, 0, session.Begins},
+			{skipped, 0, session.Breaks},
+			{`{"change_id":16,"prev_change_id":15}`, 0, session.Withheld},
+			{next, 0, session.Withheld},
+		}, 10, 1, 1},
+		{"after a break and a snapshot all is well", []message{
+			{snapshot, 0, session.Begins},
+			{skipped, 0, session.Breaks},
+			{later, 0, session.Begins},
+			{`{"change_id":21,"prev_change_id":20}`, 0, session.Follows},
+		}, 21, 2, 1},
+		{"after a break and another connection all is well", []message{
+			{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}, {skipped, other, session.Follows},
+		}, 15, 1, 1},
+		{"what the snapshot holds is repeated", []message{
+			{snapshot, 0, session.Begins}, {repeated, 0, session.Withheld}, {next, 0, session.Follows},
+		}, 12, 1, 0},
+		{"another connection", []message{{snapshot, 0, session.Begins}, {skipped, other, session.Follows}}, 15, 1, 0},
+		{"an older snapshot after a break", []message{
+			{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}, {snapshot, 0, session.Begins},
+		}, 10, 2, 1},
+		{"a snapshot of what was missed", []message{{snapshot, 0, session.Begins}, {later, 0, session.Leaps}}, 20, 2, 1},
+		{"that was asked for", []message{{snapshot, 0, session.Begins}, {later, asked, session.Resumes}}, 20, 2, 0},
+		{"that was asked for on the last connection", []message{
+			{snapshot, 0, session.Begins}, {later, other | asked, session.Begins}, {`{"change_id":30}`, 0, session.Leaps},
+		}, 30, 3, 1},
+		{"a snapshot of what has come", []message{
+			{snapshot, 0, session.Begins}, {snapshot, 0, session.Begins}, {next, 0, session.Follows},
+		}, 12, 2, 0},
+		{"no change id", []message{
+			{snapshot, 0, session.Begins}, {`{"state":"open"}`, 0, session.Follows}, {next, 0, session.Follows},
+		}, 12, 1, 0},
 	} {
 		var chain session.Chain
 		for i, m := range c.messages {
-			if got := chain.Follow(m.same, []byte(m.data)); got != m.follows {
-				t.Errorf("%s: message %d follows = %t, want %t", c.name, i, got, m.follows)
+			if m.special&asked != 0 {
+				chain.Ask()
+			}
+			if got := chain.Follow(m.special&other == 0, []byte(m.data)); any(got) != m.want {
+				t.Errorf("%s: message %d stands at %v, want %v", c.name, i, got, m.want)
 			}
 		}
 		if last, snapshots, breaks := chain.State(); last != c.last || snapshots != c.snapshots || breaks != c.breaks {
@@ -99,16 +132,34 @@ func FuzzChain(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, _, _ := chain.State()
-		follows := chain.Follow(true, data)
-		last, _, breaks := chain.State()
-		wantBreak := before != 0 && int64(id) > before && (!isDelta || int64(previous) != before)
-		if follows == wantBreak || breaks > 1 || wantBreak != (breaks == 1) {
-			t.Errorf("after %d: %s follows = %t, breaks %d", before, data, follows, breaks)
+		before, _, breaks := chain.State()
+		wasBroken := breaks > 0
+		got := chain.Follow(true, data)
+		last, _, _ := chain.State()
+		beyond := before != 0 && int64(id) > before
+		want := session.Follows
+		switch {
+		case !isDelta && beyond && !wasBroken:
+			want = session.Leaps
+		case !isDelta:
+			want = session.Begins
+		case wasBroken:
+			want = session.Withheld
+		case before == 0, int64(previous) == before:
+		case beyond:
+			want = session.Breaks
+		default:
+			want = session.Withheld
 		}
-		isRepeat := isDelta && before != 0 && int64(previous) != before && int64(id) <= before
-		if !isRepeat && last != int64(id) {
-			t.Errorf("after %d: %s left the last id at %d", before, data, last)
+		if got != want {
+			t.Errorf("after %d, broken %t: %s stands at %v, want %v", before, wasBroken, data, got, want)
+		}
+		wantLast := int64(id)
+		if want == session.Breaks || want == session.Withheld {
+			wantLast = before
+		}
+		if last != wantLast {
+			t.Errorf("after %d: %s left the last id at %d, want %d", before, data, last, wantLast)
 		}
 	})
 }

@@ -22,6 +22,7 @@ func TestDeliverAllocatesNothing(t *testing.T) {
 			sub := add(t, r, kind.channel)
 			feed := newFeed(kind.message, 1)
 			conn := r.Conn(feed)
+			r.Deliver(1, `{"channel":"`+kind.channel+`","data":{"change_id":297218}}`) // a snapshot, which lets the second one in
 			ctx, cancel := context.WithCancel(t.Context())
 			taken := make(chan int)
 			var consumer sync.WaitGroup
@@ -35,6 +36,7 @@ func TestDeliverAllocatesNothing(t *testing.T) {
 			})
 
 			const n = 32 // fewer than the ring holds
+			<-taken
 			bring := func() {
 				feed.bring(n)
 				for range n {

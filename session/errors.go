@@ -82,7 +82,8 @@ type GapReason string
 const (
 	GapReconnect GapReason = "reconnect" // the connection was lost; the channels are subscribed again
 	GapOverflow  GapReason = "overflow"  // the subscriber was too slow for its buffer
-	GapSequence  GapReason = "sequence"  // the chain of change ids of a book is broken
+	GapSequence  GapReason = "sequence"  // the chain of change ids of a book is broken; its next message is a snapshot
+	GapResync    GapReason = "resync"    // a book began anew, for another subscription's sake; its next message is a snapshot
 	GapResumed   GapReason = "resumed"   // the connection had lost its authority; private and raw channels are subscribed again
 )
 

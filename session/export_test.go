@@ -53,8 +53,21 @@ type Token = token
 // Chain follows the change ids of a book.
 type Chain struct{ c chain }
 
-// Follow notes a message and reports whether it follows the last one.
-func (c *Chain) Follow(same bool, data []byte) bool { return c.c.follow(same, data) }
+// Places in a chain.
+const (
+	Follows  = follows
+	Begins   = begins
+	Resumes  = resumes
+	Leaps    = leaps
+	Breaks   = breaks
+	Withheld = withheld
+)
+
+// Follow notes a message and says where it stands.
+func (c *Chain) Follow(same bool, data []byte) place { return c.c.follow(same, data) }
+
+// Ask notes that a snapshot was asked for.
+func (c *Chain) Ask() { c.c.asked.Store(true) }
 
 // State is what the chain has seen.
 func (c *Chain) State() (last int64, snapshots, breaks uint64) {
@@ -88,7 +101,9 @@ func NewRing(policy Policy, size, maxBytes int) *Ring {
 }
 
 // Channel makes a channel whose notifications can be pushed.
-func (r *Ring) Channel(name string) *RingChannel { return &RingChannel{r, newChannel(name, &r.kind)} }
+func (r *Ring) Channel(name string) *RingChannel {
+	return &RingChannel{r, newChannel(name, &r.kind, nil)}
+}
 
 // RingChannel pushes the notifications of a channel.
 type RingChannel struct {
@@ -131,7 +146,7 @@ type Registry struct {
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
-	r := newRegistry()
+	r := newRegistry(func() {})
 	return &Registry{r, &Session{subs: r}}
 }
 
@@ -227,7 +242,7 @@ type Index struct{ x *index }
 func NewIndex() *Index { return &Index{newIndex()} }
 
 // Add adds a channel whose name is not there.
-func (x *Index) Add(name string) { x.x.add(newChannel(name, nil)) }
+func (x *Index) Add(name string) { x.x.add(newChannel(name, nil, nil)) }
 
 // Remove removes a channel that is there.
 func (x *Index) Remove(name string) { x.x.remove(x.x.find([]byte(name))) }

@@ -30,6 +30,9 @@ type link struct {
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
+	// served are the books that the exchange has confirmed and that have not been taken back: it sends no snapshot to who
+	// subscribes to them. Of who holds subscribing, and of the resume before.
+	served map[string]bool
 }
 
 // dial opens a connection whose life is that of life; ctx is that of the step StepConnect.
@@ -44,7 +47,10 @@ func (s *Session) dial(life, ctx context.Context, epoch uint64) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{session: s, epoch: epoch, ctx: life, tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1)}
+	l := &link{
+		session: s, epoch: epoch, ctx: life,
+		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: map[string]bool{},
+	}
 	l.conn = rpc.NewConn(transport, s.rpcConfig(ctx, l))
 	return l, nil
 }

@@ -9,6 +9,7 @@ import (
 // registry knows the channels of a session: who wants them, and what the exchange has confirmed.
 type registry struct {
 	channels *index // changes under mu
+	mend     func() // is called when a book may be owed a snapshot; must not wait
 
 	mu    sync.Mutex // protects the fields below, and those of the channels that say so
 	live  map[*Subscription]bool
@@ -16,8 +17,8 @@ type registry struct {
 	ended error
 }
 
-func newRegistry() *registry {
-	return &registry{channels: newIndex(), live: map[*Subscription]bool{}, kinds: map[string]*kind{}}
+func newRegistry(mend func()) *registry {
+	return &registry{channels: newIndex(), mend: mend, live: map[*Subscription]bool{}, kinds: map[string]*kind{}}
 }
 
 // add makes sub a sink of its channels. The channels are desired from now on.
@@ -78,7 +79,7 @@ func (r *registry) tap(name string, fn func(Notification)) (remove func()) {
 func (r *registry) channelLocked(name string) *channel {
 	ch := r.find(name)
 	if ch == nil {
-		ch = newChannel(name, r.kindLocked(kindName(name)))
+		ch = newChannel(name, r.kindLocked(kindName(name)), r.mend)
 		r.channels.add(ch)
 	}
 	return ch
@@ -162,6 +163,41 @@ func (r *registry) unwanted(names []string) []string {
 		}
 	}
 	return unwanted
+}
+
+// ask notes that the exchange is asked for snapshots of books.
+func (r *registry) ask(names []string) {
+	for _, name := range names {
+		if ch := r.find(name); ch != nil {
+			ch.chain.asked.Store(true)
+		}
+	}
+}
+
+// isLate reports whether some of names are books whose snapshots came before a subscription to them, or may have.
+func (r *registry) isLate(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		ch := r.find(name)
+		return ch != nil && len(ch.listeners.Load().late) > 0
+	})
+}
+
+// postpone has sub wait for the next snapshot of a book, and reports whether the book is one of sub's.
+func (r *registry) postpone(sub *Subscription, name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch := r.find(name)
+	if ch == nil || !ch.isBook || !slices.Contains(sub.names, name) {
+		return false
+	}
+	ch.postponeLocked(sub)
+	return true
+}
+
+// wanted returns those of names that somebody is subscribed to.
+func (r *registry) wanted(names []string) []string {
+	unwanted := set(r.unwanted(names))
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return unwanted[n] })
 }
 
 // refuse takes channels that the exchange did not accept off every subscription, and tells each.

@@ -166,7 +166,7 @@ func TestRegistryChainEndsWithItsConnection(t *testing.T) {
 	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":5}}`)
 	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":9,"prev_change_id":8}}`)
 	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":12,"prev_change_id":11}}`)
-	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":9,"prev_change_id":8} sequence/0 {"change_id":12,"prev_change_id":11}`)
+	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":9,"prev_change_id":8} sequence/0`)
 }
 
 // TestRegistryChainBeginsWithItsSubscription: what a handler saw in between is no part of it.
@@ -181,7 +181,7 @@ func TestRegistryChainBeginsWithItsSubscription(t *testing.T) {
 	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":9}}`)
 	add(t, r, "book.A.raw")
 	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":11,"prev_change_id":10}}`)
-	wantEntries(t, buffered(t, sub), `{"change_id":9} sequence/0 {"change_id":11,"prev_change_id":10}`)
+	wantEntries(t, buffered(t, sub), `{"change_id":9} sequence/0`)
 }
 
 func TestRegistryEnd(t *testing.T) {

@@ -62,7 +62,11 @@ func (s *Session) subscribe(ctx context.Context, l *link, names []string) (refus
 		return nil, nil
 	}
 	ctx, ended := s.step(ctx, Step{Kind: StepSubscribe, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
-	refused, err = s.request(ctx, l, names)
+	// Who had these books before has left, and they have not been taken back yet.
+	leftover := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !l.served[n] })
+	if err = s.giveUp(ctx, l, leftover); err == nil {
+		refused, err = s.request(ctx, l, names)
+	}
 	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
 	return refused, err
 }
@@ -83,11 +87,21 @@ func (s *Session) requestFrame(ctx context.Context, l *link, method string, name
 	if err := s.pools.subscribes.wait(ctx); err != nil {
 		return nil, err
 	}
+	return s.askFrame(ctx, l, method, names)
+}
+
+// askFrame subscribes names in one frame, whose turn it is.
+func (s *Session) askFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
 	var accepted []string
 	if err := s.linkCall(ctx, l, method, channelParams{names}, &accepted); err != nil {
 		return nil, err
 	}
 	s.subs.confirm(l.epoch, accepted)
+	for _, name := range accepted {
+		if isBookWithChain(name) {
+			l.served[name] = true
+		}
+	}
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) }), nil
 }
 
@@ -145,7 +159,8 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 	names := s.subs.unconfirmed(l.epoch)
 	l.resumed = names
 	ctx, ended := s.step(ctx, Step{Kind: StepResume, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
-	refused, err := s.regain(ctx, l, names)
+	missing := func(names []string) []string { return s.subs.missing(l.epoch, names) }
+	refused, err := s.regain(ctx, l, names, missing)
 	ended(StepEnd{Err: err, Confirmed: len(names) - refused})
 	if err != nil {
 		return fmt.Errorf("session: resume: %w", err)
@@ -153,10 +168,10 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 	return nil
 }
 
-// regain subscribes names, and returns how many the exchange refused. Where it refuses a whole frame for good it is asked
-// for each half, so that one channel does not keep all others away.
-func (s *Session) regain(ctx context.Context, l *link, names []string) (refused int, err error) {
-	names = s.subs.missing(l.epoch, names)
+// regain subscribes those of names that are still to be, and returns how many the exchange refused. Where it refuses a
+// whole frame for good it is asked for each half, so that one channel does not keep all others away.
+func (s *Session) regain(ctx context.Context, l *link, names []string, still func([]string) []string) (refused int, err error) {
+	names = still(names)
 	left, err := s.request(ctx, l, names)
 	s.refuse(left, nil)
 	switch {
@@ -166,11 +181,11 @@ func (s *Session) regain(ctx context.Context, l *link, names []string) (refused 
 		s.refuse(names, err)
 		return 1, nil
 	}
-	first, err := s.regain(ctx, l, names[:len(names)/2])
+	first, err := s.regain(ctx, l, names[:len(names)/2], still)
 	if err != nil {
 		return first, err
 	}
-	second, err := s.regain(ctx, l, names[len(names)/2:])
+	second, err := s.regain(ctx, l, names[len(names)/2:], still)
 	return len(left) + first + second, err
 }
 
@@ -185,7 +200,7 @@ func (s *Session) refuse(names []string, err error) {
 	if len(names) == 0 {
 		return
 	}
-	s.log(slog.LevelWarn, "channels refused at resume", slog.Any("channels", names), slog.Any("reason", err))
+	s.log(slog.LevelWarn, "channels refused", slog.Any("channels", names), slog.Any("reason", err))
 	s.subs.refuse(names, err)
 }
 
@@ -221,13 +236,29 @@ func (s *Session) takeBack(ctx context.Context, l *link, names []string) error {
 		return err
 	}
 	defer l.releaseSubscribing()
-	for method, chunk := range chunks(s.subs.unwanted(names), methodUnsubscribePrivate, methodUnsubscribePublic) {
+	err := s.giveUp(ctx, l, s.subs.unwanted(names))
+	if _, gone := errors.AsType[*rpc.CallError](err); gone {
+		return nil
+	}
+	return err
+}
+
+// giveUp unsubscribes from names. That a frame was not answered keeps it from none of the others.
+func (s *Session) giveUp(ctx context.Context, l *link, names []string) (unanswered error) {
+	for method, chunk := range chunks(names, methodUnsubscribePrivate, methodUnsubscribePublic) {
 		err := s.linkCall(ctx, l, method, channelParams{chunk}, nil)
-		if _, gone := errors.AsType[*rpc.CallError](err); err != nil && !gone {
+		if _, isUnanswered := errors.AsType[*rpc.CallError](err); isUnanswered {
+			unanswered = err
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		for _, name := range chunk {
+			delete(l.served, name)
+		}
 	}
-	return nil
+	return unanswered
 }
 
 // holdSubscribing keeps the order of what is asked for the same channel on a ready connection: a subscribe must not be

@@ -17,7 +17,8 @@ type Session struct {
 	auth *authenticator
 	// pools pace what the session subscribes, for the exchange ends a session that asks too fast, and its calls too if there
 	// is a Config.Limits.
-	pools *pools
+	pools  *pools
+	mender mender
 
 	// ctx is the supervisor's: it ends when the session closes, and everything that the session does for itself ends
 	// with it. It belongs to no call.
@@ -77,15 +78,16 @@ func newSession(ctx context.Context, cfg Config) (*Session, error) {
 	cfg = cfg.withDefaults()
 	s := &Session{
 		cfg:     cfg,
-		subs:    newRegistry(),
 		done:    make(chan struct{}),
 		renew:   make(chan replacement),
 		closing: make(chan struct{}),
 		changed: make(chan struct{}),
+		mender:  mender{wake: make(chan struct{}, 1)},
 	}
 	if s.pools = newPools(); cfg.Limits != nil {
 		s.pools = cfg.Limits.get()
 	}
+	s.subs = newRegistry(s.mend)
 	// The session keeps the values of Dial's ctx (its trace, say) but not its end.
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.auth = newAuthenticator(s)

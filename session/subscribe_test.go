@@ -154,30 +154,6 @@ func TestNotificationsBeforeTheReplyAreKept(t *testing.T) {
 	wantEntries(t, waiting(t, sub), `{"type":"snapshot","change_id":1} {"change_id":2,"prev_change_id":1}`)
 }
 
-func TestSequenceGapIsMarkedInPlace(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFar(t, nil)
-		s := dial(t, scripted(f))
-		sub := subscribe(t, s, session.SubscribeConfig{}, "book.A.raw", "ticker.A")
-		for _, data := range []string{`{"change_id":1}`, `{"change_id":2,"prev_change_id":1}`, `{"change_id":9,"prev_change_id":8}`, `{"change_id":10,"prev_change_id":9}`} {
-			f.last().notify("book.A.raw", data)
-		}
-		synctest.Wait()
-		want := `{"change_id":1} {"change_id":2,"prev_change_id":1} sequence/0 {"change_id":9,"prev_change_id":8} {"change_id":10,"prev_change_id":9}`
-		wantEntries(t, waiting(t, sub), want)
-		book := s.Channels()[0]
-		if book.Channel != "book.A.raw" || book.Breaks != 1 || book.Snapshots != 1 || book.LastChangeID != 10 || book.Notifications != 4 || book.Epoch != 1 {
-			t.Errorf("%+v", book)
-		}
-		for _, kind := range s.Stats().Kinds {
-			if kind.Kind == "book" && (kind.Messages != 4 || kind.Gaps != 1) {
-				t.Errorf("%+v", kind)
-			}
-		}
-	})
-}
-
 // TestHandlerRunsInWireOrder gives each notification to a handler and to a tap, as they come and with their gaps.
 func TestHandlerRunsInWireOrder(t *testing.T) {
 	t.Parallel()

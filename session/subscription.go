@@ -59,7 +59,13 @@ type Subscription struct {
 // [*SubscribeError].
 //
 // After a reconnect the session subscribes again by itself and the stream holds one [*GapError]. A channel that others of
-// this session are subscribed to already is shared: its notifications come, but no snapshot of a book for the newcomer.
+// this session are subscribed to already is shared.
+//
+// A book that is told by its changes (book.INSTRUMENT.INTERVAL) begins with a snapshot, also for who shares it: the session
+// then has the book begin anew, for the exchange sends a snapshot to nobody who is subscribed, and the others find a
+// [*GapError] with [GapResync] before it, if they missed anything. Where the chain of change ids breaks the session does
+// the same: after the [*GapError] come a snapshot and what follows it. What the chain repeats is left out. The exchange is
+// asked at once, and then with growing pauses of up to a minute for each book.
 //
 // Other errors are those of [Session.Call], [ErrConfig] for a name that cannot be a channel's, or why the session is
 // closed.
@@ -84,7 +90,22 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 		sub.abandon(ctx, err)
 		return nil, err
 	}
+	if s.subs.isLate(names) {
+		s.mend()
+	}
 	return sub, nil
+}
+
+// Resync has one of the subscription's books (book.INSTRUMENT.INTERVAL) begin anew, and returns at once: nothing more comes of
+// it until its next snapshot. It is for who has missed changes by its own doing, as after a [GapOverflow]; after other gaps
+// the snapshot comes by itself. Other subscriptions of the book find a [*GapError] with [GapResync] in their streams, if
+// they missed anything. A Handler may call it. It returns [ErrConfig] for what is no such book of the subscription.
+func (sub *Subscription) Resync(channel string) error {
+	if !sub.session.subs.postpone(sub, channel) {
+		return fmt.Errorf("%w: Resync: %q is no book of this subscription that is told by its changes", ErrConfig, channel)
+	}
+	sub.session.mend()
+	return nil
 }
 
 // resumedWithout returns the refusal of channels that a resume, which came in between, has taken off the subscription.
