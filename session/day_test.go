@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,13 +31,14 @@ func TestDay(t *testing.T) {
 		var working sync.WaitGroup
 		working.Go(func() { d.trade(ctx) })
 		working.Go(func() { d.listen(ctx) })
+		profiles := slices.Collect(deribittest.ResetProfiles())
 		for hour := range 8 {
 			for range 11 {
 				time.Sleep(5 * time.Minute) //nolint:forbidigo // virtual time
 				d.misfortune()
 			}
 			time.Sleep(5 * time.Minute) //nolint:forbidigo // virtual time
-			d.turnKey(deribittest.ResetBehaviour(hour % 3))
+			d.turnKey(profiles[hour%len(profiles)])
 		}
 		time.Sleep(5 * time.Minute) //nolint:forbidigo // virtual time
 		cancel()
@@ -198,13 +200,13 @@ func (d *day) evict() {
 }
 
 // turnKey resets the key's secret as a rotation does, while the source lets nobody have the old one.
-func (d *day) turnKey(behaviour deribittest.ResetBehaviour) {
+func (d *day) turnKey(behaviour deribittest.ResetProfile) {
 	open := d.source.shut()
 	d.server.SetReset(behaviour)
 	if err := d.admin.Call(d.t.Context(), "private/reset_api_key", map[string]int64{"id": d.key.ID}, nil); err != nil {
 		d.t.Fatal(err)
 	}
-	time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time: the secret is being stored
+	<-time.After(10 * time.Second) // the secret is being stored
 	key, _ := d.server.Key(d.key.ID)
 	d.source.mu.Lock()
 	d.source.creds = credentials(key, d.source.creds.Generation+1)

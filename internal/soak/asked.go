@@ -10,7 +10,7 @@ import (
 // asked are the flags of the modes.
 type asked struct {
 	sessions, subscribed int
-	reset                deribittest.ResetBehaviour
+	reset                deribittest.ResetProfile
 
 	rotations count
 	orders    orders
@@ -34,8 +34,8 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.IntVar(&a.sessions, "sessions", 16, "sessions that share the key")
 	flags.IntVar(&a.subscribed, "subscribed", 0,
 		"of them with channels: each costs 310 ms in each rotation, for credits pace the verification")
-	flags.TextVar(&a.reset, "behaviour", deribittest.TokensKept,
-		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked or sockets-closed")
+	flags.TextVar(&a.reset, "behaviour", deribittest.ResetProfile{},
+		"what a reset does to what the key had authenticated: the words of a deribittest.ResetProfile")
 	flags.BoolVar(&a.trade, "orders", false, "order all the time, with rotations and without")
 	flags.IntVar(&a.orders.Chunks, "chunks", 10, "with -orders: chunks of each kind")
 	flags.IntVar(&a.orders.Rotations, "per-chunk", 100, "with -orders: rotations in a chunk")

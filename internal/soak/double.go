@@ -34,7 +34,7 @@ type double struct {
 
 // Setup is what a double is asked to be.
 type Setup struct {
-	Reset deribittest.ResetBehaviour
+	Reset deribittest.ResetProfile
 	Tick  time.Duration // as in deribittest.Config
 	TLS   bool
 	Cut   int    // about how many calls a connection lives, 0 for ever

@@ -18,7 +18,7 @@ type orders struct {
 	Every     time.Duration
 	Rate      int // orders a second
 	Sessions  int
-	Reset     deribittest.ResetBehaviour
+	Reset     deribittest.ResetProfile
 	// Fault, if set, is called for each order of the chunks with rotations, and gives it another label.
 	Fault func(label string) string
 }
@@ -99,7 +99,7 @@ func (m orders) judge(d *desk, f *fleet, without, with []chunk) (*result, error)
 			What: "added " + p.name, Value: median(added), Unit: "us",
 			Detail: fmt.Sprintf("without %s, with %s, added %s", spread(without, p.at), spread(with, p.at), extent(added)),
 		}
-		if limit, promised := addedLimits[p.name]; promised && m.Reset == deribittest.TokensKept {
+		if limit, promised := addedLimits[p.name]; promised && m.Reset == (deribittest.ResetProfile{}) {
 			r.atMost(limit, figure)
 		} else {
 			r.Figures = append(r.Figures, figure)
@@ -107,7 +107,7 @@ func (m orders) judge(d *desk, f *fleet, without, with []chunk) (*result, error)
 	}
 	r.tell("the pacer's own delay p99, without", micros(lateness(without)), "us")
 	r.tell("the pacer's own delay p99, with", micros(lateness(with)), "us")
-	if m.Reset != deribittest.SocketsClosed {
+	if m.Reset.Connections == deribittest.ConnectionsKept {
 		r.equal(0, failures("failed orders", append(without, with...)...))
 	}
 	return r, m.count(r, d, f)
@@ -138,7 +138,7 @@ func (m orders) count(r *result, d *desk, f *fleet) error {
 		}
 	}
 	r.equal(0, figure{What: "orders executed twice", Value: float64(twice)})
-	if m.Reset != deribittest.SocketsClosed {
+	if m.Reset.Connections == deribittest.ConnectionsKept {
 		r.equal(float64(len(d.labels)), figure{What: "orders executed once", Value: float64(once)})
 	}
 	return nil

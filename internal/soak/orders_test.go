@@ -15,8 +15,8 @@ func fewOrders() main.Orders {
 }
 
 func TestOrdersAreExecutedOnce(t *testing.T) {
-	for _, reset := range []deribittest.ResetBehaviour{
-		deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed,
+	for _, reset := range []deribittest.ResetProfile{
+		{}, {TokensRevoked: true}, {TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply},
 	} {
 		t.Run(reset.String(), func(t *testing.T) {
 			m := fewOrders()

@@ -16,7 +16,7 @@ type rotations struct {
 	Count, Sessions int
 	// Subscribed sessions have channels, of their account and raw: those are verified in each rotation, which credits pace.
 	Subscribed int
-	Reset      deribittest.ResetBehaviour
+	Reset      deribittest.ResetProfile
 	// Fault, if set, is called in each rotation that counts: what it leaves must be found.
 	Fault func()
 }
@@ -72,7 +72,7 @@ func (m rotations) judge(ctx context.Context, f *fleet) (*result, error) {
 		m.Count, m.Sessions, m.Subscribed, strings.Join(channels, " and "), m.Reset, warmUp)
 	r.equal(float64(m.Count), figure{What: "rotations of every session", Value: float64(took.TotalCount())})
 	r.nothingLeft(before, after)
-	if m.Reset != deribittest.SocketsClosed {
+	if m.Reset.Connections == deribittest.ConnectionsKept {
 		r.equal(0, figure{What: "reconnects", Value: float64(f.reconnects())})
 	}
 	took.tell(r, "rotation", time.Millisecond)

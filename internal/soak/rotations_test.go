@@ -10,8 +10,8 @@ import (
 )
 
 func TestRotationsLeaveNothing(t *testing.T) {
-	for _, reset := range []deribittest.ResetBehaviour{
-		deribittest.TokensKept, deribittest.TokensRevoked, deribittest.SocketsClosed,
+	for _, reset := range []deribittest.ResetProfile{
+		{}, {TokensRevoked: true}, {TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply},
 	} {
 		t.Run(reset.String(), func(t *testing.T) {
 			keeps(t, main.Rotations{Count: 12, Sessions: 4, Reset: reset})
