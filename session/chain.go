@@ -26,27 +26,21 @@ const (
 	withheld       // it repeats what has come, which the exchange documents, or it lies behind a break
 )
 
-// follow notes a message and says where it stands. same says that the last one came over the same connection. Behind a
-// break no delta has a book to be applied to: nothing follows until a snapshot does.
-func (c *chain) follow(same bool, data []byte) place {
+// follow notes a message and says where it stands. Behind a break no delta has a book to be applied to: nothing follows
+// until a snapshot does.
+func (c *chain) follow(data []byte) place {
 	id, previous := changeIDs(data)
 	if id < 0 {
 		return follows
 	}
-	if !same {
-		c.broken.Store(false)
-		c.asked.Store(false)
-	}
 	last := c.last.Load()
-	isFirst := !same || last == 0
 	switch {
 	case previous < 0:
-		c.snapshots.Add(1)
 		c.last.Store(id)
-		return c.snapshot(!isFirst && id > last)
+		return c.snapshot(last, id)
 	case c.broken.Load():
 		return withheld
-	case isFirst, previous == last:
+	case last == 0, previous == last:
 		c.last.Store(id)
 		return follows
 	case id <= last:
@@ -57,11 +51,12 @@ func (c *chain) follow(same bool, data []byte) place {
 	return breaks
 }
 
-// snapshot mends the chain. isBeyond says that the snapshot holds more than has come.
-func (c *chain) snapshot(isBeyond bool) place {
+// snapshot mends the chain.
+func (c *chain) snapshot(last, id int64) place {
+	c.snapshots.Add(1)
 	wasBroken, wasAsked := c.broken.Swap(false), c.asked.Swap(false)
 	switch {
-	case wasBroken, !isBeyond:
+	case wasBroken, last == 0, id <= last:
 		return begins
 	case wasAsked:
 		return resumes
@@ -70,7 +65,7 @@ func (c *chain) snapshot(isBeyond bool) place {
 	return leaps
 }
 
-// forget has the chain begin with the next message.
+// forget has a chain begin with the next message, as it does on each connection.
 func (c *chain) forget() {
 	c.last.Store(0)
 	c.broken.Store(false)

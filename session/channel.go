@@ -45,11 +45,11 @@ func newChannel(name string, k *kind, mend func()) *channel {
 // deliver hands a notification to all listeners. It runs on the reader's goroutine.
 func (ch *channel) deliver(epoch uint64, data []byte) {
 	ch.received.Add(1)
-	same := ch.epoch.Load() == epoch
-	if !same {
+	if ch.epoch.Load() != epoch {
+		ch.chain.forget()
 		ch.epoch.Store(epoch)
 	}
-	if ch.isBook && !ch.admit(same, epoch, data) {
+	if ch.isBook && !ch.admit(epoch, data) {
 		return
 	}
 	to := ch.listeners.Load()
@@ -63,8 +63,8 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 }
 
 // admit marks what was lost before a book's message, and reports whether the message is to be delivered.
-func (ch *channel) admit(same bool, epoch uint64, data []byte) bool {
-	switch ch.chain.follow(same, data) {
+func (ch *channel) admit(epoch uint64, data []byte) bool {
+	switch ch.chain.follow(data) {
 	case follows:
 		return true
 	case withheld:

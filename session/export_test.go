@@ -64,7 +64,10 @@ const (
 )
 
 // Follow notes a message and says where it stands.
-func (c *Chain) Follow(same bool, data []byte) place { return c.c.follow(same, data) }
+func (c *Chain) Follow(data []byte) place { return c.c.follow(data) }
+
+// Forget has the chain begin with the next message.
+func (c *Chain) Forget() { c.c.forget() }
 
 // Ask notes that a snapshot was asked for.
 func (c *Chain) Ask() { c.c.asked.Store(true) }

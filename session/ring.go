@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -15,6 +16,11 @@ const (
 	DropOldest Policy = iota
 	// Fail ends the subscription with a [*GapError] once the consumer has read what is buffered.
 	Fail
+	// Conflate keeps the newest notification of each channel, without a marker for those that it replaced: the consumer sees
+	// how things stand. It is for channels whose messages are complete, as ticker, quote and grouped books; those that are
+	// told by their changes are refused with [ErrConfig]. Markers of gaps stand before all that waits. The buffer has one place
+	// for each channel; BufferBytes holds as it does for DropOldest.
+	Conflate
 )
 
 // Notification is a message of a channel.
@@ -54,22 +60,27 @@ type ring struct {
 	entries []entry    // fixed size
 	head, n int
 	bytes   int
-	lost    *GapError // stands before head
-	notices []error   // stand before all else: their place does not matter, and they must not be dropped
-	end     error     // follows the last entry, nil while the stream goes on
+	lost    *GapError        // stands before head
+	notices []error          // stand before all else: their place does not matter, and they must not be dropped
+	end     error            // follows the last entry, nil while the stream goes on
+	newest  map[*channel]int // where each channel's notification waits; nil unless the policy is Conflate
 }
 
 func newRing(policy Policy, size, maxBytes int) *ring {
-	return &ring{
+	r := &ring{
 		policy: policy, maxBytes: maxBytes,
 		arrived: make(chan struct{}, 1), entries: make([]entry, size),
 	}
+	if policy == Conflate {
+		r.newest = make(map[*channel]int, size)
+	}
+	return r
 }
 
 // push adds a notification, of which it copies the data. It returns a copy of the overflow marker that this began.
 func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 	r.mu.Lock()
-	e, began := r.roomLocked(len(n.Data))
+	e, began := r.placeLocked(ch, len(n.Data))
 	if e != nil {
 		e.channel, e.epoch, e.err = ch, n.Epoch, nil
 		e.data = append(e.data[:0], n.Data...)
@@ -82,9 +93,11 @@ func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 
 // gap adds a gap marker. It returns a copy of the overflow marker that this began.
 func (r *ring) gap(gap *GapError) (began *GapError) {
+	var e *entry
 	r.mu.Lock()
-	e, began := r.roomLocked(0)
-	if e != nil {
+	if r.newest != nil {
+		r.lost = gap.merge(r.lost)
+	} else if e, began = r.roomLocked(0); e != nil {
 		e.err, e.data = gap, e.data[:0]
 	}
 	r.mu.Unlock()
@@ -92,10 +105,31 @@ func (r *ring) gap(gap *GapError) (began *GapError) {
 	return began
 }
 
+// placeLocked returns the entry to fill with a notification of ch, as roomLocked does: the one that it replaces, if it does.
+func (r *ring) placeLocked(ch *channel, size int) (e *entry, began *GapError) {
+	if r.newest == nil || r.end != nil {
+		return r.roomLocked(size)
+	}
+	if at, waits := r.newest[ch]; waits {
+		e = &r.entries[at]
+		r.bytes -= len(e.data)
+		e.data = e.data[:0]
+		began = r.makeRoomLocked(0, size)
+		if _, waits = r.newest[ch]; waits {
+			ch.kind.dropped.Add(1)
+			return e, began
+		}
+		// It was among the oldest, of which too many bytes were left.
+	}
+	e, more := r.roomLocked(size)
+	r.newest[ch] = (r.head + r.n - 1) % len(r.entries)
+	return e, cmp.Or(began, more)
+}
+
 // roomLocked returns the entry to fill, nil if the stream has ended, and a copy of the overflow marker that this began.
 func (r *ring) roomLocked(size int) (e *entry, began *GapError) {
 	if r.end == nil {
-		began = r.makeRoomLocked(size)
+		began = r.makeRoomLocked(1, size)
 	}
 	if r.end == nil {
 		e = &r.entries[(r.head+r.n)%len(r.entries)]
@@ -136,10 +170,10 @@ func (r *ring) wake() {
 	}
 }
 
-// makeRoomLocked applies the policy until there is room for one more entry of size bytes. It returns a copy of the
+// makeRoomLocked applies the policy until there is room for so many more entries and bytes. It returns a copy of the
 // overflow marker that this began.
-func (r *ring) makeRoomLocked(size int) (began *GapError) {
-	for r.n == len(r.entries) || r.n > 0 && r.bytes+size > r.maxBytes {
+func (r *ring) makeRoomLocked(places, size int) (began *GapError) {
+	for r.n+places > len(r.entries) || r.n > 0 && r.bytes+size > r.maxBytes {
 		if r.policy == Fail {
 			gap := &GapError{Reason: GapOverflow, Missed: 1}
 			r.end = gap
@@ -202,6 +236,9 @@ func (r *ring) popLocked() *entry {
 	r.head = (r.head + 1) % len(r.entries)
 	r.n--
 	r.bytes -= len(e.data)
+	if r.newest != nil {
+		delete(r.newest, e.channel)
+	}
 	return e
 }
 

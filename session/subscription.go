@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -19,7 +20,7 @@ type SubscribeConfig struct {
 	// OnGap is told of gaps, and of channels that the exchange refused after a reconnect, when there is a Handler.
 	OnGap func(error)
 	// Buffer is how many notifications wait for a slow consumer, and BufferBytes how many bytes of them; 0 means 1024
-	// and 16 MiB.
+	// and 16 MiB. A single message waits whatever its length.
 	Buffer      int
 	BufferBytes int
 	// Policy is what becomes of a consumer that is slower than that.
@@ -75,6 +76,12 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	if cfg.Policy == Conflate {
+		if err := checkComplete(names); err != nil {
+			return nil, err
+		}
+		cfg.Buffer = len(names)
+	}
 	sub := &Subscription{session: s, handler: cfg.Handler, onGap: cfg.OnGap, names: names}
 	if cfg.Handler == nil {
 		sub.ring = newRing(cfg.Policy, cfg.Buffer, cfg.BufferBytes)
@@ -128,6 +135,16 @@ func (s *Session) checkChannels(names []string) error {
 			return fmt.Errorf("%w: Subscribe: a channel's name has 1 to %d bytes, not %d", ErrConfig, maxChannelName, len(name))
 		case isPrivateChannel(name) && s.cfg.Credentials == nil:
 			return fmt.Errorf("session: subscribe %s: %w", name, ErrNoCredentials)
+		}
+	}
+	return nil
+}
+
+// checkComplete refuses channels of which a message alone does not say how things stand.
+func checkComplete(names []string) error {
+	for _, name := range names {
+		if isBookWithChain(name) || strings.HasPrefix(name, "incremental_ticker.") {
+			return fmt.Errorf("%w: Subscribe: Conflate: %s is told by its changes, each of which counts", ErrConfig, name)
 		}
 	}
 	return nil
