@@ -39,8 +39,8 @@ func (r *rotation) appealTo(record Record) []Authority {
 			all = append(all, s)
 		}
 	}
-	if record.Intent != nil && !record.Intent.Rescue.IsZero() {
-		r.rescue = record.Intent.Rescue
+	if i := record.Intent; i != nil && !i.Rescue.IsZero() && !i.Rescue.Equal(r.redeemed) {
+		r.rescue, r.redeemed = i.Rescue, session.Secret{}
 	}
 	if !r.rescue.IsZero() {
 		all = append(all, &rescuer{rotation: r})
@@ -98,6 +98,11 @@ func (a *rescuer) Call(_ context.Context, method string, _, _ any) error {
 
 // CallRaw redeems the token, which ends it, and stores the next one before it makes the call.
 func (a *rescuer) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
+	if !a.redeemed.IsZero() { // the store has the dead one still
+		if err := a.storeRescue(ctx); err != nil {
+			return dst, notSent(method, err)
+		}
+	}
 	authority, next, err := a.outside.redeem(ctx, a.rescue)
 	if err != nil {
 		return dst, notSent(method, err)
@@ -107,15 +112,23 @@ func (a *rescuer) CallRaw(ctx context.Context, method string, params any, dst []
 			a.warn(ctx, "rotation: rescue connection", err)
 		}
 	}()
-	a.rescue = next
-	_, err = a.journal.update(ctx, func(record *Record) error {
-		record.raise(a.id, time.Now()).Rescue = next
-		return nil
-	})
-	if err != nil {
+	a.redeemed, a.rescue = a.rescue, next
+	if err := a.storeRescue(ctx); err != nil {
 		return dst, notSent(method, err)
 	}
 	return authority.CallRaw(ctx, method, params, dst)
+}
+
+// storeRescue puts the token into the store, in the place of the one that it has replaced.
+func (a *rescuer) storeRescue(ctx context.Context) error {
+	_, err := a.journal.update(ctx, func(record *Record) error {
+		record.raise(a.id, time.Now()).Rescue = a.rescue
+		return nil
+	})
+	if err == nil {
+		a.redeemed = session.Secret{}
+	}
+	return err
 }
 
 // notSent is a call of which no byte has left.

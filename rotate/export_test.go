@@ -68,3 +68,6 @@ func Opens(windows []Window, t time.Time) (time.Time, bool) { return opens(windo
 
 // Performed reports whether the effect has somebody to perform it.
 func Performed(e core.Effect) bool { return performers[e] != nil }
+
+// Expect says whether a reset may yet end the current secret.
+func (k *Keyring) Expect(reset bool) { k.expect(reset) }

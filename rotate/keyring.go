@@ -20,6 +20,8 @@ type Keyring struct {
 	mu        sync.Mutex // protects the fields below
 	current   session.Credentials
 	gate      chan struct{} // nil while open; closed when it opens
+	expecting bool          // the current secret works, but a reset may yet end it
+	changed   chan struct{} // closed when one of these changes, and replaced; nil while nobody waits
 	listeners []*listener
 }
 
@@ -31,7 +33,7 @@ type listener struct {
 	gone    bool
 }
 
-var _ session.CredentialSource = (*Keyring)(nil)
+var _ session.NewerSource = (*Keyring)(nil)
 
 // NewKeyring returns a keyring with its first credentials. Their generation counts from 1: 0 is raised to it.
 func NewKeyring(c session.Credentials) *Keyring {
@@ -54,6 +56,45 @@ func (k *Keyring) Credentials(ctx context.Context) (session.Credentials, error) 
 		case <-ctx.Done():
 			return session.Credentials{}, fmt.Errorf("rotate: keyring: waiting for a rotation: %w", ctx.Err())
 		}
+	}
+}
+
+// Newer returns credentials of a later generation than the one that the exchange has refused, as soon as there are any. If none are
+// expected it returns the current ones. It waits while a rotation's outcome is open, or a reset that was never answered may yet
+// be executed, until ctx ends; then it returns ctx's error.
+func (k *Keyring) Newer(ctx context.Context, refused uint64) (session.Credentials, error) {
+	for {
+		k.mu.Lock()
+		current, waiting := k.current, k.gate != nil || k.expecting && k.current.Generation <= refused
+		if waiting && k.changed == nil {
+			k.changed = make(chan struct{})
+		}
+		changed := k.changed
+		k.mu.Unlock()
+		if !waiting {
+			return current, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return session.Credentials{}, fmt.Errorf("rotate: keyring: waiting for a rotation: %w", ctx.Err())
+		}
+	}
+}
+
+// expect says whether a reset may yet end the current secret.
+func (k *Keyring) expect(reset bool) { //nolint:revive // what is told, not how to go on
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.expecting = reset
+	k.turnLocked()
+}
+
+// turnLocked wakes who waits for a change.
+func (k *Keyring) turnLocked() {
+	if k.changed != nil {
+		close(k.changed)
+		k.changed = nil
 	}
 }
 
@@ -91,6 +132,7 @@ func (k *Keyring) publishLocked(c session.Credentials) ([]*listener, error) {
 		return nil, fmt.Errorf("%w: %d after %d", ErrStaleGeneration, c.Generation, k.current.Generation)
 	}
 	k.current = c
+	k.turnLocked()
 	for _, l := range k.listeners {
 		l.pending = append(l.pending, c)
 	}
@@ -174,5 +216,6 @@ func (k *Keyring) openLocked() {
 	if k.gate != nil {
 		close(k.gate)
 		k.gate = nil
+		k.turnLocked()
 	}
 }

@@ -42,7 +42,13 @@ func (r *rotation) retake(ctx context.Context) core.Event {
 		for _, c := range spare {
 			record.add(c)
 		}
-		return record.retake(r.holder, r.id, time.Now())
+		if err := record.retake(r.holder, r.id, time.Now()); err != nil {
+			return err
+		}
+		if since := r.openSince(); since.After(record.Intent.Sent) { // who cleared the intent meanwhile did not know
+			record.Intent.Sent = since
+		}
+		return nil
 	})
 	if r.err = err; err != nil {
 		r.warn(ctx, "rotation: taking the lease again", err)
@@ -107,6 +113,7 @@ func (r *rotation) bootstrap(ctx context.Context) error {
 
 // release gives up the lease. If it cannot be given up it expires.
 func (r *rotation) release(ctx context.Context) core.EventKind {
+	r.cfg.Keyring.expect(false)
 	if r.epoch == 0 {
 		return core.Released
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -62,3 +63,31 @@ func (p *process) drop(ctx context.Context, token session.Secret) error {
 type rescueConnection struct{ *fakeSession }
 
 func (rescueConnection) Close(context.Context) error { return nil }
+
+// secondKey is an authority that lives on whatever a reset does.
+type secondKey struct{ *fakeSession }
+
+func newSecondKey(p *process) *secondKey {
+	return &secondKey{&fakeSession{process: p, name: "admin"}}
+}
+
+func (*secondKey) ClientID() string { return "admin" }
+
+func (a *secondKey) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
+	a.mu.Lock()
+	a.token = a.epoch
+	a.mu.Unlock()
+	return a.fakeSession.CallRaw(ctx, method, params, dst)
+}
+
+// lostOnce loses the first request of a reset.
+func lostOnce() func(map[string]any) (string, error) {
+	lost := false
+	return func(map[string]any) (string, error) {
+		if lost {
+			return "", nil
+		}
+		lost = true
+		return "", &rpc.CallError{Method: "private/reset_api_key", Outcome: rpc.Unknown, Err: errDown}
+	}
+}

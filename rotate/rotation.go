@@ -38,6 +38,7 @@ type rotation struct {
 
 	authorities []Authority
 	rescue      session.Secret // token; empty if there is none
+	redeemed    session.Secret // the one before it, if that is what the store has
 	demand      *challenge     // of the second factor, to be answered
 	answer      answer         // to it, for the next reset
 	late        *reset         // whose reply may yet come

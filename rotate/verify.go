@@ -123,6 +123,7 @@ func (r *rotation) swap(ctx context.Context, effect core.Effect, change func(*Re
 
 // publish gives the current secret to the sessions, opens the gate, and tells of it.
 func (r *rotation) publish(ctx context.Context) core.EventKind {
+	r.cfg.Keyring.expect(r.machine.Open > 0)
 	r.cfg.Keyring.publishAndOpen(session.Credentials{
 		ClientID: r.report.ClientID, Secret: r.secret.Secret, Generation: r.secret.Generation,
 	})

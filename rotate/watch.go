@@ -21,7 +21,7 @@ type Follower struct {
 	shell Rotator
 }
 
-var _ session.CredentialSource = (*Follower)(nil)
+var _ session.NewerSource = (*Follower)(nil)
 
 // NewFollower returns a Follower. Of the Config it uses Keyring and Store, which are needed, Sessions, Logger, WaveSize,
 // SessionTimeout and StoreTimeout. Its error matches [ErrConfig].
@@ -50,6 +50,24 @@ func (f *Follower) Credentials(ctx context.Context) (session.Credentials, error)
 	return f.shell.cfg.Keyring.Credentials(ctx)
 }
 
+// Newer is Credentials for who was refused a generation: it also waits while a reset may yet end the current secret, unless that is a
+// later one.
+func (f *Follower) Newer(ctx context.Context, refused uint64) (session.Credentials, error) {
+	for {
+		creds, err := f.Credentials(ctx)
+		if err != nil || creds.Generation > refused {
+			return creds, err
+		}
+		record, err := f.shell.journal.load(ctx)
+		if err != nil || record.Intent == nil || !record.leased(time.Now()) {
+			return f.shell.cfg.Keyring.Newer(ctx, refused)
+		}
+		if err := pause(ctx, nil, followInterval); err != nil {
+			return session.Credentials{}, fmt.Errorf("rotate: follow: waiting for a rotation: %w", err)
+		}
+	}
+}
+
 // followInterval is between two looks at a rotation that an authentication waits for.
 const followInterval = 100 * time.Millisecond
 
@@ -76,7 +94,11 @@ func (f *Follower) catchUp(ctx context.Context) error {
 
 // underWay reports whether the current secret may be dead while somebody is at work who will say so.
 func (r Record) underWay(now time.Time) bool {
-	return r.Intent != nil && !r.Intent.Settling && r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
+	return r.Intent != nil && !r.Intent.Settling && r.leased(now)
+}
+
+func (r Record) leased(now time.Time) bool {
+	return r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
 }
 
 // take publishes what is newer than the keyring's.

@@ -228,7 +228,7 @@ func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(C
 			}
 			return refusal
 		}
-		newer, err := source.Credentials(ctx)
+		newer, err := newerThan(ctx, source, creds.Generation)
 		if err != nil {
 			return fmt.Errorf("session: credentials: %w", err)
 		}

@@ -26,6 +26,22 @@ type CredentialSource interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
 
+// A NewerSource is a CredentialSource that can tell whether other credentials are to be expected: after the exchange has refused a
+// generation it is asked for a newer one, and may block while one may come. If it returns none that is newer, the session takes the
+// refusal for final. A source without Newer is asked for its Credentials again instead.
+type NewerSource interface {
+	CredentialSource
+	Newer(ctx context.Context, refused uint64) (Credentials, error)
+}
+
+// newerThan asks a source after a refusal.
+func newerThan(ctx context.Context, source CredentialSource, refused uint64) (Credentials, error) {
+	if s, ok := source.(NewerSource); ok {
+		return s.Newer(ctx, refused)
+	}
+	return source.Credentials(ctx)
+}
+
 var (
 	errEmptyClientID = errors.New("the client id is empty")
 	errEmptySecret   = errors.New("the secret is empty")
