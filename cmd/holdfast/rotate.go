@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
@@ -177,32 +175,4 @@ func (f *fleet) close(ctx context.Context) error {
 // config is how sessions are opened.
 func (r *rotation) config() session.Config {
 	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.log}
-}
-
-// askFactor asks the person at the terminal for a code. An interrupt is an answer too: nothing has been executed yet.
-func askFactor(ctx context.Context, std streams) func(context.Context, rotate.Challenge) (string, error) {
-	in := bufio.NewReader(std.in)
-	return func(asked context.Context, c rotate.Challenge) (string, error) {
-		_, _ = fmt.Fprintf(std.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
-		type line struct {
-			text string
-			err  error
-		}
-		lines := make(chan line, 1)
-		go func() { // a terminal cannot be stopped reading: it ends with the line, or with the program
-			text, err := in.ReadString('\n')
-			lines <- line{text, err}
-		}()
-		select {
-		case l := <-lines:
-			if code := strings.TrimSpace(l.text); code != "" {
-				return code, nil
-			}
-			return "", errors.Join(errors.New("no code was given"), l.err)
-		case <-ctx.Done():
-			return "", errors.New("interrupted")
-		case <-asked.Done():
-			return "", asked.Err()
-		}
-	}
 }
