@@ -2,6 +2,7 @@
 //
 //	holdfast sim -addr 127.0.0.1:8080         serve a simulated exchange
 //	holdfast rotate -url URL -client-id ID -secret-file FILE    rotate a key
+//	holdfast probe -client-id ID -secret-file FILE -admin-client-id ID -admin-secret-file FILE    find out what a reset does
 //
 // No secret is ever taken from, or printed to, the command line.
 package main
@@ -32,6 +33,7 @@ type command struct {
 var commands = []command{
 	{"sim", "serve a simulated exchange until interrupted", sim},
 	{"rotate", "rotate the secret of an API key", rotateKey},
+	{"probe", "find out what a reset of an API key does to its tokens, subscriptions and connections", probeKey},
 }
 
 func main() {
