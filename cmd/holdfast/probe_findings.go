@@ -50,7 +50,7 @@ func (f *findings) profile() profile {
 		FailedAuthDeauthenticates: f.Logins.FailedPrivate != 0 || f.Logins.FailedClosed,
 	}
 	p.Reset.TokensRevoked = a.tokensRevoked() || b.tokensRevoked()
-	p.Reset.SubscriptionsDropped = a.dropped() || b.Refused == 0 && b.dropped()
+	p.Reset.SubscriptionsDropped = a.dropped() || b.dropped()
 	switch {
 	case b.ReplyLost:
 		p.Reset.Connections = deribittest.ConnectionsClosedBeforeReply
@@ -94,8 +94,8 @@ func (f *findings) table(w io.Writer) error {
 		_, _ = fmt.Fprint(w, "Whether connections close before a reply or after it shows only where a key may reset itself: after is assumed.\n\n")
 	}
 	p := f.profile()
-	_, err := fmt.Fprintf(w, "As configuration:\n  holdfast sim -behaviour %s\n  %s\n  %s\n  rotate.Config{TokensSurvive: %v}\n",
-		p.Reset, p.config(), p.keyConfig(), p.TokensSurvive)
+	_, err := fmt.Fprintf(w, "As configuration:\n  holdfast sim -behaviour %s\n  holdfast rotate -tokens-survive=%v\n"+
+		"  rotate.Config{TokensSurvive: %v}\n  %s\n  %s\n", p.Reset, p.TokensSurvive, p.TokensSurvive, p.config(), p.keyConfig())
 	return err
 }
 
@@ -142,15 +142,21 @@ func (r resetSeen) subscriptions() string {
 	return "dropped without a word"
 }
 
-func (c connectionSeen) String() string {
-	if c.Closed {
+func (c *connectionSeen) String() string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.Closed:
 		return "closed"
 	}
 	return "stays open"
 }
 
-func (c connectionSeen) token() string {
-	if c.Closed {
+func (c *connectionSeen) token() string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.Closed:
 		return "ended with it"
 	}
 	return lives(c.Private)
@@ -188,11 +194,8 @@ func (l loginsSeen) failed() string {
 // met says whether a code was.
 func (f *findings) met(code rpc.Code) string {
 	l := f.Logins
-	if slices.Contains([]rpc.Code{
-		f.ByAdmin.Asking.Private, f.ByAdmin.Other.Private, f.ByAdmin.SessionAccess, f.ByAdmin.SessionRefresh,
-		f.ByItself.Asking.Private, f.ByItself.Other.Private, f.ByItself.SessionAccess, f.ByItself.SessionRefresh,
-		l.OldBySignature, l.OldByCredential, l.DeadToken, l.Again, l.FailedPrivate,
-	}, code) {
+	logins := []rpc.Code{l.OldBySignature, l.OldByCredential, l.DeadToken, l.Again, l.FailedPrivate}
+	if slices.Contains(slices.Concat(f.ByAdmin.codes(), f.ByItself.codes(), logins), code) {
 		return "raised"
 	}
 	return "not raised"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -15,9 +16,9 @@ type resetSeen struct {
 	Refused   rpc.Code `json:"refused"` // the code; 0 if it was done
 	Factor    factor   `json:"second_factor"`
 	ReplyLost bool     `json:"reply_lost"`
-	// A connection of the key that may ask, and one that never does.
-	Asking connectionSeen `json:"asking"`
-	Other  connectionSeen `json:"other"`
+	// The connection of the key that asked, nil if another key did, and one that did not ask.
+	Asking *connectionSeen `json:"asking,omitempty"`
+	Other  *connectionSeen `json:"other,omitempty"`
 	// The tokens of a named session, used on connections of their own.
 	SessionAccess  rpc.Code `json:"session_access_token"`
 	SessionRefresh rpc.Code `json:"session_refresh_token"`
@@ -34,14 +35,30 @@ type connectionSeen struct {
 
 // tokensRevoked reports whether any token was dead afterwards.
 func (r resetSeen) tokensRevoked() bool {
-	return r.Asking.Private != 0 || r.Other.Private != 0 || r.SessionAccess != 0 || r.SessionRefresh != 0
+	return slices.ContainsFunc(r.codes(), func(code rpc.Code) bool { return code != 0 })
+}
+
+// codes are those with which tokens were refused.
+func (r resetSeen) codes() []rpc.Code {
+	codes := []rpc.Code{r.SessionAccess, r.SessionRefresh}
+	for _, c := range []*connectionSeen{r.Asking, r.Other} {
+		if c != nil {
+			codes = append(codes, c.Private)
+		}
+	}
+	return codes
 }
 
 // closed reports whether any connection was closed.
-func (r resetSeen) closed() bool { return r.Asking.Closed || r.Other.Closed }
+func (r resetSeen) closed() bool {
+	return r.Asking != nil && r.Asking.Closed || r.Other != nil && r.Other.Closed
+}
 
 // dropped reports whether the private subscriptions of the other connection ended before it did.
 func (r resetSeen) dropped() bool {
+	if r.Other == nil {
+		return false
+	}
 	if r.Other.Closed {
 		return !r.ResetTold
 	}
@@ -50,7 +67,8 @@ func (r resetSeen) dropped() bool {
 
 // stage is the connections of the key while it is reset.
 type stage struct {
-	asking, other, shared *wire
+	asking        *wire // nil if another key asks
+	other, shared *wire
 }
 
 // sessionScope is the named session whose tokens are tried.
@@ -68,9 +86,6 @@ func (p *probe) stage(ctx context.Context) (*stage, error) {
 }
 
 func (p *probe) set(ctx context.Context, s *stage) (err error) {
-	if s.asking, err = p.login(ctx, ""); err != nil {
-		return err
-	}
 	if s.other, err = p.login(ctx, ""); err != nil {
 		return err
 	}
@@ -94,11 +109,14 @@ const logChannel = "user.access_log"
 
 func (p *probe) ordersChannel() string { return "user.orders." + p.instrument + ".raw" }
 
+// wires are the connections that are open, or have been.
+func (s *stage) wires() []*wire {
+	return slices.DeleteFunc([]*wire{s.asking, s.other, s.shared}, func(w *wire) bool { return w == nil })
+}
+
 func (s *stage) close() {
-	for _, w := range []*wire{s.asking, s.other, s.shared} {
-		if w != nil {
-			_ = w.Close() // the exchange may have closed it
-		}
+	for _, w := range s.wires() {
+		_ = w.Close() // the exchange may have closed it
 	}
 }
 
@@ -122,6 +140,9 @@ func (p *probe) observeItself(ctx context.Context) (seen resetSeen, err error) {
 		return seen, err
 	}
 	defer s.close()
+	if s.asking, err = p.login(ctx, ""); err != nil {
+		return seen, err
+	}
 	seen.Factor, err = p.reset(ctx, s.asking)
 	if seen.Refused, err = refusal(err); seen.Refused != 0 {
 		return seen, nil
@@ -144,7 +165,15 @@ func (p *probe) observeItself(ctx context.Context) (seen resetSeen, err error) {
 func (p *probe) watch(ctx context.Context, s *stage, seen *resetSeen) error {
 	s.await(ctx, p.wait)
 	seen.ResetTold = s.other.has(event{Log: "reset_api_key"})
-	seen.Asking.Closed, seen.Other.Closed = s.asking.closed(), s.other.closed()
+	var err error
+	if seen.Other, err = s.other.look(ctx); err != nil {
+		return err
+	}
+	if s.asking != nil {
+		if seen.Asking, err = s.asking.look(ctx); err != nil {
+			return err
+		}
+	}
 	if seen.ReplyLost && !seen.Other.Closed {
 		return errors.New("the reply was lost, and no other connection of the key closed: it may be the network: try again")
 	}
@@ -166,7 +195,7 @@ func (p *probe) watch(ctx context.Context, s *stage, seen *resetSeen) error {
 func (s *stage) await(ctx context.Context, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for _, w := range []*wire{s.asking, s.other, s.shared} {
+	for _, w := range s.wires() {
 		select {
 		case <-w.Done():
 		case <-ctx.Done():
@@ -174,18 +203,17 @@ func (s *stage) await(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// watchTokens tries the tokens that were given before the reset.
-func (p *probe) watchTokens(ctx context.Context, s *stage, seen *resetSeen) (err error) {
-	if !seen.Asking.Closed {
-		if seen.Asking.Private, err = s.asking.private(ctx); err != nil {
-			return err
-		}
+// look sees what has become of a connection.
+func (w *wire) look(ctx context.Context) (*connectionSeen, error) {
+	if w.closed() {
+		return &connectionSeen{Closed: true}, nil
 	}
-	if !seen.Other.Closed {
-		if seen.Other.Private, err = s.other.private(ctx); err != nil {
-			return err
-		}
-	}
+	code, err := w.private(ctx)
+	return &connectionSeen{Private: code}, err
+}
+
+// watchTokens tries the named session's tokens, which were given before the reset.
+func (p *probe) watchTokens(ctx context.Context, s *stage, seen *resetSeen) error {
 	fresh, err := p.wire(ctx)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ func (p *probe) keep(secret session.Secret) error {
 	text := secret.Reveal()
 	defer clear(text)
 	if err := writeSecretFile(p.secretFile, text); err != nil {
-		return fmt.Errorf("the key's new secret is lost: reset the key once more: %w", err)
+		return fmt.Errorf("the new secret could not be kept, and is lost: reset the key once more with the second key: %w", err)
 	}
 	p.old = p.creds.Secret
 	p.creds.Secret = secret

@@ -262,9 +262,9 @@ a reset                             by another key                  by the key i
 is                                  taken                           taken
 asks for a second factor            no                              no
 its reply                           comes                           is lost
-the connection that asked           closed                          closed
+the connection that asked           -                               closed
 another connection of the key       closed                          closed
-token of the connection that asked  ended with it                   ended with it
+token of the connection that asked  -                               ended with it
 token of the other connection       ended with it                   ended with it
 access token of a named session     dead (13009)                    dead (13009)
 refresh token of a named session    dead (-32602)                   dead (-32602)
@@ -280,9 +280,10 @@ code 13009 (unauthorized)                      raised
 
 As configuration:
   holdfast sim -behaviour tokens-revoked,subscriptions-kept,connections-closed-before-reply
+  holdfast rotate -tokens-survive=false
+  rotate.Config{TokensSurvive: false}
   deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true, Connections: deribittest.ConnectionsClosedBeforeReply}, FailedAuthDeauthenticates: true}
   deribittest.KeyConfig{}
-  rotate.Config{TokensSurvive: false}
 `
 		if _, table, _ := strings.Cut(out, "\n"); table != want {
 			t.Errorf("printed\n%s", out)
@@ -325,6 +326,45 @@ func TestProbeLosesTheKeysOwnReply(t *testing.T) {
 		}
 		s.check(t)
 	})
+}
+
+// TestProbeKeepsBeforeItUses: a secret that cannot be kept is not used either.
+func TestProbeKeepsBeforeItUses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *subject
+		var before uint64
+		s = newSubject(t, deribittest.Config{OnFrame: func(f deribittest.Frame) {
+			if !f.Incoming || f.Method != "private/reset_api_key" {
+				return
+			}
+			before = s.server.Stats().Authentications
+			if err := errors.Join(os.Remove(s.path), os.Mkdir(s.path, 0o700)); err != nil {
+				t.Error(err)
+			}
+		}}, deribittest.KeyConfig{}, deribittest.KeyConfig{})
+		_, _, err := s.probe(t, strings.NewReader("yes\n"))
+		if err == nil || !strings.Contains(err.Error(), "reset the key once more") {
+			t.Errorf("error: %v", err)
+		}
+		if after := s.server.Stats().Authentications; before == 0 || after != before {
+			t.Errorf("%d authentications at the reset, %d at the end", before, after)
+		}
+	})
+}
+
+// TestProbeOverTheNetwork runs the command as it is run, on a real network and a real clock.
+func TestProbeOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	reset := deribittest.ResetProfile{Connections: deribittest.ConnectionsClosedAfterReply} // nothing is waited for in vain
+	server, key, path := exchange(t, deribittest.Config{Reset: reset}, deribittest.KeyConfig{})
+	args := append([]string{
+		"probe", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path, "-wait", "30s", "-key-id", strconv.FormatInt(key.ID, 10),
+	}, withAdmin(t, server)...)
+	exit, out, errOut := invoke(t, "yes\n", args...)
+	if exit != 0 || !strings.Contains(out, "holdfast sim -behaviour "+reset.String()+"\n") || !accepts(t, server, key.ClientID, path) {
+		t.Errorf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	assertNoSecret(t, server, out+errOut)
 }
 
 func TestProbeDeclined(t *testing.T) {
