@@ -249,7 +249,9 @@ func (h handle) load(ctx context.Context) (content, error) {
 }
 
 func (h handle) save(ctx context.Context, number, ifVersion uint64) (uint64, error) {
-	return h.store.Save(ctx, record(number), ifVersion)
+	r := record(number)
+	r.Version = number // which is the store's to set
+	return h.store.Save(ctx, r, ifVersion)
 }
 
 // total is of the histories of a test, which run side by side. It is safe for concurrent use.
