@@ -13,57 +13,86 @@ model=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/rotation.pml
 # expected verdict | name | definitions
 small='
 ok   | nothing befalls a rotation                                      |
-ok   | as it stands: one reply lost, tokens kept                       | -DLOSSES=1
-R2   | as it stands: one reply lost, tokens revoked                    | -DLOSSES=1 -DREVOKE=1
-R2   | as it stands: one crash, nobody else can reset                  | -DCRASHES=1
-ok   | as it stands: admin key, everything befalls it                  | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DFAILURES=2 -DDROPS=2 -DDEMANDS=1 -DREFUSALS=1 -DROTATIONS=2
-ok   | the same, tokens revoked                                        | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DFAILURES=2 -DDROPS=2 -DDEMANDS=1 -DREFUSALS=1 -DROTATIONS=2 -DREVOKE=1
-ok   | as it stands: locked out, a person acts                         | -DADMIN=1 -DCRASHES=2 -DLOSSES=1 -DREVOKE=1 -DPERSONS=1
-ok   | as it stands: two processes, crash and loss                     | -DPROCESSES=2 -DADMIN=1 -DCRASHES=2 -DLOSSES=1 -DROTATIONS=2
-ok   | as it stands: two processes, store fails                        | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DFAILURES=1 -DROTATIONS=2
-ok   | as it stands: two processes, paused holder                      | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=2 -DROTATIONS=2
-T19  | as it stands: a lock-out is told while a paused holder knows    | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCHECK_T19=1
-R9   | as it stands: paused holder resets late (no client can help)    | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCHECK_R9=1
-I7   | reset again off: admin key, one reply lost                      | -DRESET_AGAIN=0 -DADMIN=1 -DLOSSES=1 -DCHECK_I7=1
-ok   | reset again on: admin key, everything befalls it                | -DRESET_AGAIN=1 -DCHECK_I7=1 -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
-ok   | reset again on: rescue token, tokens kept                       | -DRESET_AGAIN=1 -DCHECK_I7=1 -DRESCUE=1 -DCRASHES=1 -DLOSSES=2 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1
-R2   | reset again on: rescue token, tokens revoked                    | -DRESET_AGAIN=1 -DRESCUE=1 -DREVOKE=1 -DLOSSES=1
-R9   | quarantine off: a request is executed late                      | -DQUARANTINE=0 -DLATE=1 -DADMIN=1 -DLOSSES=1 -DCRASHES=1 -DCHECK_R9=1
-ok   | quarantine on: a request is executed late                       | -DQUARANTINE=1 -DLATE=1 -DADMIN=1 -DLOSSES=1 -DCRASHES=1 -DCHECK_R9=1 -DCHECK_T19=1
-I7   | raise off: paused holder stores a candidate, then dies          | -DRAISE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DCHECK_R14=0
-ok   | raise on: paused holder stores a candidate, then dies           | -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DCHECK_R14=0
-R14  | probe off: paused holder resets late, then dies                 | -DPROBE=0 -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
-ok   | probe on: paused holder resets late, then dies                  | -DPROBE=1 -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+ok   | no other authority: a reply is lost, tokens kept                | -DLOSSES=1
+R2   | no other authority: a reply is lost, tokens revoked             | -DLOSSES=1 -DREVOKE=1
+R2   | no other authority: a crash                                     | -DCRASHES=1
+ok   | second key: everything befalls one process                      | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1
+ok   | second key: the same, tokens revoked                            | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
+ok   | second key: two crashes, two losses, two rotations              | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | second key: two processes, crash, loss, late execution          | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | second key: two processes, store fails                          | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DFAILURES=1 -DROTATIONS=2
+ok   | second key: two processes, paused holder, a loss                | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1
+ok   | second key: two processes, paused holder dies                   | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DHEAL=1
+ok   | rescue token: tokens kept, one crash                            | -DRESCUE=1 -DCRASHES=1 -DLATE=1 -DFAILURES=1 -DDEMANDS=1
+R2   | rescue token: tokens revoked                                    | -DRESCUE=1 -DREVOKE=1 -DLOSSES=1
+R2   | rescue token: the reply to its refresh is lost                  | -DRESCUE=1 -DCRASHES=1 -DLOSSES=1
+ok   | rescue token: old one good until the new one is used            | -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1
+ok   | rescue token: two processes, crash, loss                        | -DPROCESSES=2 -DRESCUE=1 -DCRASHES=1 -DLOSSES=1
+T19  | told of a lock-out while a paused holder knows the secret       | -DPROCESSES=2 -DEXPIRIES=1 -DREVOKE=1 -DCRASHES=1 -DCHECK_T19=1
+R9   | paused holder resets late (no client can help)                  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCHECK_R9=2
+I7   | paused holder resets late, dies: taken for a foreign reset      | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DCHECK_I7=1
+I7   | the second reset is refused by all, though in vain              | -DADMIN=1 -DLOSSES=1 -DREFUSALS=1 -DCHECK_I7=1
+ok   | foreign reset: a person is asked                                | -DADMIN=1 -DFOREIGN=1 -DCRASHES=1 -DLOSSES=1
+ok   | foreign reset: healed                                           | -DADMIN=1 -DFOREIGN=1 -DHEAL=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1
+ok   | foreign reset: healed by two processes                          | -DPROCESSES=2 -DADMIN=1 -DFOREIGN=1 -DHEAL=1 -DEXPIRIES=1
+R14  | foreign reset: two stores heal each other without end           | -DADMIN=1 -DHEAL=1 -DRIVAL=1
+ok   | foreign reset: one of two stores heals, the other asks          | -DADMIN=1 -DRIVAL=1
+ok   | foreign reset: the same, a crash, a loss, a slow one            | -DADMIN=1 -DRIVAL=2 -DCRASHES=1 -DLOSSES=1 -DLATE=1
+ok   | locked out: a person acts                                       | -DCRASHES=1 -DLOSSES=1 -DREVOKE=1 -DPERSONS=1 -DCHECK_R2=0
+F32  | settling: a session is refused as the late reset is executed    | -DADMIN=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DCHECK_F32=1
+ok   | settling: a session that is refused waits for the intent        | -DADMIN=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DREREAD=1
+R14  | probe off: paused holder resets late, then dies                 | -DPROBE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 F33  | follow off: the other process keeps the old secret              | -DFOLLOW=0 -DPROCESSES=2 -DADMIN=1 -DCHECK_F33=1
 F33  | follow on: the other session dials before it has the new secret | -DFOLLOW=1 -DPROCESSES=2 -DADMIN=1 -DDROPS=1 -DCHECK_F33=1
-ok   | follow and reread on: sessions of both processes, revoked       | -DFOLLOW=1 -DREREAD=1 -DPROCESSES=2 -DADMIN=1 -DDROPS=1 -DCRASHES=1 -DLOSSES=1 -DREVOKE=1
-ok   | all on: two processes, everything befalls them once             | -DRESET_AGAIN=1 -DQUARANTINE=1 -DPROBE=1 -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1
+ok   | follow and reread on: sessions of both processes, revoked       | -DFOLLOW=1 -DREREAD=1 -DPROCESSES=2 -DADMIN=1 -DDROPS=1 -DLOSSES=1 -DREVOKE=1
 R1   | mutant USE_FIRST                                                | -DMUTANT=USE_FIRST -DADMIN=1 -DDROPS=1
 R10  | mutant DROP_LATE                                                | -DMUTANT=DROP_LATE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1
 R10  | mutant OVERWRITE                                                | -DMUTANT=OVERWRITE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DROTATIONS=2
-I7   | mutant CLEAR_ALWAYS                                             | -DMUTANT=CLEAR_ALWAYS -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DCHECK_R14=0
+I7   | mutant CLEAR_ALWAYS                                             | -DMUTANT=CLEAR_ALWAYS -DPROBE=0 -DCHECK_R14=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 F32  | mutant GATE_EARLY                                               | -DMUTANT=GATE_EARLY -DADMIN=1 -DDROPS=1
 F32  | mutant GATE_NEVER                                               | -DMUTANT=GATE_NEVER -DADMIN=1 -DDROPS=1
 F32  | mutant GATE_UNKNOWN                                             | -DMUTANT=GATE_UNKNOWN -DADMIN=1 -DDROPS=1 -DLOSSES=1
 R7   | mutant RESEND                                                   | -DMUTANT=RESEND -DADMIN=1 -DLOSSES=1
-R9   | mutant LOST_IS_NO                                               | -DMUTANT=LOST_IS_NO -DADMIN=1 -DLOSSES=1
+R9   | mutant LOST_IS_NO                                               | -DMUTANT=LOST_IS_NO -DCHECK_I7=0 -DADMIN=1 -DLOSSES=1
 R9   | mutant INTENT_LATE                                              | -DMUTANT=INTENT_LATE -DPROCESSES=2 -DADMIN=1 -DCRASHES=1
 R10  | mutant NO_CAS                                                   | -DMUTANT=NO_CAS -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DROTATIONS=2
-I8   | mutant NO_LEASE                                                 | -DMUTANT=NO_LEASE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DROTATIONS=2
-R9   | mutant ABORT_CLEARS                                             | -DMUTANT=ABORT_CLEARS -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DROTATIONS=2
+I8   | mutant NO_LEASE                                                 | -DMUTANT=NO_LEASE -DCHECK_R9=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DROTATIONS=2
+R9   | mutant ABORT_CLEARS                                             | -DMUTANT=ABORT_CLEARS -DCHECK_I7=0 -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DROTATIONS=2
 R10  | mutant GIVE_UP                                                  | -DMUTANT=GIVE_UP -DADMIN=1 -DFAILURES=1
-T19  | mutant FIRST_ONLY                                               | -DMUTANT=FIRST_ONLY -DADMIN=1 -DCRASHES=1
-R9   | mutant LOCK_CLEARS                                              | -DMUTANT=LOCK_CLEARS -DADMIN=1 -DLOSSES=1
-ok   | liveness: one process, everything befalls it                    | -DLIVE -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1
-ok   | liveness: reset again on, tokens revoked                        | -DLIVE -DRESET_AGAIN=1 -DADMIN=1 -DREVOKE=1 -DCRASHES=1 -DLOSSES=2 -DFAILURES=1
+T19  | mutant FIRST_ONLY                                               | -DMUTANT=FIRST_ONLY -DCHECK_R2=0 -DCHECK_I7=0 -DCRASHES=1
+R9   | mutant LOCK_CLEARS                                              | -DMUTANT=LOCK_CLEARS -DLOSSES=1 -DREVOKE=1 -DCHECK_R2=0
+I7   | mutant CANDIDATE_ONLY                                           | -DMUTANT=CANDIDATE_ONLY -DPROBE=0 -DCHECK_R14=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+R9   | mutant CLEAR_OPEN                                               | -DMUTANT=CLEAR_OPEN -DCHECK_I7=0 -DADMIN=1 -DLOSSES=1 -DLATE=1
+R9   | mutant NO_STAMP, executed late                                  | -DMUTANT=NO_STAMP -DCHECK_I7=0 -DADMIN=1 -DCRASHES=1 -DLATE=1
+I7   | mutant NO_STAMP, crash after the reset                          | -DMUTANT=NO_STAMP -DADMIN=1 -DCRASHES=1
+R9   | mutant STAMP_LATE                                               | -DMUTANT=STAMP_LATE -DCHECK_I7=0 -DADMIN=1 -DCRASHES=1 -DLATE=1
+R9   | mutant STAMP_LOST                                               | -DMUTANT=STAMP_LOST -DCHECK_I7=0 -DADMIN=1 -DCRASHES=2 -DLATE=1
+I7   | mutant NO_SECOND                                                | -DMUTANT=NO_SECOND -DADMIN=1 -DLOSSES=1
+R9   | mutant SECOND_UNSAID                                            | -DMUTANT=SECOND_UNSAID -DCHECK_I7=0 -DADMIN=1 -DLOSSES=1 -DCRASHES=1 -DLATE=1
+R9   | mutant UNRAISED                                                 | -DMUTANT=UNRAISED -DADMIN=1 -DFOREIGN=1 -DHEAL=1 -DCRASHES=1 -DCHECK_I7=0
+cycle| mutant BLIND_RAISE                                              | -DLIVE -DMUTANT=BLIND_RAISE -DPROCESSES=2 -DADMIN=1 -DCRASHES=1
+R9   | mutant HASTY                                                    | -DMUTANT=HASTY -DCHECK_I7=0 -DADMIN=1 -DLOSSES=1 -DLATE=1
+R9   | mutant SETTLE_UNTRIED                                           | -DMUTANT=SETTLE_UNTRIED -DCHECK_I7=0 -DADMIN=1 -DLOSSES=1 -DLATE=1
+I7   | mutant SETTLE_BLIND                                             | -DMUTANT=SETTLE_BLIND -DPROBE=0 -DCHECK_R14=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+R9   | mutant SETTLE_ANYHOW                                            | -DMUTANT=SETTLE_ANYHOW -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DROTATIONS=2 -DCHECK_I7=0
+R2   | mutant TOKEN_FIRST                                              | -DMUTANT=TOKEN_FIRST -DRESCUE=1 -DGRACE=1 -DCRASHES=2
+I7   | mutant FIRST_AUTHORITY                                          | -DMUTANT=FIRST_AUTHORITY -DRESCUE=1 -DLOSSES=1 -DDROPS=1
+R14  | mutant STILL_OPEN                                               | -DMUTANT=STILL_OPEN -DADMIN=1 -DRIVAL=2 -DLOSSES=1
+R14  | mutant STAMP_STAYS                                              | -DMUTANT=STAMP_STAYS -DADMIN=1 -DRIVAL=1
+ok   | liveness: one process, everything befalls it                    | -DLIVE -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1
+ok   | liveness: tokens revoked, two losses                            | -DLIVE -DADMIN=1 -DREVOKE=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1
+ok   | liveness: rescue token                                          | -DLIVE -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1
 ok   | liveness: two processes, crash and loss                         | -DLIVE -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1
 ok   | liveness: two processes, paused holder                          | -DLIVE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1
-cycle| liveness: probe off, paused holder resets late, then dies       | -DLIVE -DCHECK_R14=0 -DPROBE=0 -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+ok   | liveness: two processes heal a foreign reset                    | -DLIVE -DPROCESSES=2 -DADMIN=1 -DFOREIGN=1 -DHEAL=1
+cycle| liveness: probe off, paused holder resets late, then dies       | -DLIVE -DCHECK_R14=0 -DPROBE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 '
 big='
-ok   | big: as it stands, two processes, all but expiry                | -DPROCESSES=2 -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DROTATIONS=2
-ok   | big: all on, two processes, tokens revoked                      | -DRESET_AGAIN=1 -DQUARANTINE=1 -DPROBE=1 -DRAISE=1 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DLOSSES=1 -DREVOKE=1 -DROTATIONS=2
-ok   | big: all on, two processes, sessions follow                     | -DFOLLOW=1 -DREREAD=1 -DRESET_AGAIN=1 -DQUARANTINE=1 -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DDROPS=1 -DFAILURES=1 -DREVOKE=1 -DROTATIONS=2
+ok   | big: two processes, all but expiry                              | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1
+ok   | big: two processes, paused holder, crash, loss, tokens revoked  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1 -DHEAL=1
+ok   | big: two processes, two rotations, late execution               | -DPROCESSES=2 -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | big: two processes, rescue token                                | -DPROCESSES=2 -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1
+ok   | big: sessions follow                                            | -DFOLLOW=1 -DREREAD=1 -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DREVOKE=1
 '
 
 # Runs one case in a directory of its own and prints its verdict, states and seconds.
