@@ -64,7 +64,7 @@ func TestCommand(t *testing.T) {
 		wants string // in what is printed
 	}{
 		{"-rotations 3 -sessions 2", 0, "rotations of every session"},
-		{"-rotations 1e0 -sessions 1 -in-process -transport coder -behaviour sockets-closed", 0, "a reset: sockets-closed"},
+		{"-rotations 1e0 -sessions 1 -in-process -transport coder -behaviour sockets-closed", 0, "connections-closed-after-reply"},
 		{"", 2, "nothing to do"},
 		{"-rotations -1", 2, "not a count"},
 		{"-rotations 0.5", 2, "not a count"},
