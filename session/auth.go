@@ -18,18 +18,19 @@ type authenticator struct {
 	renewed chan struct{} // tells the supervisor that a token has a new life
 	budget  *bucket       // for authentications that refused calls ask for without a newer generation
 
-	mu      sync.Mutex // protects the fields below, and the flight's why and asked
-	flight  *flight
-	refusal error // of the credentials that were tried last, nil if the exchange took them
+	mu        sync.Mutex // protects the fields below, and the flight's why and asked
+	flight    *flight
+	refusal   error // of the credentials that were tried last, nil if the exchange took them
+	refusedAt time.Time
 }
 
-// need is why a live connection is authenticated.
+// need is why a live connection is authenticated; the greater asks for more.
 type need uint8
 
 const (
-	wanted   need = iota // somebody who decides wants it
-	refused              // a call was refused: without newer credentials, the budget must not be spent
-	expiring             // the token is about to end: a refresh will do
+	refused  need = iota // a call was refused: without newer credentials, the budget must not be spent
+	expiring             // the token is about to end: its refresh will do where the key does not
+	wanted               // somebody who decides wants it
 )
 
 // flight is an authentication of a live connection.
@@ -37,9 +38,9 @@ type flight struct {
 	// trace has the values of who asked first, and no end of its own.
 	trace context.Context //nolint:containedctx // see above
 	link  *link
-	first need // why it was started
-	why   need
-	asked bool          // it has its credentials, or needs none: who comes later may need newer ones
+	first need          // why it was started
+	why   need          // the greatest need of those who joined in time
+	asked bool          // it has its credentials, or does without: who comes later may need newer ones
 	done  chan struct{} // closed after err was stored
 	err   error
 }
@@ -69,7 +70,7 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 		return s.configure(ctx, l)
 	}
 	ctx, ended := s.step(ctx, Step{Kind: StepAuthenticate, Epoch: l.epoch})
-	err := a.authenticate(ctx, l, func(Credentials) error { return nil })
+	err := a.authenticate(ctx, l, s.cfg.Credentials, func(Credentials) error { return nil })
 	ended(StepEnd{Err: err, Generation: l.generation.Load()})
 	if err != nil {
 		return err
@@ -117,8 +118,8 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 	a.mu.Lock()
 	if f := a.flight; f != nil {
 		fresh := !f.asked
-		if fresh && why != refused {
-			f.why = why
+		if fresh {
+			f.why = max(f.why, why)
 		}
 		a.mu.Unlock()
 		return f, fresh
@@ -127,9 +128,7 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 		a.mu.Unlock()
 		return nil, false
 	}
-	f = &flight{
-		trace: context.WithoutCancel(ctx), link: l, first: why, why: why, asked: why == expiring, done: make(chan struct{}),
-	}
+	f = &flight{trace: context.WithoutCancel(ctx), link: l, first: why, why: why, done: make(chan struct{})}
 	a.flight = f
 	a.mu.Unlock()
 	if !a.session.spawn(func() { a.session.labelled(f.trace, func(ctx context.Context) { a.fly(ctx, f) }) }) {
@@ -155,28 +154,12 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	}
 	newer := l.generation.Load() != before
 	a.land(f, err)
-	if err != nil || newer || f.first == wanted { // a rotation sees to the channels itself, as does who asks for this
-		return
-	}
-	if f.first == refused { // it was without authority for a time
-		s.subs.resumed(l.epoch)
-	}
-	s.reclaim(ctx, l)
-}
-
-// travel authenticates for a flight: by the refresh token where that is enough, else with the key.
-func (a *authenticator) travel(ctx context.Context, f *flight) error {
-	if f.first == expiring {
-		err := f.link.refresh(ctx)
-		if err == nil || f.link.ctx.Err() != nil {
-			return err
+	if err == nil && !newer && f.first != wanted { // a rotation sees to the channels itself, as does who asks for this
+		if f.first == refused { // it was without authority for a time
+			s.subs.resumed(l.epoch)
 		}
-		a.session.log(slog.LevelInfo, "token refresh: the key is used instead", slog.Any("error", err))
-		a.mu.Lock()
-		f.asked = false
-		a.mu.Unlock()
+		s.reclaim(ctx, l)
 	}
-	return a.authenticate(ctx, f.link, func(c Credentials) error { return a.depart(f, c) })
 }
 
 // depart is called when a flight has its credentials.
@@ -211,8 +194,7 @@ func (a *authenticator) land(f *flight, err error) {
 
 // authenticate asks the source and authenticates. A refusal is final only at the newest generation: while a rotation is
 // under way the source makes it wait for the next one.
-func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(Credentials) error) error {
-	source := a.session.cfg.Credentials
+func (a *authenticator) authenticate(ctx context.Context, l *link, source CredentialSource, depart func(Credentials) error) error {
 	creds, err := source.Credentials(ctx)
 	if err != nil {
 		return fmt.Errorf("session: credentials: %w", err)
@@ -246,7 +228,7 @@ func (a *authenticator) authenticate(ctx context.Context, l *link, depart func(C
 func (a *authenticator) note(refusal error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.refusal = refusal
+	a.refusal, a.refusedAt = refusal, time.Now()
 }
 
 // isRefusal reports whether the exchange does not take these credentials, rather than cannot answer now.

@@ -135,6 +135,13 @@ func (k *keyring) publish(g uint64) {
 	}
 }
 
+// asks is how often it was asked for credentials.
+func (k *keyring) asks() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.asked
+}
+
 func (k *keyring) shut() (open func()) {
 	gate := make(chan struct{})
 	k.mu.Lock()

@@ -61,9 +61,8 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 
 var errNoRefresh = errors.New("session: there is no refresh token")
 
-// refresh authenticates a connection with the refresh token that its last authentication brought. It is asked of nobody, so
-// that a token lives on while the source has its callers wait; the generation stays what it is. How the exchange refuses is
-// not documented: after any error the key itself must be used.
+// refresh authenticates a connection with the refresh token that its last authentication brought; the generation stays what
+// it is. How the exchange refuses is not documented: after any error there is the key alone.
 func (l *link) refresh(ctx context.Context) error {
 	spent := l.refreshToken
 	l.refreshToken = Secret{} // it is good for once

@@ -1,8 +1,11 @@
 package session_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,9 +34,9 @@ func TestTokenIsRefreshedWhileTheSourceWaits(t *testing.T) {
 					t.Fatalf("%s: %v", scope, err)
 				}
 			}
-			if stats := server.Stats(); source.asked != 1 || stats.Authentications < 10 || stats.AuthFailures != 0 || s.Stats().Resent != 0 {
-				t.Errorf("%s: the source was asked %d times for %d authentications, %d failed, %d calls resent",
-					scope, source.asked, stats.Authentications, stats.AuthFailures, s.Stats().Resent)
+			if stats := server.Stats(); stats.Authentications < 10 || stats.AuthFailures != 0 || s.Stats().Resent != 0 {
+				t.Errorf("%s: %d authentications, %d failed, %d calls resent",
+					scope, stats.Authentications, stats.AuthFailures, s.Stats().Resent)
 			}
 			source.creds.Generation = 2
 			open()
@@ -78,105 +81,139 @@ const (
 	refreshed = "refresh_token "
 )
 
-// TestRefusedRefreshUsesTheKey has the exchange refuse to refresh, as it does when another client uses the session's name: the
-// key is used at once, and the next token is refreshed again.
-func TestRefusedRefreshUsesTheKey(t *testing.T) {
+// TestRenewalUsesTheKey has the source change its mind between two authentications: a renewal has what it has now.
+func TestRenewalUsesTheKey(t *testing.T) {
 	t.Parallel()
-	for _, code := range []rpc.Code{rpc.CodeInvalidParams, session.CodeUnauthorized, session.CodeInvalidCredentials} {
-		synctest.Test(t, func(t *testing.T) {
-			g, source := &grants{}, newKeyring()
-			refusals := 0
-			g.onAuth = func(p *peer, r request, grant string) bool {
-				if grant != "refresh_token" || refusals > 0 {
-					return false
+	synctest.Test(t, func(t *testing.T) {
+		g, source := &grants{}, newKeyring()
+		cfg := unbeaten(newFar(t, script{"public/auth": g.auth}))
+		cfg.Credentials = source
+		s := dial(t, cfg)
+		source.publish(2)
+		time.Sleep(59 * time.Second) //nolint:forbidigo // virtual time
+		if got, want := g.all(), []string{signed + "g1", signed + "g2"}; !slices.Equal(got, want) || s.Generation() != 2 {
+			t.Errorf("authentications %q at generation %d, want %q", got, s.Generation(), want)
+		}
+	})
+}
+
+// TestRefusedRefreshWaitsForTheKey has the exchange refuse to refresh, as it does when another client uses the session's name,
+// or not answer: then the renewal waits for the source, and uses no token twice.
+func TestRefusedRefreshWaitsForTheKey(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(*peer, request){
+		"invalid params": refusing(int(rpc.CodeInvalidParams), "Invalid params"),
+		"unauthorized":   refusing(int(session.CodeUnauthorized), "unauthorized"),
+		"credentials":    refusing(int(session.CodeInvalidCredentials), "invalid_credentials"),
+		"silent":         silent,
+		"narrower": func(p *peer, r request) {
+			p.answer(r, map[string]any{"access_token": "a", "refresh_token": "b", "expires_in": 60, "scope": "connection trade:read"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g, source := &grants{}, newKeyring()
+				g.onAuth = func(p *peer, r request, grant string) bool {
+					if grant == "refresh_token" {
+						act(p, r)
+					}
+					return grant == "refresh_token"
 				}
-				refusals++
+				cfg := unbeaten(newFar(t, script{"public/auth": g.auth}))
+				cfg.Credentials, cfg.Scope = source, "trade:read_write"
+				s := dial(t, cfg)
+				open := source.shut()
+				time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
 				source.publish(2)
-				p.refuse(r, int(code), "Invalid params")
-				return true
-			}
-			f := newFar(t, script{"public/auth": g.auth})
-			cfg := scripted(f)
-			cfg.Credentials = source
-			s := dial(t, cfg)
-			time.Sleep(119 * time.Second) //nolint:forbidigo // virtual time
-			want := []string{signed + "g1", refreshed, signed + "g2", refreshed}
-			if got := g.all(); !slices.Equal(got, want) || s.Generation() != 2 || s.Stats().Epoch != 1 {
-				t.Errorf("%d: authentications %q at generation %d over %d connections, want %q", code, got, s.Generation(), s.Stats().Epoch, want)
-			}
+				open()
+				synctest.Wait()
+				if got, want := g.all(), []string{signed + "g1", refreshed, signed + "g2"}; !slices.Equal(got, want) || s.Generation() != 2 {
+					t.Errorf("authentications %q at generation %d, want %q", got, s.Generation(), want)
+				}
+			})
 		})
 	}
 }
 
-// TestRefreshTokenIsUsedOnce loses the answer to a refresh: the token may be dead, so the key is used.
-func TestRefreshTokenIsUsedOnce(t *testing.T) {
+// TestDeadKeyLivesOnItsToken resets the secret elsewhere: what is authenticated stays so, for it may be all that can mend the key.
+// The log says it loudly, the exchange sees few failures, and a new secret is taken up.
+func TestDeadKeyLivesOnItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g, lost := &grants{}, false
-		g.onAuth = func(_ *peer, _ request, grant string) bool {
-			first := grant == "refresh_token" && !lost
-			lost = lost || first
-			return first
-		}
-		f := newFar(t, script{"public/auth": g.auth})
-		cfg := scripted(f)
-		cfg.CallTimeout = time.Second
+		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+		admin := dial(t, cfg)
+		key := server.AddKey(deribittest.KeyConfig{})
+		source := newKeyring()
+		source.creds = credentials(key, 1)
+		var lines bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelError}))
+		cfg.Credentials, cfg.Scope = source, "account:read expires:60"
 		s := dial(t, cfg)
-		time.Sleep(65 * time.Second) //nolint:forbidigo // virtual time
-		if got, want := g.all(), []string{signed + "client", refreshed, signed + "client"}; !slices.Equal(got, want) || !s.Ready() {
-			t.Errorf("authentications %q, ready %t, want %q", got, s.Ready(), want)
+		if err := admin.Call(t.Context(), "private/reset_api_key", map[string]int64{"id": key.ID}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 360 {
+			time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
+			if err := s.Call(t.Context(), "private/get_user_locks", nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		failures := server.Stats().AuthFailures
+		if failures < 5 || failures > 13 || s.Stats().Epoch != 1 {
+			t.Errorf("%d failed authentications in an hour over %d connections, want one each five minutes over one", failures, s.Stats().Epoch)
+		}
+		if n := strings.Count(lines.String(), "check the client id and the secret"); n < 5 {
+			t.Errorf("the log says it %d times in an hour", n)
+		}
+		now, _ := server.Key(key.ID)
+		source.mu.Lock()
+		source.creds = credentials(now, 2)
+		source.mu.Unlock()
+		time.Sleep(7 * time.Minute) //nolint:forbidigo // virtual time
+		if s.Generation() != 2 || server.Stats().AuthFailures != failures {
+			t.Errorf("generation %d after %d failures more", s.Generation(), server.Stats().AuthFailures-failures)
 		}
 	})
 }
 
-// TestReauthenticateIsNoRefresh wants the newest key while a refresh is under way: that must not pass for it.
+// TestReauthenticateIsNoRefresh wants the newest key while a renewal waits for the source, and while it refreshes: a refresh
+// must not pass for that.
 func TestReauthenticateIsNoRefresh(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g, source, hold := &grants{}, newKeyring(), make(chan struct{})
-		g.onAuth = func(_ *peer, _ request, grant string) bool {
-			if grant == "refresh_token" {
-				<-hold
-			}
-			return false
-		}
-		f := newFar(t, script{"public/auth": g.auth})
-		cfg := scripted(f)
-		cfg.Credentials = source
-		s := dial(t, cfg)
-		time.Sleep(58 * time.Second) //nolint:forbidigo // virtual time
-		source.publish(2)
-		done := make(chan error, 1)
-		var wg sync.WaitGroup
-		wg.Go(func() { done <- s.Reauthenticate(t.Context()) })
-		synctest.Wait()
-		close(hold)
-		wg.Wait()
-		want := []string{signed + "g1", refreshed, signed + "g2"}
-		if err := <-done; err != nil || !slices.Equal(g.all(), want) || s.Generation() != 2 {
-			t.Errorf("%v, authentications %q, want %q", err, g.all(), want)
-		}
-	})
-}
-
-// TestRefreshNarrowsNothing refreshes into less scope than the connection had: the key is used, and its refusal is told.
-func TestRefreshNarrowsNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := &grants{}
-		g.onAuth = func(p *peer, r request, grant string) bool {
-			scope := "connection trade:read_write"
-			if grant == "refresh_token" {
-				scope = "connection trade:read"
-			}
-			p.answer(r, map[string]any{"access_token": "a", "refresh_token": "r", "expires_in": 60, "scope": scope})
-			return true
-		}
-		f := newFar(t, script{"public/auth": g.auth})
-		dial(t, scripted(f))
-		time.Sleep(58 * time.Second) //nolint:forbidigo // virtual time
-		if got, want := g.all(), []string{signed + "client", refreshed, signed + "client"}; !slices.Equal(got, want) {
-			t.Errorf("authentications %q, want %q", got, want)
-		}
-	})
+	for name, during := range map[string]time.Duration{"waiting": 500 * time.Millisecond, "refreshing": 5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g, source, hold := &grants{}, newKeyring(), make(chan struct{})
+				g.onAuth = func(_ *peer, _ request, grant string) bool {
+					if grant == "refresh_token" {
+						<-hold
+					}
+					return false
+				}
+				cfg := unbeaten(newFar(t, script{"public/auth": g.auth}))
+				cfg.Credentials = source
+				s := dial(t, cfg)
+				open := source.shut()
+				begun := source.asks()
+				for source.asks() == begun {
+					time.Sleep(10 * time.Millisecond) //nolint:forbidigo // virtual time
+				}
+				time.Sleep(during) //nolint:forbidigo // virtual time
+				done := make(chan error, 1)
+				var wg sync.WaitGroup
+				wg.Go(func() { done <- s.Reauthenticate(t.Context()) })
+				time.Sleep(time.Second) //nolint:forbidigo // virtual time
+				source.publish(2)
+				open()
+				synctest.Wait()
+				close(hold)
+				wg.Wait()
+				if err := <-done; err != nil || s.Generation() != 2 || !slices.Contains(g.all(), signed+"g2") {
+					t.Errorf("%v, authentications %q, want one with the newest key", err, g.all())
+				}
+			})
+		})
+	}
 }

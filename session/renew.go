@@ -1,0 +1,74 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// A token is renewed with the key, so that a renewal has what the source has now, and a key that is dead is noticed while the
+// session still lives. Where the key cannot be had, or is refused, the refresh token keeps the session alive: a rotation is
+// under way then, or somebody who has authority is needed to mend the key.
+
+// patience is how long a renewal lets the source have it wait.
+const patience = time.Second
+
+// impatient is a source that is not waited for.
+type impatient struct{ CredentialSource }
+
+// Credentials implements CredentialSource.
+func (s impatient) Credentials(ctx context.Context) (Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.CredentialSource.Credentials(ctx)
+}
+
+// travel authenticates for a flight.
+func (a *authenticator) travel(ctx context.Context, f *flight) error {
+	source := a.session.cfg.Credentials
+	depart := func(c Credentials) error { return a.depart(f, c) }
+	if f.first != expiring {
+		return a.authenticate(ctx, f.link, source, depart)
+	}
+	err := a.lately()
+	if err == nil {
+		err = a.authenticate(ctx, f.link, impatient{source}, depart)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case a.doesWithoutKey(f) && f.link.refresh(ctx) == nil:
+		a.logRefreshed(err)
+		return nil
+	case isRefusal(err):
+		return err
+	}
+	return a.authenticate(ctx, f.link, source, depart)
+}
+
+// lately is the refusal of the key if that was not long ago: the exchange counts failures.
+func (a *authenticator) lately() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.refusedAt) < refusedPause {
+		return a.refusal
+	}
+	return nil
+}
+
+// doesWithoutKey closes a flight for those who want an authentication with the key, and reports that nobody on it does.
+func (a *authenticator) doesWithoutKey(f *flight) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f.asked = true
+	return f.why != wanted
+}
+
+// logRefreshed tells why the key was not used. One that is refused is an operator's matter: the session ends with its connection.
+func (a *authenticator) logRefreshed(why error) {
+	level := slog.LevelInfo
+	if isRefusal(why) {
+		level = slog.LevelError
+	}
+	a.session.log(level, "token renewed by its refresh token alone", slog.Any("reason", why))
+}
