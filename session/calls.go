@@ -236,7 +236,8 @@ func (s *Session) readmit(ctx context.Context, call fenced) (*link, error) {
 }
 
 // Reauthenticate authenticates the present connection anew with the credentials that the source has now. Calls in
-// flight, subscriptions and the connection itself are left alone. Callers that come while an authentication is still
+// flight, subscriptions and the connection itself are left alone; what the exchange does to private channels is not documented,
+// and VerifySubscriptions asks. Callers that come while an authentication is still
 // waiting for its credentials share it. On a session that is reconnecting it waits until that has authenticated.
 //
 // ctx bounds the wait, not the authentication. Errors are an [*AuthError], a [*ScopeError], a [*ClockSkewError], an

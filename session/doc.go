@@ -7,5 +7,9 @@
 // executed.
 //
 // The secret is asked of a [CredentialSource] at each authentication and never kept, so that package rotate can turn the
-// key under a live session.
+// key under a live session. Tokens are renewed before they end. A session that has lost its authority without a word finds
+// that out, authenticates, and subscribes again what was silent.
+//
+// The exchange ends a session that asks too much of it: [Limits] keep the calls of an account's sessions within what it
+// allows.
 package session
