@@ -1,0 +1,103 @@
+package orderbook
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Source is where [Follow] takes messages from: a [session.Subscription].
+type Source interface {
+	// Notifications is the stream of the books' messages, with errors in the place of what they tell of.
+	Notifications(ctx context.Context) iter.Seq2[session.Notification, error]
+	// Resync has a book's channel begin anew, with a snapshot, and returns at once.
+	Resync(channel string) error
+}
+
+var _ Source = (*session.Subscription)(nil)
+
+// Follow keeps books, by the names of their channels, while it is ranged over: from source until its stream ends, ctx
+// ends, or the loop is left. Then all books are [Stale]. Other channels of source are passed over.
+//
+// Each round names the channel whose book has changed, with a nil error, or with why that book is [Stale]: an error of the
+// stream, as a [*session.GapError], or of [Book.Apply]. The channel is empty if the error is about all of them. The last
+// error before the loop ends by itself is why the stream has ended. Where a book misses changes and no snapshot is on its
+// way, as after a [session.GapOverflow], Follow asks source for one.
+//
+// One goroutine may follow books; any may read them.
+func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		f := follower{source: source, books: books, asked: map[string]bool{}}
+		defer f.invalidate("")
+		for n, err := range source.Notifications(ctx) {
+			channel, isNews := n.Channel, true
+			if err != nil {
+				channel = f.doubt(err)
+			} else {
+				isNews, err = f.apply(n)
+			}
+			if isNews && !yield(channel, err) {
+				return
+			}
+		}
+	}
+}
+
+type follower struct {
+	source Source
+	books  map[string]*Book
+	asked  map[string]bool // whose snapshot was asked for and has not come yet
+}
+
+// apply takes in a message, and reports whether there is anything to tell of it.
+func (f *follower) apply(n session.Notification) (isNews bool, err error) {
+	book := f.books[n.Channel]
+	if book == nil {
+		return false, nil
+	}
+	err = book.Apply(n.Data)
+	_, isBroken := errors.AsType[*ChainError](err)
+	switch {
+	case err == nil:
+		delete(f.asked, n.Channel)
+		return true, nil
+	case !isBroken && !errors.Is(err, ErrStale):
+		return true, err // a change that comes next will find the book stale, and a complete message mends it
+	case f.asked[n.Channel]:
+		return false, nil // it was in the buffer
+	}
+	f.asked[n.Channel] = true
+	return true, errors.Join(err, f.source.Resync(n.Channel))
+}
+
+// doubt invalidates the books that an error of the stream is about, and returns their channel, empty for all.
+func (f *follower) doubt(err error) (channel string) {
+	refused, isRefused := errors.AsType[*session.SubscribeError](err)
+	gap, isGap := errors.AsType[*session.GapError](err)
+	switch {
+	case isRefused:
+		for _, name := range refused.Refused {
+			f.invalidate(name)
+		}
+		if len(refused.Refused) == 1 {
+			return refused.Refused[0]
+		}
+		return ""
+	case isGap:
+		channel = gap.Channel
+	}
+	f.invalidate(channel)
+	return channel
+}
+
+// invalidate makes a channel's book stale, all if it is empty.
+func (f *follower) invalidate(channel string) {
+	for name, book := range f.books {
+		if channel == "" || name == channel {
+			book.Invalidate()
+			delete(f.asked, name)
+		}
+	}
+}
