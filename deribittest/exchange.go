@@ -31,6 +31,7 @@ type exchange struct {
 
 	stats     Stats
 	published map[string]uint64
+	losing    map[string]int // how many messages of a channel are still to be lost
 	secrets   map[string]struct{}
 }
 
@@ -47,6 +48,7 @@ func newExchange(s *Server, now time.Time) *exchange {
 		accounts:  make(map[int64]*account),
 		tokens:    make(map[string]*grant),
 		published: make(map[string]uint64),
+		losing:    make(map[string]int),
 		secrets:   make(map[string]struct{}),
 	}
 	ex.stats.Calls = make(map[string]uint64)

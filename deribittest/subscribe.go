@@ -189,6 +189,9 @@ func (ex *exchange) deliver() {
 
 // publish hands one message of a stream to its subscribers. Those without a label share its text.
 func (ex *exchange) publish(k subKey, data json.RawMessage) {
+	if ex.loses(k.channel) {
+		return
+	}
 	var plain []byte
 	for c, sub := range ex.subs[k] {
 		frame := plain

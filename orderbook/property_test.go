@@ -51,14 +51,17 @@ func (m *truth) change(t *rapid.T) []byte {
 // scaled makes of a price one that has no short name in binary.
 func scaled(price int) float64 { return float64(price) / 10 }
 
-// snapshot is the truth as a message, grouped or not.
-func (m *truth) snapshot(isGrouped bool) []byte {
+// complete and grouped are where the levels of the two forms of a whole book begin.
+const (
+	complete = iota // with an action
+	grouped
+)
+
+// snapshot is the truth as a message of either form.
+func (m *truth) snapshot(form int) []byte {
 	var bids, asks []any
 	for _, price := range slices.Backward(slices.Sorted(maps.Keys(m.levels))) {
-		level := []any{"new", scaled(price), m.levels[price]}
-		if isGrouped {
-			level = level[1:]
-		}
+		level := []any{"new", scaled(price), m.levels[price]}[form:]
 		if price < middle {
 			bids = append(bids, level)
 		} else {
@@ -81,7 +84,7 @@ func (m *truth) message(members map[string]any) []byte {
 // want is what a book shows that knows the truth.
 func (m *truth) want(t *rapid.T) string {
 	var b orderbook.Book
-	if err := b.Apply(m.snapshot(true)); err != nil {
+	if err := b.Apply(m.snapshot(grouped)); err != nil {
 		t.Fatal(err)
 	}
 	v := b.View(-1)
@@ -112,7 +115,7 @@ func TestBookIsTheTruthOrStale(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"snapshot": func(t *rapid.T) {
-				if err := b.Apply(m.snapshot(rapid.Bool().Draw(t, "grouped"))); err != nil || b.View(0).ChangeID != int64(m.id) {
+				if err := b.Apply(m.snapshot(rapid.IntRange(complete, grouped).Draw(t, "form"))); err != nil || b.View(0).ChangeID != int64(m.id) {
 					t.Fatalf("a snapshot: %v", err)
 				}
 			},
