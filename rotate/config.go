@@ -63,7 +63,7 @@ type Config struct {
 	// HookTimeout bounds each hook; 0 means 10 s.
 	HookTimeout time.Duration
 	// LeaseTTL is how long the lease lasts that is renewed before each reset, at least twice ResetTimeout; 0 means 60 s, or
-	// that if it is longer.
+	// that if it is longer. It should be the same for all who share a store.
 	LeaseTTL time.Duration
 }
 

@@ -236,6 +236,7 @@ func (r *rotation) arm(ctx context.Context) core.EventKind {
 	}
 	if r.err == nil && r.isClosing() {
 		r.err = ErrClosed
+		return core.Stopped
 	}
 	if r.err == nil {
 		_, r.err = r.journal.update(ctx, func(record *Record) error { return record.arm(r.holder, r.id, time.Now()) })

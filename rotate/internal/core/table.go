@@ -59,7 +59,7 @@ var table = []row{
 	{0, in(Challenged), on(CodeGiven), nil, Challenged, do(Arm), nil},
 	{T5, in(Challenged), on(Armed), nil, Resetting, do(ShutGate, Send), sent},
 	{T6, in(Challenged), on(NotArmed, Stopped), sure, Aborted, undo, nil},
-	{0, in(Challenged), on(NotArmed), nil, Unknown, do(Retake), nil},
+	{0, in(Challenged), on(NotArmed), nil, Unknown, do(Retake), again},
 
 	// This authority did not reset the key.
 	{T6, in(Challenged), on(NoCode), sure, Aborted, undo, nil},
@@ -105,7 +105,7 @@ var table = []row{
 	{0, in(Probing), on(Rejected), mayAppeal, same, do(Arm), appeal},
 	{T19, in(Probing), on(Rejected), nil, LockedOut, do(Release), nil},
 	{T18, in(Probing), on(Armed), nil, Resetting, do(Send), sent},
-	{0, in(Probing), on(NotArmed), nil, Unknown, do(Retake), nil},
+	{0, in(Probing), on(NotArmed), nil, Unknown, do(Retake), again},
 
 	// Ends.
 	{0, in(Aborted), on(Released), nil, Idle, nil, nil},
