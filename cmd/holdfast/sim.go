@@ -21,6 +21,9 @@ type simulated struct {
 	KeyID      int64  `json:"key_id"`
 	ClientID   string `json:"client_id"`
 	SecretFile string `json:"secret_file"`
+	// The second key, if there is one.
+	AdminClientID   string `json:"admin_client_id,omitempty"`
+	AdminSecretFile string `json:"admin_secret_file,omitempty"`
 }
 
 // sim serves a simulated exchange until ctx ends.
@@ -29,6 +32,7 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	asJSON := flags.Bool("json", false, "print the addresses and the key as one line of JSON")
 	secretFile := flags.String("secret-file", "", "file to write the key's secret to; empty makes one, and removes it at the end")
+	adminFile := flags.String("admin-secret-file", "", "file to write the secret of a second key to; empty makes no second key")
 	factor := flags.Bool("second-factor", false, "the account asks for a second factor where the exchange does; its codes are shown on standard error")
 	var cfg deribittest.Config
 	flags.TextVar(&cfg.Reset, "behaviour", deribittest.ResetProfile{},
@@ -57,7 +61,10 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 		return err
 	}
 	defer remove()
-	told := simulated{exchange.URL(), exchange.RESTURL(), key.ID, key.ClientID, path}
+	told := simulated{WS: exchange.URL(), REST: exchange.RESTURL(), KeyID: key.ID, ClientID: key.ClientID, SecretFile: path}
+	if err := told.second(exchange, *adminFile); err != nil {
+		return err
+	}
 	tell := told.account
 	if *asJSON {
 		tell = told.line
@@ -70,6 +77,16 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// second adds a second key, if there is a file for its secret.
+func (s *simulated) second(exchange *deribittest.Server, path string) error {
+	if path == "" {
+		return nil
+	}
+	admin := exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
+	s.AdminClientID, s.AdminSecretFile = admin.ClientID, path
+	return writeSecretFile(path, []byte(admin.Secret))
 }
 
 // tellCodes stands for the device of the account's owner, which shows another code every 30 s.
@@ -93,6 +110,9 @@ func (s simulated) line(w io.Writer) error { return json.NewEncoder(w).Encode(s)
 func (s simulated) account(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "simulated exchange; interrupt to stop\n  ws           %s\n  rest         %s\n  key id       %d\n"+
 		"  client id    %s\n  secret file  %s\n", s.WS, s.REST, s.KeyID, s.ClientID, s.SecretFile)
+	if err == nil && s.AdminClientID != "" {
+		_, err = fmt.Fprintf(w, "second key\n  client id    %s\n  secret file  %s\n", s.AdminClientID, s.AdminSecretFile)
+	}
 	return err
 }
 
