@@ -8,8 +8,8 @@ import (
 
 // What a call weighs on the wire here, about, with its frames and what TCP does not count.
 const (
-	requestBytes = 220
-	replyBytes   = 640
+	requestBytes = 165
+	replyBytes   = 480
 )
 
 // cutListener gives each connection a number of bytes, after which it breaks: in the middle of whatever is under way.

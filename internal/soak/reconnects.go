@@ -26,7 +26,7 @@ func (m reconnects) run(ctx context.Context, e env) (r *result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	s := &audience{reconnects: m, exchange: x, ready: make(chan struct{}, m.Sessions)}
+	s := &audience{reconnects: m, exchange: x, ready: make(chan struct{}, 64*m.Sessions)}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	if err := s.open(ctx); err != nil {
 		return nil, err
