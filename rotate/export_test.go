@@ -71,3 +71,8 @@ func Performed(e core.Effect) bool { return performers[e] != nil }
 
 // Expect says whether a reset may yet end the current secret.
 func (k *Keyring) Expect(reset bool) { k.expect(reset) }
+
+// Receive appends a secret to a record.
+func Receive(r *Record, c Candidate, id string, unanswered, now time.Time) {
+	r.receive(c, id, unanswered, now)
+}

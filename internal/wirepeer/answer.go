@@ -14,7 +14,8 @@ var (
 	grant = answerRest([]byte(`{"access_token":"1791208330130.1GABaZ9T.wirepeer","expires_in":31536000,"refresh_token":"1791208330130.1Mqkvt3s.wirepeer",` +
 		`"scope":"connection mainaccount account:read_write block_rfq:read_write block_trade:read_write custody:read_write ` +
 		`trade:read_write wallet:read_write","token_type":"bearer"}`))
-	ok = answerRest([]byte(`"ok"`))
+	ok    = answerRest([]byte(`"ok"`))
+	codOn = answerRest([]byte(`{"scope":"connection","enabled":true}`))
 )
 
 // orderResult is the result of an order in its usual shape, about 300 bytes.
@@ -52,6 +53,8 @@ func (c *client) serveRequest(msg []byte) error {
 		return c.subscribe(id, msg, c.book.remove)
 	case "public/stream":
 		return c.stream(id, msg)
+	case "private/get_cancel_on_disconnect":
+		c.answer(id, codOn)
 	default:
 		c.answer(id, c.rest)
 	}
