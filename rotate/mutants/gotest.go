@@ -11,18 +11,26 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// goTest returns the first test that fails, and lets none run after it. Its error says that the tests could not be run: a mutant
-// that does not compile proves nothing. What the tests write goes to dir.
-func goTest(ctx context.Context, dir, overlay string, packages []string) (failed string, err error) {
+// tests are those of some packages with a mutant.
+type tests struct {
+	dir     string // where binaries go, and what the tests write
+	overlay string // empty for none
+	limit   time.Duration
+}
+
+// run returns the first test that fails, and lets none run after it. Its error says that the tests could not be run: a mutant that
+// does not compile proves nothing.
+func (t tests) run(ctx context.Context, packages []string) (failed string, err error) {
 	for _, p := range packages {
-		binary := filepath.Join(dir, path.Base(p)+".test")
-		build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o", binary, p) //nolint:gosec // of the list
+		binary := filepath.Join(t.dir, path.Base(p)+".test")
+		build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay="+t.overlay, "-o", binary, p) //nolint:gosec // of the list
 		if said, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("mutants: it does not compile: %w\n%s", err, said)
 		}
-		failed, err := runTests(ctx, binary, p)
+		failed, err := t.runBinary(ctx, binary, p)
 		if failed != "" || err != nil {
 			return path.Base(p) + "." + failed, err
 		}
@@ -30,20 +38,20 @@ func goTest(ctx context.Context, dir, overlay string, packages []string) (failed
 	return "", nil
 }
 
-// runTests runs a package's tests, and kills them when one fails.
-func runTests(ctx context.Context, binary, dir string) (failed string, err error) {
+// runBinary runs a package's tests, and kills them when one fails.
+func (t tests) runBinary(ctx context.Context, binary, dir string) (failed string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tests := exec.CommandContext(ctx, binary, "-test.v", "-test.failfast", "-test.timeout=2m")
-	tests.Dir = filepath.FromSlash(dir)
-	tests.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(binary))
+	command := exec.CommandContext(ctx, binary, "-test.v", "-test.failfast", "-test.timeout="+t.limit.String()) //nolint:gosec // built above
+	command.Dir = filepath.FromSlash(dir)
+	command.Env = append(os.Environ(), "TMPDIR="+t.dir)
 	out, write, err := os.Pipe()
 	if err != nil {
 		return "", fmt.Errorf("mutants: %w", err)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	tests.Stdout, tests.Stderr = write, write
-	if err := errors.Join(tests.Start(), write.Close()); err != nil {
+	command.Stdout, command.Stderr = write, write
+	if err := errors.Join(command.Start(), write.Close()); err != nil {
 		return "", fmt.Errorf("mutants: %w", err)
 	}
 	failed, read := firstFailure(out)
@@ -51,24 +59,31 @@ func runTests(ctx context.Context, binary, dir string) (failed string, err error
 	if failed != "" || read != nil {
 		cancel()
 	}
-	ended := tests.Wait()
+	ended := command.Wait()
 	if failed == "" && ended != nil {
 		failed = "TestMain"
 	}
 	return failed, errors.Join(read, interrupted)
 }
 
-// firstFailure reads until a test has failed, and returns its name or the panic that ended all.
+// firstFailure reads until a test has failed, and returns its name, or what ended all. Of a time that was over it is the test that
+// hung, and since when.
 func firstFailure(out io.Reader) (failed string, err error) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
+	late := false
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
-		if name, ok := strings.CutPrefix(line, "--- FAIL: "); ok {
+		name, ok := strings.CutPrefix(line, "--- FAIL: ")
+		switch {
+		case ok:
 			name, _, _ = strings.Cut(name, " ")
 			return name, nil
-		}
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+		case late && strings.HasPrefix(line, "Test"):
+			return "hangs: " + line, nil
+		case strings.HasPrefix(line, "panic: test timed out"):
+			late = true
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
 			return line, nil
 		}
 	}

@@ -1,14 +1,53 @@
 package main
 
 const (
-	resetFile = "rotate/reset.go"
-	leaseFile = "rotate/lease.go"
+	resetFile     = "rotate/reset.go"
+	verifyFile    = "rotate/verify.go"
+	persistFile   = "rotate/persist.go"
+	authorityFile = "rotate/authority.go"
+	leaseFile     = "rotate/lease.go"
 )
 
-// rotationMutants break the protocol.
+// rotationMutants break what a rotation makes of answers, and what it does.
 var rotationMutants = []mutant{
 	{"the secret of another key is taken", "F18", resetFile, "case key.ID != r.keyID:", "case key.ID < 0:"},
 	{"the secret of another client id is taken", "F18", resetFile, "case key.ClientID != r.report.ClientID:", `case key.ClientID == "":`},
 	{"an empty secret is taken", "F18", resetFile, "case key.Secret.IsZero():", "case key.ID < 0:"},
-	{"the lease of another is taken", "I8", leaseFile, "old.Owner != r.owner && now.Before(old.Expires)", `old.Owner == "nobody" && now.Before(old.Expires)`},
+	{"the old secret is taken for a new one", "F18", resetFile, "case key.Secret.Equal(r.old.Secret):", "case key.ID < 0:"},
+	{
+		"the new secret of another key is thrown away", "R10", resetFile,
+		"if key.Secret.IsZero() || key.Secret.Equal(r.old.Secret) {", "if key.ID != 0 || key.Secret.IsZero() {",
+	},
+	{
+		"a reset that was written is sent again", "R7", resetFile,
+		"ok && unsent.Outcome == rpc.NotSent {", "ok && unsent.Outcome >= rpc.NotSent {",
+	},
+	{"a reset without an answer counts as refused", "R9", resetFile, "if !rpc.SafeToRetry(err) {", "if err == nil {"},
+	{
+		"too many requests are a refusal", "F12", resetFile,
+		"if ok && refusal.Code == session.CodeTooManyRequests {", "if ok && refusal.Code == 0 {",
+	},
+	{"a late reply is dropped", "F17", resetFile, "\t\tr.late = sent\n", ""},
+	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},
+	{
+		"a wrong clock is taken for a refusal", "F24", verifyFile,
+		"return ok && (refusal.Code == session.CodeInvalidCredentials || refusal.Code == session.CodeUnauthorized)",
+		"return ok && refusal.Code != 0",
+	},
+	{"a promotion clears the intent though a reset is open", "R9", verifyFile, "if r.machine.Open == 0 {", "if r.machine.Open >= 0 {"},
+	{
+		"what a person has published outranks the secret", "R14", verifyFile,
+		"record.Current.Generation = max(record.Current.Generation, published.Generation+1)", "record.Current.Rotation = r.id",
+	},
+	{"a quarantine takes no time", "F8", verifyFile, "pause(ctx, r.closing, max(left, 0))", "pause(ctx, r.closing, min(left, 0))"},
+	{"a recent reset is forgotten by who recovers", "F8", leaseFile, "time.Since(sent) < r.cfg.Quarantine {", "time.Since(sent) < 0 {"},
+	{"nobody is told that a secret is unsaved", "F20", persistFile, "if hook := r.cfg.Hooks.OnUnsaved; hook != nil {", "if hook := r.cfg.Hooks.OnUnsaved; hook != nil && r.err == nil {"},
+	{"the spare store is not written", "F20", persistFile, "\tr.toSpare(ctx, r.secret)\n}\n\n// spareJournal", "}\n\n// spareJournal"},
+	{"what the spare store has is not tried", "F20", persistFile, "return []Candidate{record.Current}", "return nil"},
+	{
+		"a rescue token is used before the next one is stored", "F38", authorityFile,
+		"record.raise(a.id, time.Now()).Rescue = next", "record.raise(a.id, time.Now())",
+	},
+	{"no rescue token is minted", "R2", authorityFile, "\tif r.isIndependent(r.cfg.Authority) {\n\t\treturn nil", "\tif r.cfg.Sessions != nil {\n\t\treturn nil"},
+	{"a rescue token is left behind", "S19", authorityFile, "if r.rescue.IsZero() {\n\t\treturn\n", "if r.keyID != 0 {\n\t\treturn\n"},
 }

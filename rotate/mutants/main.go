@@ -1,7 +1,7 @@
 // Mutants breaks package rotate and its stores on purpose, one small edit at a time, and expects the tests to notice:
 //
 //	go run ./rotate/mutants                  all of them
-//	go run ./rotate/mutants -run 'flush|lease'   those whose names match
+//	go run ./rotate/mutants -run 'flush|record.go'   those whose name or file matches
 //	go run ./rotate/mutants -list            their names, and whether their text is still found
 //
 // It prints a table of the mutants, the promise that each breaks, the first test that failed and the seconds that took. It exits with
@@ -28,7 +28,7 @@ import (
 )
 
 func main() {
-	match := flag.String("run", "", "only mutants whose name matches this expression")
+	match := flag.String("run", "", "only mutants whose name or file matches this expression")
 	list := flag.Bool("list", false, "print the mutants and run nothing")
 	width := flag.Int("j", 2, "how many at a time")
 	flag.Parse()
@@ -48,22 +48,23 @@ func main() {
 	}
 }
 
-// chosen are the mutants whose name matches.
+// chosen are the mutants whose name or file matches.
 func chosen(match string) ([]mutant, error) {
 	expression, err := regexp.Compile(match)
 	if err != nil {
 		return nil, fmt.Errorf("mutants: -run: %w", err)
 	}
-	all := slices.Concat(storeMutants, secretMutants, rotationMutants)
-	return slices.DeleteFunc(all, func(m mutant) bool { return !expression.MatchString(m.name) }), nil
+	all := slices.Concat(storeMutants, secretMutants, recordMutants, rotationMutants, coreMutants)
+	return slices.DeleteFunc(all, func(m mutant) bool { return !expression.MatchString(m.name) && !expression.MatchString(m.file) }), nil
 }
 
 // run prints the table. It fails if a mutant is not killed.
 func run(ctx context.Context, mutants []mutant, width int) error {
-	if err := baseline(ctx, mutants); err != nil {
+	limit, err := baseline(ctx, mutants)
+	if err != nil {
 		return err
 	}
-	return printResults(os.Stdout, runAll(ctx, mutants, width))
+	return printResults(os.Stdout, runAll(ctx, mutants, width, limit))
 }
 
 // printList fails if a mutant has nothing to edit.
@@ -79,18 +80,22 @@ func printList(to io.Writer, mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-// baseline runs the tests as they are.
-func baseline(ctx context.Context, mutants []mutant) error {
+// baseline runs the tests as they are. It returns how long they may take with a mutant before that counts as noticed.
+func baseline(ctx context.Context, mutants []mutant) (limit time.Duration, err error) {
 	var packages []string
 	for _, m := range mutants {
 		packages = append(packages, m.packages()...)
 	}
 	slices.Sort(packages)
-	failed, err := inDirectory(func(dir string) (string, error) { return goTest(ctx, dir, "", slices.Compact(packages)) })
+	const patience, shortest, longest = 5, time.Minute, 10 * time.Minute
+	began := time.Now()
+	failed, err := inDirectory(func(dir string) (string, error) {
+		return tests{dir: dir, limit: longest}.run(ctx, slices.Compact(packages))
+	})
 	if err == nil && failed != "" {
 		err = fmt.Errorf("mutants: without any of them %s fails", failed)
 	}
-	return err
+	return max(shortest, patience*time.Since(began)), err
 }
 
 // result is what became of a mutant.
@@ -112,7 +117,7 @@ func (r result) verdict() string {
 }
 
 // runAll runs several at a time, and logs each as it ends.
-func runAll(ctx context.Context, mutants []mutant, width int) []result {
+func runAll(ctx context.Context, mutants []mutant, width int, limit time.Duration) []result {
 	results := make([]result, len(mutants))
 	slots := make(chan struct{}, max(width, 1))
 	var group sync.WaitGroup
@@ -120,7 +125,7 @@ func runAll(ctx context.Context, mutants []mutant, width int) []result {
 		slots <- struct{}{}
 		group.Go(func() {
 			began := time.Now()
-			killer, err := m.test(ctx)
+			killer, err := m.test(ctx, limit)
 			results[i] = result{m, killer, time.Since(began), err}
 			log.Printf("%s: %s", m.name, results[i].verdict())
 			<-slots

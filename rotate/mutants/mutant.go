@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // mutant is an edit that breaks a promise.
@@ -44,13 +45,13 @@ func (m mutant) edited() ([]byte, error) {
 }
 
 // test returns the first test that fails, empty if all pass.
-func (m mutant) test(ctx context.Context) (killer string, err error) {
+func (m mutant) test(ctx context.Context, limit time.Duration) (killer string, err error) {
 	return inDirectory(func(dir string) (string, error) {
 		overlay, err := m.overlay(dir)
 		if err != nil {
 			return "", err
 		}
-		return goTest(ctx, dir, overlay, m.packages())
+		return tests{dir, overlay, limit}.run(ctx, m.packages())
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/internal/leaktest"
 	main "github.com/holdfast-ws/holdfast/rotate/mutants"
@@ -39,7 +40,7 @@ const goodTest = "if Half(4) != 2 { t.Fatal(\"no\") }"
 // TestVerdicts: a mutant that is killed is so by name; one that survives, does not compile or is not found fails the run.
 func TestVerdicts(t *testing.T) {
 	module(t, goodTest)
-	if err := main.Baseline(t.Context(), []main.Mutant{main.NewMutant("any", "n / 2", "n")}); err != nil {
+	if _, err := main.Baseline(t.Context(), []main.Mutant{main.NewMutant("any", "n / 2", "n")}); err != nil {
 		t.Error(err)
 	}
 	for _, test := range []struct{ name, old, with, verdict string }{
@@ -50,7 +51,7 @@ func TestVerdicts(t *testing.T) {
 		{"twice there", "n int", "m int", "2 times"},
 	} {
 		var table strings.Builder
-		err := main.PrintResults(&table, main.RunAll(t.Context(), []main.Mutant{main.NewMutant(test.name, test.old, test.with)}, 1))
+		err := main.PrintResults(&table, main.RunAll(t.Context(), []main.Mutant{main.NewMutant(test.name, test.old, test.with)}, 1, time.Minute))
 		if !strings.Contains(table.String(), test.verdict) {
 			t.Errorf("%s: %s", test.name, table.String())
 		}
@@ -66,7 +67,7 @@ func TestVerdicts(t *testing.T) {
 // TestBaseline: with tests that fail by themselves nothing is proved.
 func TestBaseline(t *testing.T) {
 	module(t, "t.Fatal(\"no\")")
-	err := main.Baseline(t.Context(), []main.Mutant{main.NewMutant("any", "n / 2", "n")})
+	_, err := main.Baseline(t.Context(), []main.Mutant{main.NewMutant("any", "n / 2", "n")})
 	if err == nil || !strings.Contains(err.Error(), "rotate.TestHalf") {
 		t.Errorf("error: %v", err)
 	}
@@ -90,7 +91,7 @@ func TestFirstFailure(t *testing.T) {
 		{"all pass", "=== RUN   TestX\n--- PASS: TestX (0.00s)\nPASS\n", ""},
 		{"the first counts", "=== RUN   TestX\n    --- FAIL: TestX/y (0.00s)\n--- FAIL: TestX (0.00s)\n--- FAIL: TestZ (0.00s)\n", "TestX/y"},
 		{"a panic", "=== RUN   TestX\npanic: no [recovered]\n\nmore\n", "panic: no [recovered]"},
-		{"too late", "panic: test timed out after 2m0s\n", "panic: test timed out after 2m0s"},
+		{"too late", "panic: test timed out after 2m0s\n\trunning tests:\n\t\tTestX (1m59s)\n\ngoroutine 1\n", "hangs: TestX (1m59s)"},
 		{"a deadlock", "fatal error: all goroutines are asleep - deadlock!\n", "fatal error: all goroutines are asleep - deadlock!"},
 	} {
 		failed, err := main.FirstFailure(strings.NewReader(test.out))
