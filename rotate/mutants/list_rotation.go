@@ -46,7 +46,7 @@ var rotationMutants = []mutant{
 	{"what the spare store has is not tried", "F20", persistFile, "return []Candidate{record.Current}", "return nil"},
 	{
 		"a rescue token is used before the next one is stored", "F38", authorityFile,
-		"record.raise(a.id, time.Now()).Rescue = next", "record.raise(a.id, time.Now())",
+		"record.raise(a.id, time.Now()).Rescue = a.rescue", "record.raise(a.id, time.Now())",
 	},
 	{"no rescue token is minted", "R2", authorityFile, "\tif r.isIndependent(r.cfg.Authority) {\n\t\treturn nil", "\tif r.cfg.Sessions != nil {\n\t\treturn nil"},
 	{"a rescue token is left behind", "S19", authorityFile, "if r.rescue.IsZero() {\n\t\treturn\n", "if r.keyID != 0 {\n\t\treturn\n"},
