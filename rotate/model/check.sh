@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Searches rotation.pml exhaustively in each case below, and fails if any verdict is another than the one expected.
 #
-#	check.sh            the small cases: 40 s of CPU
+#	check.sh            the small cases: about 80 s of CPU
 #	check.sh all        the big ones too
 #	check.sh -l 'name'  one case, and the steps that led to what it broke
 #
@@ -16,17 +16,19 @@ ok   | nothing befalls a rotation                                      |
 ok   | no other authority: a reply is lost, tokens kept                | -DLOSSES=1
 R2   | no other authority: a reply is lost, tokens revoked             | -DLOSSES=1 -DREVOKE=1
 R2   | no other authority: a crash                                     | -DCRASHES=1
-ok   | second key: everything befalls one process                      | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1
-ok   | second key: the same, tokens revoked                            | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
-ok   | second key: two crashes, two losses, two rotations              | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
-ok   | second key: two processes, crash, loss, late execution          | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | second key: everything befalls one process once                 | -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1
+ok   | second key: the same, tokens revoked                            | -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
+ok   | second key: two crashes, two losses                             | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1
+ok   | second key: two processes, crash, loss, late execution          | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1
 ok   | second key: two processes, store fails                          | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DFAILURES=1 -DROTATIONS=2
 ok   | second key: two processes, paused holder, a loss                | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1
+ok   | second key: two processes, paused holder, a loss, two rotations | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DROTATIONS=2 -DCHECK_I7=0
 ok   | second key: two processes, paused holder dies                   | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DHEAL=1
 ok   | rescue token: tokens kept, one crash                            | -DRESCUE=1 -DCRASHES=1 -DLATE=1 -DFAILURES=1 -DDEMANDS=1
 R2   | rescue token: tokens revoked                                    | -DRESCUE=1 -DREVOKE=1 -DLOSSES=1
 R2   | rescue token: the reply to its refresh is lost                  | -DRESCUE=1 -DCRASHES=1 -DLOSSES=1
 ok   | rescue token: old one good until the new one is used            | -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1
+ok   | rescue token: a session dies with the reset                     | -DRESCUE=1 -DGRACE=1 -DLOSSES=1 -DDROPS=1 -DLATE=1
 ok   | rescue token: two processes, crash, loss                        | -DPROCESSES=2 -DRESCUE=1 -DCRASHES=1 -DLOSSES=1
 T19  | told of a lock-out while a paused holder knows the secret       | -DPROCESSES=2 -DEXPIRIES=1 -DREVOKE=1 -DCRASHES=1 -DCHECK_T19=1
 R9   | paused holder resets late (no client can help)                  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCHECK_R9=2
@@ -41,6 +43,7 @@ ok   | foreign reset: the same, a crash, a loss, a slow one            | -DADMIN
 ok   | locked out: a person acts                                       | -DCRASHES=1 -DLOSSES=1 -DREVOKE=1 -DPERSONS=1 -DCHECK_R2=0
 F32  | settling: a session is refused as the late reset is executed    | -DADMIN=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DCHECK_F32=1
 ok   | settling: a session that is refused waits for the intent        | -DADMIN=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DREREAD=1
+ok   | probe off: what is stored is found all the same                 | -DPROBE=0 -DCHECK_R14=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 R14  | probe off: paused holder resets late, then dies                 | -DPROBE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 F33  | follow off: the other process keeps the old secret              | -DFOLLOW=0 -DPROCESSES=2 -DADMIN=1 -DCHECK_F33=1
 F33  | follow on: the other session dials before it has the new secret | -DFOLLOW=1 -DPROCESSES=2 -DADMIN=1 -DDROPS=1 -DCHECK_F33=1
@@ -76,7 +79,7 @@ R9   | mutant SETTLE_UNTRIED                                           | -DMUTAN
 I7   | mutant SETTLE_BLIND                                             | -DMUTANT=SETTLE_BLIND -DPROBE=0 -DCHECK_R14=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 R9   | mutant SETTLE_ANYHOW                                            | -DMUTANT=SETTLE_ANYHOW -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DROTATIONS=2 -DCHECK_I7=0
 R2   | mutant TOKEN_FIRST                                              | -DMUTANT=TOKEN_FIRST -DRESCUE=1 -DGRACE=1 -DCRASHES=2
-I7   | mutant FIRST_AUTHORITY                                          | -DMUTANT=FIRST_AUTHORITY -DRESCUE=1 -DLOSSES=1 -DDROPS=1
+I7   | mutant FIRST_AUTHORITY                                          | -DMUTANT=FIRST_AUTHORITY -DRESCUE=1 -DGRACE=1 -DLOSSES=1 -DDROPS=1
 R14  | mutant STILL_OPEN                                               | -DMUTANT=STILL_OPEN -DADMIN=1 -DRIVAL=2 -DLOSSES=1
 R14  | mutant STAMP_STAYS                                              | -DMUTANT=STAMP_STAYS -DADMIN=1 -DRIVAL=1
 ok   | liveness: one process, everything befalls it                    | -DLIVE -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1
@@ -88,10 +91,12 @@ ok   | liveness: two processes heal a foreign reset                    | -DLIVE 
 cycle| liveness: probe off, paused holder resets late, then dies       | -DLIVE -DCHECK_R14=0 -DPROBE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
 '
 big='
-ok   | big: two processes, all but expiry                              | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1
-ok   | big: two processes, paused holder, crash, loss, tokens revoked  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DREVOKE=1 -DHEAL=1
-ok   | big: two processes, two rotations, late execution               | -DPROCESSES=2 -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
-ok   | big: two processes, rescue token                                | -DPROCESSES=2 -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1
+ok   | big: one process, everything befalls it, losses twice           | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
+ok   | big: one process, two rotations, two crashes, two losses        | -DADMIN=1 -DCRASHES=2 -DLOSSES=2 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | big: two processes, all but expiry                              | -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1
+ok   | big: two processes, paused holder, crash, loss, tokens revoked  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DLOSSES=1 -DREVOKE=1 -DHEAL=1
+ok   | big: two processes, two rotations, two crashes, late execution  | -DPROCESSES=2 -DADMIN=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1 -DREVOKE=1 -DROTATIONS=2
+ok   | big: two processes, rescue token                                | -DPROCESSES=2 -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLATE=1
 ok   | big: sessions follow                                            | -DFOLLOW=1 -DREREAD=1 -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DREVOKE=1
 '
 

@@ -65,6 +65,8 @@ inline promote(i) {
 	MUST(R10, !has(ever, srv) || has(stored, srv))
 }
 
+inline keep_token(i) { raise(i); rescue = held[i] }
+
 /* settle clears the intent that promote has left. */
 #define may_settle(i) ((holds(i) || is(SETTLE_ANYHOW)) && (!unseen(i) || is(SETTLE_BLIND)))
 inline settle(i) { open[i] = 0; ours[i] = 0; clear_intent(); release(i); leave(i, idle) }

@@ -6,6 +6,7 @@
 #define session_can(i) (ADMIN || ses[i] == up)
 #define by_session(i) (turn[i] == 0 && session_can(i))
 #define by_token(i) (turn[i] < 2 && !by_session(i) && rescue != none && !(is(FIRST_AUTHORITY) && turn[i] > 0))
+#define may_send(i) (st[i] == resetting && wire[i] == quiet && !half[i])
 #define may_appeal(i) ((ours[i] || HEAL) && !is(NO_SECOND))
 #define all_refused(i) (st[i] == probing && half[i] && untried[i] == 0)
 #define can_reset(i) (session_can(i) || rescue == good || held[i] == good)
@@ -18,7 +19,7 @@ inline send(i) {
 	half[i] = 1; wire[i] = sent; stale[i] = 0;
 	if :: holds(i) && !expired -> number[i] = clock :: else -> clock++; assert(clock < 14); number[i] = clock; astray = 1 fi;
 	if
-	:: turn[i] == 1 -> weak[i] = 1; stale[i] = (rescue == dead && held[i] != good); if :: GRACE && held[i] == good -> rescue = dead :: else fi
+	:: turn[i] == 1 -> weak[i] = 1; stale[i] = (rescue != good && held[i] != good); successor[i] = 0; if :: held[i] == good -> rescue = dead :: else fi
 	:: else -> weak[i] = !ADMIN
 	fi
 }
@@ -88,10 +89,18 @@ end:	do
 	:: atomic { (st[i] == prepared || (st[i] == challenged && half[i])) && !holds(i) ->
 		half[i] = 0; go(i, (again[i] -> unknown : aborted)) }
 	/* T4: the reset is sent once. */
-	:: atomic { st[i] == resetting && wire[i] == quiet && !half[i] && (session_can(i) || turn[i] == 1) ->
+	:: atomic { may_send(i) && (turn[i] == 0 && session_can(i) || turn[i] == 1 && (successor[i] || is(TOKEN_FIRST) && held[i] != none)) ->
 		MUST(R7, !doubt[i]); send(i) }
-	:: atomic { st[i] == resetting && wire[i] == quiet && !half[i] && !(session_can(i) || turn[i] == 1) ->
-		if :: again[i] -> next_turn(i) :: else -> go(i, aborted) fi }
+	:: atomic { may_send(i) && turn[i] == 0 && !session_can(i) -> if :: again[i] -> next_turn(i) :: else -> go(i, aborted) fi }
+	/* The rescue token is refreshed before that, and its successor stored, whoever has the lease. */
+	:: atomic { may_send(i) && turn[i] == 1 && held[i] == none && !successor[i] ->
+		if
+		:: rescue == good -> held[i] = good; if :: GRACE :: else -> rescue = dead fi
+		:: rescue == good && losses > 0 -> losses--; printf("the token's successor is lost\n"); if :: GRACE :: else -> rescue = dead fi
+		:: rescue != good -> next_turn(i)
+		fi }
+	:: atomic { may_send(i) && held[i] != none && !is(TOKEN_FIRST) -> keep_token(i); held[i] = none; successor[i] = 1 }
+	:: atomic { may_send(i) && held[i] != none && !is(TOKEN_FIRST) && failures > 0 -> failures--; if :: keep_token(i) :: skip fi }
 	:: atomic { st[i] == resetting && wire[i] == sent && is(STAMP_LATE) && intent != NONE -> stamp = number[i] }
 	/* T5 to T10: it is judged by its reply. */
 	:: atomic { st[i] == resetting && wire[i] == replied ->
@@ -166,20 +175,12 @@ end:	do
 		MUST(R1, has(ever, g));
 		if :: g == srv -> secret[i] = g; untried[i] = 0; half[i] = 0; go(i, verified) :: else fi; g = 0 }
 	/* T18: none works, and somebody may reset the key again. */
-	:: atomic { all_refused(i) && may_appeal(i) && (by_session(i) || (by_token(i) && (successor[i] || (is(TOKEN_FIRST) && held[i] != none)))) && holds(i) ->
-		if :: by_token(i) -> turn[i] = 1; held[i] = (is(TOKEN_FIRST) -> held[i] : none) :: else fi;
-		if :: is(UNRAISED) :: else -> intent = i fi; renew(i); doubt[i] = 0; again[i] = 1; half[i] = 0; answered[i] = 0; imprint(i); go(i, resetting) }
+	:: atomic { all_refused(i) && may_appeal(i) && (by_session(i) || by_token(i)) && holds(i) ->
+		turn[i] = !by_session(i);
+		if :: is(UNRAISED) :: else -> intent = i fi;
+		renew(i); doubt[i] = 0; again[i] = 1; half[i] = 0; answered[i] = 0; imprint(i); go(i, resetting) }
 	:: atomic { all_refused(i) && may_appeal(i) && (by_session(i) || by_token(i)) && !holds(i) -> half[i] = 0 }
 	:: atomic { all_refused(i) && !(may_appeal(i) && (by_session(i) || by_token(i))) -> lock_out(i) }
-	/* The rescue token is refreshed, and its successor stored before it is used. */
-	:: atomic { all_refused(i) && may_appeal(i) && by_token(i) && holds(i) && held[i] == none && !successor[i] ->
-		if
-		:: rescue == good -> held[i] = good; if :: GRACE :: else -> rescue = dead fi
-		:: rescue == good && losses > 0 -> losses--; printf("successor of the token is lost\n"); if :: GRACE :: else -> rescue = dead fi
-		:: rescue == dead -> turn[i] = 2
-		fi }
-	:: atomic { all_refused(i) && held[i] != none && holds(i) && !is(TOKEN_FIRST) -> rescue = held[i]; held[i] = none; successor[i] = 1 }
-	:: atomic { all_refused(i) && held[i] != none && holds(i) && failures > 0 -> failures--; if :: rescue = held[i] :: skip fi }
 	/* What LockedOutError says: a person resets the key, publishes it, calls Recover. A person does not forget the secret. */
 	:: atomic { st[i] == lockedOut && persons > 0 && person != srv -> persons--; execute(); person = srv; key[i] = srv }
 	:: atomic { st[i] == lockedOut && person == srv && key[i] != srv -> key[i] = srv }
