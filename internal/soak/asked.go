@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -54,6 +55,33 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.IntVar(&a.slow.Rate, "notifications", 50_000, "with -slow: notifications a second")
 	a.slow.Calls = 1000
 	return a
+}
+
+// check refuses what no run can be made of.
+func (a *asked) check() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"sessions", a.sessions},
+		{"chunks", a.orders.Chunks},
+		{"per-chunk", a.orders.Rotations},
+		{"every", int(a.orders.Every)},
+		{"rate", a.orders.Rate},
+		{"cut", int(a.cut)},
+		{"callers", a.callers},
+		{"subscriptions", a.subscriptions},
+		{"for", int(a.slow.For)},
+		{"notifications", a.slow.Rate},
+	} {
+		if f.value < 1 {
+			return fmt.Errorf("-%s: must be above 0", f.name)
+		}
+	}
+	if a.subscribed < 0 || a.subscribed > a.sessions {
+		return fmt.Errorf("-subscribed: must be between 0 and %d, the number of sessions", a.sessions)
+	}
+	return nil
 }
 
 // modes are the runs that the flags ask for.

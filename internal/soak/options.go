@@ -57,8 +57,9 @@ func parse(args []string, told io.Writer) (o options, err error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case o.Dialer == nil:
 		return o, fmt.Errorf("-transport: %q is none of nhooyr, coder and lean", *transport)
-	case a.sessions < 1 || a.subscribed < 0 || a.subscribed > a.sessions:
-		return o, errors.New("-sessions must be at least 1, and -subscribed at most that")
+	}
+	if err := a.check(); err != nil {
+		return o, err
 	}
 	if o.modes = a.modes(); len(o.modes) == 0 {
 		return o, errNoMode
