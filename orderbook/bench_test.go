@@ -48,6 +48,14 @@ func newChanges() *changes {
 	return c
 }
 
+// full is a snapshot for the changes to follow.
+func (c *changes) full() []byte {
+	text := deep(20)
+	before, _, _ := bytes.Cut(text, []byte("1000000000"))
+	strconv.AppendInt(before, int64(c.last), 10) // in place
+	return text
+}
+
 func (c *changes) next() []byte {
 	strconv.AppendInt(c.text[:c.prev], int64(c.last), 10)
 	c.last++

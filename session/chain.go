@@ -7,8 +7,9 @@ import (
 
 // chain follows the change ids of a book: each delta names the message before it. follow is called by the reader alone.
 type chain struct {
-	last      atomic.Int64 // change id of the last message in the chain, 0 before the first
+	isBook    bool         // else there is no chain
 	broken    atomic.Bool  // from a break to the next snapshot
+	last      atomic.Int64 // change id of the last message in the chain, 0 before the first
 	asked     atomic.Bool  // the session has asked for a snapshot that has not come yet
 	snapshots atomic.Uint64
 	breaks    atomic.Uint64

@@ -14,14 +14,13 @@ type channel struct {
 	listeners atomic.Pointer[listeners] // replaced by change
 	epoch     atomic.Uint64             // of the last notification
 	received  atomic.Uint64
-	isBook    bool
 	chain     chain
 
 	kind      *kind
 	confirmed atomic.Uint64 // epoch of the connection that confirmed it last
 	gaps      atomic.Uint64
 	mend      func() // has the session look which books are owed a snapshot; never waits
-	pace      pace
+	pace      *pace  // of a book that was mended; the mender's
 }
 
 // listeners are those to whom a channel's notifications go.
@@ -37,7 +36,8 @@ func (to *listeners) isDesired() bool { return len(to.sinks)+len(to.late) > 0 }
 type tap struct{ fn func(Notification) }
 
 func newChannel(name string, k *kind, mend func()) *channel {
-	ch := &channel{name: name, kind: k, isBook: isBookWithChain(name), mend: mend}
+	ch := &channel{name: name, kind: k, mend: mend}
+	ch.chain.isBook = isBookWithChain(name)
 	ch.listeners.Store(&listeners{})
 	return ch
 }
@@ -49,7 +49,7 @@ func (ch *channel) deliver(epoch uint64, data []byte) {
 		ch.chain.forget()
 		ch.epoch.Store(epoch)
 	}
-	if ch.isBook && !ch.admit(epoch, data) {
+	if ch.chain.isBook && !ch.admit(epoch, data) {
 		return
 	}
 	to := ch.listeners.Load()
@@ -108,7 +108,7 @@ func (ch *channel) welcome() {
 // isOwed reports whether the connection of epoch owes the book a snapshot: its chain is broken, or somebody came after its
 // snapshot. While nothing has come over that connection the first snapshot is still on its way.
 func (ch *channel) isOwed(epoch uint64) bool {
-	if !ch.isBook || !ch.isDesired() || ch.confirmed.Load() != epoch || ch.epoch.Load() != epoch {
+	if !ch.chain.isBook || !ch.isDesired() || ch.confirmed.Load() != epoch || ch.epoch.Load() != epoch {
 		return false
 	}
 	return ch.chain.broken.Load() || ch.chain.last.Load() != 0 && len(ch.listeners.Load().late) > 0
@@ -132,7 +132,7 @@ func (ch *channel) addSinkLocked(sub *Subscription) {
 		switch {
 		case !old.isDesired() && len(old.taps) == 0:
 			return &sub.alone
-		case ch.isBook && old.isDesired():
+		case ch.chain.isBook && old.isDesired():
 			return &listeners{sinks: old.sinks, taps: old.taps, late: append(slices.Clone(old.late), sub)}
 		}
 		return &listeners{sinks: append(slices.Clone(old.sinks), sub), taps: old.taps}

@@ -23,19 +23,19 @@ type mender struct {
 	wake    chan struct{} // something may have come to be owed since the last look
 }
 
-// pace spaces the repairs of one book; it is the mender's.
+// pace spaces the repairs of one book.
 type pace struct {
 	due  time.Time
 	wait Backoffer
 }
+
+func newPace() *pace { return &pace{wait: retry.Backoff(mendPause, mendPauseMax)} }
 
 // turn returns how long it is until the book's next repair, 0 if it may begin now; then it has begun.
 func (p *pace) turn(now time.Time) time.Duration {
 	switch {
 	case now.Before(p.due):
 		return p.due.Sub(now)
-	case p.wait == nil:
-		p.wait = retry.Backoff(mendPause, mendPauseMax)
 	case now.Sub(p.due) > mendPauseMax:
 		p.wait.Reset()
 	}
@@ -94,6 +94,9 @@ func (s *Session) mendSome(l *link) (wait time.Duration) {
 	for _, ch := range s.subs.all() {
 		if !ch.isOwed(l.epoch) {
 			continue
+		}
+		if ch.pace == nil {
+			ch.pace = newPace()
 		}
 		left := ch.pace.turn(now)
 		if left == 0 {

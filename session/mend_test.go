@@ -421,3 +421,26 @@ func TestResync(t *testing.T) {
 		}
 	})
 }
+
+// TestHandlerMayAskForASnapshot on the reader's goroutine, which it must not keep waiting.
+func TestHandlerMayAskForASnapshot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		exchange, f, s := newBooks(t)
+		var sub *session.Subscription
+		var handled []string
+		sub = subscribe(t, s, session.SubscribeConfig{Handler: func(n session.Notification) {
+			handled = append(handled, string(n.Data))
+			if len(handled) == 2 {
+				if err := sub.Resync(bookA); err != nil {
+					t.Error(err)
+				}
+			}
+		}}, bookA)
+		exchange.change(f, bookA)
+		synctest.Wait()
+		exchange.change(f, bookA)
+		synctest.Wait()
+		wantEntries(t, handled, `{"change_id":100} {"change_id":101,"prev_change_id":100} {"change_id":101} {"change_id":102,"prev_change_id":101}`)
+	})
+}

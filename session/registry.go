@@ -187,7 +187,7 @@ func (r *registry) postpone(sub *Subscription, name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ch := r.find(name)
-	if ch == nil || !ch.isBook || !slices.Contains(sub.names, name) {
+	if ch == nil || !ch.chain.isBook || !slices.Contains(sub.names, name) {
 		return false
 	}
 	ch.postponeLocked(sub)

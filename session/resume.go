@@ -302,7 +302,7 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 		case !ch.isDesired():
 		case needsAuthority(ch.name):
 			ask = append(ask, ch.name)
-		case ch.isBook:
+		case ch.chain.isBook:
 			found = append(found, ChannelStatus{Channel: ch.name, Note: "proved by its chain of change ids"})
 		default:
 			found = append(found, ChannelStatus{Channel: ch.name, Note: "public: needs no authentication"})

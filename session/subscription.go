@@ -152,7 +152,8 @@ func checkComplete(names []string) error {
 
 // Handle adds a handler to a channel, on the reader's goroutine: it has the lowest latency, delays everything else of the
 // session while it runs, and must not call the session. It subscribes to nothing: it sees what some Subscribe of this
-// session brings. The function that it returns removes it.
+// session brings, which of a book is nothing between a break of its chain and the next snapshot. The function that it
+// returns removes it.
 func (s *Session) Handle(channel string, fn func(Notification)) (remove func()) {
 	return s.subs.tap(channel, fn)
 }

@@ -132,8 +132,8 @@ type view struct {
 
 // watch prints until ctx ends, or the stream does.
 func watch(ctx context.Context, opts options, v view, out io.Writer) error {
-	print := time.NewTicker(opts.every)
-	defer print.Stop()
+	due := time.NewTicker(opts.every)
+	defer due.Stop()
 	lose := make(<-chan time.Time) // never
 	if v.exchange != nil && opts.lose > 0 {
 		ticker := time.NewTicker(opts.lose)
@@ -142,26 +142,28 @@ func watch(ctx context.Context, opts options, v view, out io.Writer) error {
 	}
 	for {
 		select {
-		case <-print.C:
+		case <-due.C:
 			v.print(out)
 		case <-lose:
 			fmt.Fprintf(out, "-- the exchange loses a message of %s\n", v.channels[0])
 			v.exchange.LoseNotification(v.channels[0])
 		case note, more := <-v.notes:
 			if !more {
-				return ended(ctx, v.session)
+				return v.ended(ctx)
 			}
 			fmt.Fprintln(out, "--", note)
 		}
 	}
 }
 
-// ended is nil if the program has, by its own doing.
-func ended(ctx context.Context, s *session.Session) error {
-	if ctx.Err() != nil {
+// ended says why the stream has, nil if it is because ctx has.
+func (v *view) ended(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return errors.Join(errors.New("the stream has ended"), v.session.Err())
 	}
-	return errors.Join(errors.New("the stream has ended"), s.Err())
 }
 
 func (v *view) print(out io.Writer) {
