@@ -16,6 +16,7 @@ import (
 type authenticator struct {
 	session *Session
 	renewed chan struct{} // tells the supervisor that a token has a new life
+	relied  chan struct{} // tells it that a channel relies on the authority of its connection
 	budget  *bucket       // for authentications that refused calls ask for without a newer generation
 
 	mu        sync.Mutex // protects the fields below, and the flight's why and asked
@@ -49,6 +50,7 @@ func newAuthenticator(s *Session) *authenticator {
 	return &authenticator{
 		session: s,
 		renewed: make(chan struct{}, 1),
+		relied:  make(chan struct{}, 1),
 		budget:  newBucket(renewBurst, renewInterval),
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -12,21 +13,44 @@ const probeInterval = time.Minute
 
 // prober is what the supervisor knows of the authority that a connection uses without a call.
 type prober struct {
-	received uint64        // notifications of private and raw channels at the last look
-	done     chan struct{} // closed when the probe under way is; nil before the first
+	due      <-chan time.Time // when to look, nil while nothing relies on it
+	received uint64           // notifications of private and raw channels at the last look
+	done     chan struct{}    // closed when the probe under way is; nil before the first
+}
+
+// arm has the supervisor look in a while, unless it is going to.
+func (p *prober) arm() {
+	if p.due == nil {
+		p.due = time.After(probeInterval)
+	}
+}
+
+// heed is told of channels that were subscribed to.
+func (a *authenticator) heed(names []string) {
+	if !slices.ContainsFunc(names, needsAuthority) {
+		return
+	}
+	select {
+	case a.relied <- struct{}{}:
+	default: // the supervisor has not looked yet
+	}
 }
 
 // probe asks whether the connection still has its authority, if something relies on it and nothing has shown it since the
 // last look: a session that was evicted and a token that was revoked are told by nobody, and a channel without news looks the
 // same as one that is dead.
 func (s *Session) probe(t *tending) {
-	if s.live.Load() != t.link || s.cfg.Credentials == nil || t.probe.isUnderWay() {
+	t.probe.due = nil
+	if s.cfg.Credentials == nil { // some endpoints give raw channels to anybody
 		return
 	}
 	channels, received := s.subs.authorised()
+	if len(channels) > 0 || s.cfg.CancelOnDisconnect {
+		t.probe.arm()
+	}
 	isQuiet := len(channels) > 0 && received == t.probe.received
 	t.probe.received = received
-	if !isQuiet && !s.cfg.CancelOnDisconnect {
+	if !isQuiet && !s.cfg.CancelOnDisconnect || s.live.Load() != t.link || t.probe.isUnderWay() {
 		return
 	}
 	done := make(chan struct{})

@@ -86,10 +86,11 @@ func TestSilentPrivateChannelsAreProbed(t *testing.T) {
 func TestProbesAreFew(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		channel  string
-		notified bool
-		refusal  int
-		want     int // probes in ten minutes, to one more
+		channel   string
+		anonymous bool
+		notified  bool
+		refusal   int
+		want      int // probes in ten minutes, to one more
 	}{
 		"silent":        {channel: orders, want: 9},
 		"silent raw":    {channel: "trades.BTC-PERPETUAL.raw", want: 9},
@@ -97,6 +98,7 @@ func TestProbesAreFew(t *testing.T) {
 		"in use":        {channel: orders, notified: true},
 		"public":        {channel: "ticker.A"},
 		"no channel":    {},
+		"no key":        {channel: "trades.BTC-PERPETUAL.raw", anonymous: true},
 		"notifications": {channel: "ticker.A", notified: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +108,11 @@ func TestProbesAreFew(t *testing.T) {
 				if c.refusal != 0 {
 					f.script = script{probeMethod: refusing(c.refusal, "no")}
 				}
-				s := dial(t, unbeaten(f))
+				cfg, logins := unbeaten(f), 1
+				if c.anonymous {
+					cfg.Credentials, logins = nil, 0
+				}
+				s := dial(t, cfg)
 				if c.channel != "" {
 					subscribe(t, s, session.SubscribeConfig{}, c.channel)
 				}
@@ -116,7 +122,7 @@ func TestProbesAreFew(t *testing.T) {
 						f.last().notify(c.channel, strconv.Itoa(i))
 					}
 				}
-				if n := f.count(probeMethod); n < c.want || n > c.want+1 || f.count("public/auth") != 1 {
+				if n := f.count(probeMethod); n < c.want || n > c.want+1 || f.count("public/auth") != logins {
 					t.Errorf("%d probes, want %d; %d authentications", n, c.want, f.count("public/auth"))
 				}
 			})

@@ -97,6 +97,7 @@ func (s *Session) askFrame(ctx context.Context, l *link, method string, names []
 		return nil, err
 	}
 	s.subs.confirm(l.epoch, accepted)
+	s.auth.heed(accepted)
 	for _, name := range accepted {
 		if isBookWithChain(name) {
 			l.served[name] = true

@@ -233,8 +233,6 @@ type tending struct {
 func (s *Session) tend(t *tending) error {
 	watch := time.NewTicker(s.watchInterval())
 	defer watch.Stop()
-	probe := time.NewTicker(probeInterval)
-	defer probe.Stop()
 	t.silence = time.Now()
 	for {
 		select {
@@ -246,6 +244,9 @@ func (s *Session) tend(t *tending) error {
 				return err
 			}
 			t.renewal = s.renewalTimer(t.link)
+			if s.cfg.CancelOnDisconnect {
+				t.probe.arm()
+			}
 			s.live.Store(t.link)
 			s.settle(t.link)
 			s.learnLimits(t.link)
@@ -259,7 +260,9 @@ func (s *Session) tend(t *tending) error {
 			if s.isSilent(t, now) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
 			}
-		case <-probe.C:
+		case <-s.auth.relied:
+			t.probe.arm()
+		case <-t.probe.due:
 			s.probe(t)
 		case <-t.renewal:
 			t.renewal = nil
