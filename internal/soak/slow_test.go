@@ -24,8 +24,8 @@ func TestSlowFindsFaults(t *testing.T) {
 			<-ctx.Done()
 		},
 		"heap, most while - most before": func() {
-			if len(held) < 64 {
-				held = append(held, make([]byte, 1<<20))
+			if len(held) < 4 {
+				held = append(held, make([]byte, 16<<20))
 			}
 		},
 	} {
