@@ -154,7 +154,7 @@ func TestRescueTokenIsKeptUntilStored(t *testing.T) {
 			return raw
 		}
 		refused := 0
-		p.save = func(r rotate.Record) error {
+		p.save = func(rotate.Record) error {
 			if p.rescues > 1 && refused < 3 {
 				refused++
 				return errDown

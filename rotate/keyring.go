@@ -83,7 +83,7 @@ func (k *Keyring) Newer(ctx context.Context, refused uint64) (session.Credential
 }
 
 // expect says whether a reset may yet end the current secret.
-func (k *Keyring) expect(reset bool) { //nolint:revive // what is told, not how to go on
+func (k *Keyring) expect(reset bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.expecting = reset
