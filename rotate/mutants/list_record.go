@@ -36,10 +36,6 @@ var recordMutants = []mutant{
 		"return r.Lease != nil && r.Lease.Owner == h.owner && r.Lease.Epoch == h.epoch", "return r.Lease != nil",
 	},
 	{
-		"the intent of another is cleared", "R9", recordFile,
-		"if r.Intent == nil || r.Intent.ID != id {", "if r.Intent == nil {",
-	},
-	{
 		"the intent does not say that a reset was sent", "F8", recordFile,
 		"intent.ID, intent.Sent = id, now", "intent.ID = id",
 	},
@@ -53,9 +49,5 @@ var recordMutants = []mutant{
 	{
 		"an answered reset counts as open", "F8", recordFile,
 		"\t\tintent.Sent = unanswered\n", "\t\tintent.Sent = now\n",
-	},
-	{
-		"what is retaken is not said to be in doubt", "R9", recordFile,
-		"\tr.raise(id, now)\n\treturn nil\n", "\treturn nil\n",
 	},
 }

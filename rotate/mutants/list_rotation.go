@@ -20,7 +20,7 @@ var rotationMutants = []mutant{
 	},
 	{
 		"a reset that was written is sent again", "R7", resetFile,
-		"ok && unsent.Outcome == rpc.NotSent {", "ok && unsent.Outcome >= rpc.NotSent {",
+		"ok && unsent.Outcome == rpc.NotSent {", "ok && unsent.Outcome <= rpc.NotSent {",
 	},
 	{"a reset without an answer counts as refused", "R9", resetFile, "if !rpc.SafeToRetry(err) {", "if err == nil {"},
 	{

@@ -5,7 +5,6 @@ const (
 	keyringFile  = "rotate/keyring.go"
 	keyFile      = "rotate/apikey.go"
 	factorFile   = "rotate/secondfactor.go"
-	journalFile  = "rotate/journal.go"
 )
 
 // secretMutants break how secrets are read, kept and handed out.
@@ -57,5 +56,4 @@ var secretMutants = []mutant{
 		m.decode("timestamp", &millis),`,
 	},
 	{"a secret with escapes is taken as it stands", "F18", keyFile, `case bytes.IndexByte(raw, '\\') < 0:`, `case n > 1:`},
-	{"a conflict ends an update", "R10", journalFile, "if err == nil || !errors.Is(err, ErrConflict) {", "if err == nil || !errors.Is(err, ErrCorrupt) {"},
 }
