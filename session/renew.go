@@ -31,7 +31,8 @@ func (a *authenticator) travel(ctx context.Context, f *flight) error {
 		return a.authenticate(ctx, f.link, source, depart)
 	}
 	err := a.lately()
-	if err == nil {
+	tried := err == nil
+	if tried {
 		err = a.authenticate(ctx, f.link, impatient{source}, depart)
 	}
 	switch {
@@ -40,7 +41,7 @@ func (a *authenticator) travel(ctx context.Context, f *flight) error {
 	case a.doesWithoutKey(f) && f.link.refresh(ctx) == nil:
 		a.logRefreshed(err)
 		return nil
-	case isRefusal(err):
+	case tried && isRefusal(err):
 		return err
 	}
 	return a.authenticate(ctx, f.link, source, depart)
