@@ -32,12 +32,21 @@ func TestRunFails(t *testing.T) {
 				return nil
 			}
 		},
-		"lease": func(p *process, _ func() bool) {
+		"lease": func(p *process, failing func() bool) {
 			p.version = 1
 			p.record = &rotate.Record{
 				Version: 1, ClientID: clientID, Current: rotate.Candidate{Secret: session.NewSecret([]byte(firstWord)), Generation: 1},
-				Lease: &rotate.Lease{Owner: "another", Epoch: 1, Expires: time.Now().Add(12 * time.Hour)},
 			}
+			var renew func()
+			renew = func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.record.Lease = &rotate.Lease{Owner: "another", Epoch: 1, Expires: time.Now().Add(time.Minute)}
+				if failing() {
+					time.AfterFunc(30*time.Second, renew)
+				}
+			}
+			renew()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -118,9 +118,10 @@ func (r *registry) authorised() (names []string, received uint64) {
 
 func needsAuthority(name string) bool { return isPrivateChannel(name) || isRaw(name) }
 
-// resumed marks a gap in every subscription that has a channel which needs authority.
+// resumed marks a gap in every subscription that has a channel which needs authority, but for books: their chain tells by itself.
 func (r *registry) resumed(epoch uint64) {
-	for _, sub := range r.fed(epoch, needsAuthority) {
+	tellsNothing := func(name string) bool { return needsAuthority(name) && !isBookWithChain(name) }
+	for _, sub := range r.fed(epoch, tellsNothing) {
 		sub.gap(&GapError{Reason: GapResumed, Epoch: epoch})
 	}
 }
