@@ -57,9 +57,9 @@ func plague(w *world, f *faults) {
 	}
 }
 
-// TestSimulation lets processes rotate, fail and die at random, then lets the faults stop: what is left must settle, or a person be
+// TestSimulationShell lets processes rotate, fail and die at random, then lets the faults stop: what is left must settle, or a person be
 // told. All along the world watches R1, R9 and R10.
-func TestSimulation(t *testing.T) {
+func TestSimulationShell(t *testing.T) {
 	seeds := uint64(300)
 	if testing.Short() {
 		seeds = 30
