@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -184,7 +183,7 @@ func (w *world) lives(ctx context.Context) end {
 	}
 	w.job.Kill = nil
 	did, err := w.successor(ctx)
-	if did.LockedOut && w.mayBeLost(known) {
+	if did.LockedOut && !known && w.mayBeLost(ctx) {
 		return lockedOut
 	}
 	if err != nil {
@@ -200,10 +199,22 @@ func (w *world) lives(ctx context.Context) end {
 }
 
 // mayBeLost is the weakness of the rescue token that its documentation tells of: a crash while it is exchanged for the next one costs
-// it.
-func (w *world) mayBeLost(known bool) bool {
-	exchanging := strings.HasPrefix(w.scenario.point.Name, "outside") || w.scenario.point.Name == "before save: rescue"
-	return w.scenario.rescue && !known && exchanging
+// it. Then nothing that the store has is worth anything.
+func (w *world) mayBeLost(ctx context.Context) bool {
+	if !w.scenario.rescue {
+		return false
+	}
+	record, err := w.store.Load(ctx)
+	if err != nil || record.Intent == nil {
+		return false
+	}
+	s, _, err := session.Redeem(ctx, session.Config{URL: w.server.URL()}, record.Intent.Rescue)
+	if err == nil {
+		w.errorf("the rescue token lives: %v", s.Close(ctx))
+		return false
+	}
+	_, dead := errors.AsType[*session.AuthError](err)
+	return dead
 }
 
 // process is a process of its own, which has the secrets by its standard input.

@@ -19,7 +19,7 @@ import (
 
 // These are short, so that a recovery does not wait for long for the lease of the dead, and for what it may have sent.
 const (
-	resetTimeout = 500 * time.Millisecond
+	resetTimeout = time.Second
 	leaseTTL     = 2 * resetTimeout
 	quarantine   = 200 * time.Millisecond
 )
@@ -175,15 +175,18 @@ func (l *life) dialFleet(ctx context.Context) error {
 	return nil
 }
 
-// rotate waits for the lease of the dead to end.
+// rotate waits for the lease of the dead to end. On a machine that is busy a rotation may be refused before its reset, too.
 func (l *life) rotate(ctx context.Context) error {
 	for {
 		_, err := l.rotator.Rotate(ctx)
-		if _, held := errors.AsType[*rotate.LeaseHeldError](err); !held {
+		_, held := errors.AsType[*rotate.LeaseHeldError](err)
+		_, refused := errors.AsType[*rotate.PreflightError](err)
+		busy := refused && errors.Is(err, context.DeadlineExceeded)
+		if !held && !busy {
 			return err
 		}
 		select {
-		case <-time.After(leaseTTL / 10):
+		case <-time.After(leaseTTL / 20):
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
 		}
