@@ -21,9 +21,10 @@ import (
 // double serves one simulated exchange, and obeys over net/rpc. It remembers all that it ever saw (tokens, orders, labels),
 // so that the process whose memory is measured is better another one.
 type double struct {
-	server *deribittest.Server
-	watch  string // the channel whose frames are timed
-	sent   atomic.Int64
+	server  *deribittest.Server
+	watch   string       // the channel whose frames are timed
+	sent    atomic.Int64 // frames
+	watched atomic.Int64 // of them of the watched channel
 
 	pumping sync.WaitGroup
 	stop    chan struct{} // ends the pump, nil while there is none
@@ -172,13 +173,22 @@ func (d *double) pump(stop <-chan struct{}, rate int) {
 		}
 		due := int64(time.Since(begun).Seconds() * float64(rate))
 		for range maxTicks {
-			if d.sent.Load()-sent >= due {
+			if d.sent.Load()-sent >= due || d.isBehind() {
 				break
 			}
 			d.server.Tick()
 		}
 	}
 }
+
+// isBehind reports whether messages of the watched channel wait to be written: who reads them is slower than the pump, and the
+// exchange would drop the connection in the end.
+func (d *double) isBehind() bool {
+	return d.watch != "" && int64(d.server.Published(d.watch))-d.watched.Load() > maxBehind //nolint:gosec // a run is short
+}
+
+// maxBehind is how many of them may.
+const maxBehind = 200
 
 // maxTicks bounds what a pump that has fallen behind asks for at once.
 const maxTicks = 20
@@ -191,6 +201,7 @@ func (d *double) note(f deribittest.Frame) {
 	d.sent.Add(1)
 	if d.watch != "" && f.Method == d.watch {
 		now := time.Now().UnixNano()
+		d.watched.Add(1)
 		d.mu.Lock()
 		d.times = append(d.times, now)
 		d.mu.Unlock()

@@ -19,7 +19,7 @@ func TestSlowFindsFaults(t *testing.T) {
 	var held [][]byte
 	for what, fault := range map[string]func(){
 		"calls p99": func() { // the reader waits
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			<-ctx.Done()
 		},
