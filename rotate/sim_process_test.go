@@ -1,6 +1,7 @@
 package rotate_test
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -200,7 +201,7 @@ func (p *simProcess) update(change func(*rotate.Record) error, then func(rotate.
 		}
 		return func() simStep {
 			saved, err := p.store.save(record)
-			if err == rotate.ErrConflict { //nolint:errorlint // the simulated store does not wrap it
+			if errors.Is(err, rotate.ErrConflict) {
 				p.tally.conflict(p)
 				return p.update(change, then)
 			}
