@@ -119,6 +119,13 @@ func (a *rescuer) CallRaw(ctx context.Context, method string, params any, dst []
 	return authority.CallRaw(ctx, method, params, dst)
 }
 
+// keepRescue puts a token into the record that was to be stored, and was not.
+func (r *rotation) keepRescue(record *Record) {
+	if !r.redeemed.IsZero() && record.Intent != nil {
+		record.Intent.Rescue = r.rescue
+	}
+}
+
 // storeRescue puts the token into the store, in the place of the one that it has replaced.
 func (a *rescuer) storeRescue(ctx context.Context) error {
 	_, err := a.journal.update(ctx, func(record *Record) error {

@@ -3,6 +3,7 @@ package rotate_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,8 +75,8 @@ func TestClosingRotatorDoesNotHammer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(newWorld())
 		p.lost = true
-		tried := 0
-		p.try = func() error { tried++; return nil }
+		var tried atomic.Int64
+		p.try = func() error { tried.Add(1); return nil }
 		r := p.rotator(t, func(cfg *rotate.Config) { cfg.Authority = newSecondKey(p) })
 		done := make(chan error, 1)
 		go func() {
@@ -83,13 +84,13 @@ func TestClosingRotatorDoesNotHammer(t *testing.T) {
 			done <- err
 		}()
 		<-time.After(10 * time.Second)
-		before := tried
+		before := tried.Load()
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		var unknown *rotate.UnknownOutcomeError
-		if err := <-done; !errors.As(err, &unknown) || tried > before+2 {
-			t.Errorf("%v, and %d secrets were tried while it closed", err, tried-before)
+		if err := <-done; !errors.As(err, &unknown) || tried.Load() > before+2 {
+			t.Errorf("%v, and %d secrets were tried while it closed", err, tried.Load()-before)
 		}
 	})
 }

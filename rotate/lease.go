@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/rotate/internal/core"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // takeLease takes the lease, and makes the record and the keyring agree.
@@ -48,14 +49,17 @@ func (r *rotation) retake(ctx context.Context) core.Event {
 		if since := r.openSince(); since.After(record.Intent.Sent) { // who cleared the intent meanwhile did not know
 			record.Intent.Sent = since
 		}
+		r.keepRescue(record)
 		return nil
 	})
 	if r.err = err; err != nil {
 		r.warn(ctx, "rotation: taking the lease again", err)
 		return core.Event{Kind: core.NotRetaken}
 	}
-	r.epoch, r.seen = record.Lease.Epoch, record
-	return core.Event{Kind: core.Retaken, Ledger: r.ledger(record)}
+	ledger := r.ledger(record)
+	ledger.News = record.hasMore(r.seen)
+	r.epoch, r.seen, r.redeemed = record.Lease.Epoch, record, session.Secret{}
+	return core.Event{Kind: core.Retaken, Ledger: ledger}
 }
 
 // ledger is what the record says, and who could reset the key.
@@ -127,15 +131,8 @@ func (r *rotation) release(ctx context.Context) core.EventKind {
 // reconcile makes the record the keyring's: a person may have published what the record does not have yet.
 func (r *rotation) reconcile(record *Record) error {
 	creds := r.cfg.Keyring.Current()
-	switch {
-	case record.ClientID != creds.ClientID:
-		return fmt.Errorf("%w: the store is of key %s, the keyring of %s", ErrMismatch, record.ClientID, creds.ClientID)
-	case record.KeyID != 0 && r.cfg.KeyID != 0 && record.KeyID != r.cfg.KeyID:
-		return fmt.Errorf("%w: the store is of key %d, Config.KeyID is %d", ErrMismatch, record.KeyID, r.cfg.KeyID)
-	case record.Current.Generation == creds.Generation && !record.Current.Secret.Equal(creds.Secret):
-		return fmt.Errorf("%w: two secrets of generation %d: %s in the store, %s in the keyring: "+
-			"give the keyring what the store has, or a greater generation if the keyring's is the newer secret",
-			ErrMismatch, creds.Generation, record.Current.Secret.Fingerprint(), creds.Secret.Fingerprint())
+	if err := r.fits(*record); err != nil {
+		return err
 	}
 	if record.KeyID == 0 {
 		record.KeyID = r.cfg.KeyID
@@ -146,6 +143,23 @@ func (r *rotation) reconcile(record *Record) error {
 		if !replaced.Secret.IsZero() && !record.has(replaced.Secret) {
 			record.Candidates = append([]Candidate{replaced}, record.Candidates...)
 		}
+		record.raise(r.id, time.Now()) // nobody has tried it
+	}
+	return nil
+}
+
+// fits reports why a record cannot be the keyring's.
+func (r *Rotator) fits(record Record) error {
+	creds := r.cfg.Keyring.Current()
+	switch {
+	case record.ClientID != creds.ClientID:
+		return fmt.Errorf("%w: the store is of key %s, the keyring of %s", ErrMismatch, record.ClientID, creds.ClientID)
+	case record.KeyID != 0 && r.cfg.KeyID != 0 && record.KeyID != r.cfg.KeyID:
+		return fmt.Errorf("%w: the store is of key %d, Config.KeyID is %d", ErrMismatch, record.KeyID, r.cfg.KeyID)
+	case record.Current.Generation == creds.Generation && !record.Current.Secret.Equal(creds.Secret):
+		return fmt.Errorf("%w: two secrets of generation %d: %s in the store, %s in the keyring: "+
+			"give the keyring what the store has, or a greater generation if the keyring's is the newer secret",
+			ErrMismatch, creds.Generation, record.Current.Secret.Fingerprint(), creds.Secret.Fingerprint())
 	}
 	return nil
 }

@@ -159,6 +159,11 @@ func (r *Record) has(s session.Secret) bool {
 	return r.Current.Secret.Equal(s) || contains(r.Candidates, s)
 }
 
+// hasMore reports whether the record knows a secret that another does not.
+func (r *Record) hasMore(other Record) bool {
+	return slices.ContainsFunc(r.candidates(), func(c Candidate) bool { return !other.has(c.Secret) })
+}
+
 // newest is the greatest generation in the record.
 func (r *Record) newest() uint64 {
 	generation := r.Current.Generation

@@ -160,6 +160,9 @@ func (r *rotation) keepCause(next core.Machine) {
 		return
 	}
 	r.doubted = true
+	if next.Goal == core.Recover {
+		r.trigger, r.report.Trigger = TriggerRecover, TriggerRecover
+	}
 	if r.err != nil {
 		r.cause = errors.Join(r.cause, r.err)
 	}

@@ -204,9 +204,15 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 	if want.trigger == TriggerCheck {
 		goal = core.Preview
 	}
-	rotation := r.newRotation(want.trigger, goal)
-	rotation.ends = want.ends
-	return rotation.run(ctx)
+	for {
+		rotation := r.newRotation(want.trigger, goal)
+		rotation.ends = want.ends
+		report, err := rotation.run(ctx)
+		if err != nil || rotation.machine.Goal == goal {
+			return report, err
+		}
+		// It has found something unfinished, and finished that.
+	}
 }
 
 // isDead reports whether the exchange refuses the store's current secret: somebody has reset the key, or a reset was executed very
@@ -227,6 +233,9 @@ func (r *Rotator) isDead(ctx context.Context, record Record) bool {
 // nothingToRecover takes over what another process may have finished.
 func (r *Rotator) nothingToRecover(ctx context.Context, record Record) (Report, error) {
 	if record.Version != 0 {
+		if err := r.fits(record); err != nil {
+			return Report{}, err
+		}
 		if err := r.adopt(record); err != nil {
 			return Report{}, err
 		}

@@ -70,8 +70,6 @@ func (p *simProcess) checkLockedOut() {
 		p.breaks("%s is locked out with the secret in hand", p.name)
 	}
 	switch {
-	case !mine: // somebody else is at work, and is judged by what that one says
-		p.tally.lockouts["without the lease"]++
 	case !r.machine.Ours && !p.config.heal:
 		p.tally.lockouts["foreign"]++
 		if !x.foreign {

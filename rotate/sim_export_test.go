@@ -23,6 +23,9 @@ var (
 	ErrNothingToDo = errNothingToDo
 )
 
+// HasMore reports whether it knows a secret that another does not.
+func (r *Record) HasMore(other Record) bool { return r.hasMore(other) }
+
 // Take takes the lease.
 func (r *Record) Take(h Holder, now time.Time) error { return r.take(h, now) }
 

@@ -310,8 +310,10 @@ func (p *simProcess) retake() simStep {
 			return p.answer(core.NotRetaken)
 		}
 		r.holder = rotate.NewHolder(p.name, record.Lease.Epoch, simLeaseTTL)
+		ledger := p.ledger(record)
+		ledger.News = record.HasMore(r.seen)
 		r.seen = record
-		return p.event(core.Event{Kind: core.Retaken, Ledger: p.ledger(record)})
+		return p.event(core.Event{Kind: core.Retaken, Ledger: ledger})
 	})
 }
 

@@ -103,13 +103,8 @@ func (r Record) leased(now time.Time) bool {
 
 // take publishes what is newer than the keyring's.
 func (f *Follower) take(record Record) error {
-	creds := f.shell.cfg.Keyring.Current()
-	switch {
-	case record.ClientID != creds.ClientID:
-		return fmt.Errorf("%w: the store is of key %s, the keyring of %s", ErrMismatch, record.ClientID, creds.ClientID)
-	case record.Current.Generation == creds.Generation && !record.Current.Secret.Equal(creds.Secret):
-		return fmt.Errorf("%w: two secrets of generation %d: %s in the store, %s in the keyring",
-			ErrMismatch, creds.Generation, record.Current.Secret.Fingerprint(), creds.Secret.Fingerprint())
+	if err := f.shell.fits(record); err != nil {
+		return err
 	}
 	return f.shell.adopt(record)
 }

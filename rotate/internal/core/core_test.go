@@ -33,6 +33,7 @@ var ledgers = []core.Ledger{
 	{Unfinished: true, Secrets: 2, Sent: true, Authorities: 2},
 	{Unfinished: true, Secrets: 1, Sent: true, Recent: true},
 	{Unfinished: true, Secrets: 2, Sent: true, Recent: true, Authorities: 2},
+	{Unfinished: true, Secrets: 2, News: true},
 }
 
 // TestEveryMachine performs every effect with every answer, from every beginning: no answer is unforeseen, no rotation stands still

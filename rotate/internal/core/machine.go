@@ -24,6 +24,8 @@ type Machine struct {
 	Ours bool
 	// Open is how many resets may yet be executed, since no answer came.
 	Open int
+	// Confirmed says that all secrets were refused before: the record was looked at again since.
+	Confirmed bool
 	// Attempt is how often the effect to perform has been performed in vain: there is a pause before it if it is above 0.
 	Attempt int
 	// Secret is which secret of the record is tried, counted from the newest.

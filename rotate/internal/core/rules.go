@@ -16,6 +16,9 @@ func secretLeft(m Machine) bool { return m.Secret+1 < m.ledger.Secrets }
 // reset it, a person has: that one knows the secret.
 func mayAppeal(m Machine) bool { return (m.Ours || m.Heal) && m.ledger.Authorities > 0 }
 
+func unconfirmed(m Machine) bool { return !m.Confirmed }
+func nothingNew(m Machine) bool { return m.Confirmed && !m.ledger.News }
+
 // moreLeft is whether somebody else might do so, or one who was out of reach.
 func moreLeft(m Machine) bool { return m.Authority+1 < m.ledger.Authorities || m.Unheard }
 
@@ -34,7 +37,13 @@ func takeOver(m *Machine) { m.Goal, m.Doubt = Recover, true }
 func doubt(m *Machine) { m.Doubt = true }
 
 // sent counts a reset.
-func sent(m *Machine) { m.Sends++ }
+func sent(m *Machine) {
+	m.Sends++
+	m.Confirmed = false
+}
+
+// confirm has the record looked at once more before a person is told.
+func confirm(m *Machine) { m.Confirmed = true }
 
 // unsent has the next attempt made after a pause.
 func unsent(m *Machine) { m.Attempt = m.Sends }
@@ -98,8 +107,9 @@ func unheard(m *Machine) {
 
 // works is a current secret that the exchange has just taken.
 func works(m *Machine) {
-	m.Doubt = false
+	m.Doubt, m.Confirmed = false, false
 	m.Ours = m.Open > 0
+	m.Sends, m.Rounds, m.Authority, m.Unheard = 0, 0, 0, false
 }
 
 // settled is when nothing can be executed any more.

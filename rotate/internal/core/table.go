@@ -98,11 +98,13 @@ var table = []row{
 
 	// What nobody knows, the exchange is asked: the known secrets first, then for another one.
 	{T9, in(Unknown), on(KeyCame), nil, Received, do(Store), found},
+	{T19, in(Unknown), on(Retaken), nothingNew, LockedOut, do(Release), nil},
 	{T16, in(Unknown), on(Retaken), nil, Probing, do(Try), learn},
 	{0, in(Unknown), on(NotRetaken), nil, same, do(Retake), again},
 	{T17, in(Probing), on(Accepted), nil, Verified, do(Promote), nil},
 	{0, in(Probing), on(Rejected), secretLeft, same, do(Try), nextSecret},
 	{0, in(Probing), on(Rejected), mayAppeal, same, do(Arm), appeal},
+	{0, in(Probing), on(Rejected), unconfirmed, Unknown, do(Retake), confirm}, // somebody may have taken over meanwhile
 	{T19, in(Probing), on(Rejected), nil, LockedOut, do(Release), nil},
 	{T18, in(Probing), on(Armed), nil, Resetting, do(Send), sent},
 	{0, in(Probing), on(NotArmed), nil, Unknown, do(Retake), again},
