@@ -17,7 +17,7 @@ func secretLeft(m Machine) bool { return m.Secret+1 < m.ledger.Secrets }
 func mayAppeal(m Machine) bool { return (m.Ours || m.Heal) && m.ledger.Authorities > 0 }
 
 func unconfirmed(m Machine) bool { return !m.Confirmed }
-func nothingNew(m Machine) bool { return m.Confirmed && !m.ledger.News }
+func nothingNew(m Machine) bool  { return m.Confirmed && !m.ledger.News }
 
 // moreLeft is whether somebody else might do so, or one who was out of reach.
 func moreLeft(m Machine) bool { return m.Authority+1 < m.ledger.Authorities || m.Unheard }
