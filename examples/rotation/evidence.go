@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -71,11 +72,20 @@ func (e *evidence) text(ctx context.Context, also ...any) (string, error) {
 func sightings(text string, secrets []string) int {
 	seen := 0
 	for _, secret := range secrets {
-		if strings.Contains(text, secret) {
+		if shows(text, secret) {
 			seen++
 		}
 	}
 	return seen
+}
+
+// shows reports whether a text shows a secret. The six digits of a second factor occur in numbers by chance: they count where
+// they stand alone as a word or in quotes, not as the value of a field or as a part of a number.
+func shows(text, secret string) bool {
+	if len(secret) > 6 {
+		return strings.Contains(text, secret)
+	}
+	return regexp.MustCompile(`(^|[\s="'(])` + regexp.QuoteMeta(secret) + `($|[^0-9.])`).MatchString(text)
 }
 
 // stepsAndSomeCalls samples every step of a session or a rotation, and every hundredth call.

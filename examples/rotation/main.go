@@ -5,6 +5,7 @@
 //	go run ./examples/rotation
 //	go run ./examples/rotation -behaviour sockets-closed -json
 //	go run ./examples/rotation -report rotation.html
+//	go run ./examples/rotation -fault lost-reply -json
 package main
 
 import (
@@ -31,6 +32,8 @@ type options struct {
 	rotations int
 	phase     time.Duration
 	pace      time.Duration
+	fault     string
+	takeBack  bool
 	report    string
 	json      bool
 	verbose   bool
@@ -79,6 +82,8 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&opts.rotations, "rotations", 3, "how often the key is turned")
 	flags.DurationVar(&opts.phase, "phase", 1500*time.Millisecond, "how long to run before, between and after rotations")
 	flags.DurationVar(&opts.pace, "pace", 20*time.Millisecond, "how often each caller calls")
+	flags.StringVar(&opts.fault, "fault", "", "what goes wrong in the second rotation: "+faultNames())
+	flags.BoolVar(&opts.takeBack, "take-back", false, "let the rotator reset the key again after somebody else has")
 	flags.StringVar(&opts.report, "report", "", "write the rotations, drawn over time, to this HTML file")
 	flags.BoolVar(&opts.json, "json", false, "print one JSON object instead of the account")
 	flags.BoolVar(&opts.verbose, "v", false, "print the log to standard error")
@@ -99,6 +104,12 @@ func parse(args []string) (options, error) {
 			opts.channels, len(accountChannels))
 	case opts.callers < 1 || opts.rotations < 1:
 		return opts, errors.New("-callers and -rotations must be at least 1")
+	case opts.fault != "" && faults[opts.fault].play == nil:
+		return opts, fmt.Errorf("-fault: %q is none of %s", opts.fault, faultNames())
+	case opts.fault != "" && opts.rotations <= faulty:
+		return opts, errors.New("-fault: the second rotation meets it: -rotations must be at least 2")
+	case opts.takeBack && opts.fault != foreignReset:
+		return opts, errors.New("-take-back: goes with -fault " + foreignReset)
 	}
 	return opts, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rotate"
 )
 
 func TestEveryPromiseIsKept(t *testing.T) {
@@ -56,25 +57,28 @@ func TestJudge(t *testing.T) {
 		rotated error
 		spoil   func(*result)
 	}{
-		"a rotation failed":       {rotated: errors.New("failed"), spoil: func(*result) {}},
-		"an order twice":          {spoil: func(r *result) { r.ExecutedTwice = 1 }},
-		"an order unresolved":     {spoil: func(r *result) { r.Orders.Unresolved = 1 }},
-		"a secret seen":           {spoil: func(r *result) { r.SecretSightings = 1 }},
-		"a goroutine left":        {spoil: func(r *result) { r.Goroutines.After = 1 }},
-		"a rotation not traced":   {spoil: func(r *result) { r.Spans = nil }},
-		"a call refused":          {spoil: func(r *result) { r.Calls.Refused = 1 }},
-		"a call not sent":         {spoil: func(r *result) { r.Calls.NotSent = 1 }},
-		"a call unknown":          {spoil: func(r *result) { r.Calls.Unknown = 1 }},
-		"a notification lost":     {spoil: func(r *result) { r.Notifications.Lost = 1 }},
-		"a gap":                   {spoil: func(r *result) { r.Notifications.Gaps = 1 }},
-		"no gap for a closure":    {closed: true, spoil: func(*result) {}},
-		"no calls":                {spoil: func(r *result) { r.Calls.OK = 0 }},
-		"no orders":               {spoil: func(r *result) { r.Orders.Placed = 0 }},
-		"no notifications":        {spoil: func(r *result) { r.Notifications.Received = 0 }},
-		"no secrets to look for":  {spoil: func(r *result) { r.SecretsSearched = 0 }},
+		"a rotation failed":      {rotated: errors.New("failed"), spoil: func(*result) {}},
+		"an order twice":         {spoil: func(r *result) { r.ExecutedTwice = 1 }},
+		"an order unresolved":    {spoil: func(r *result) { r.Orders.Unresolved = 1 }},
+		"a secret seen":          {spoil: func(r *result) { r.SecretSightings = 1 }},
+		"a goroutine left":       {spoil: func(r *result) { r.Goroutines.After = 1 }},
+		"a rotation not traced":  {spoil: func(r *result) { r.Spans = nil }},
+		"a call refused":         {spoil: func(r *result) { r.Calls.Refused = 1 }},
+		"a call not sent":        {spoil: func(r *result) { r.Calls.NotSent = 1 }},
+		"a call unknown":         {spoil: func(r *result) { r.Calls.Unknown = 1 }},
+		"a notification lost":    {spoil: func(r *result) { r.Notifications.Lost = 1 }},
+		"a gap":                  {spoil: func(r *result) { r.Notifications.Gaps = 1 }},
+		"no gap for a closure":   {closed: true, spoil: func(*result) {}},
+		"no calls":               {spoil: func(r *result) { r.Calls.OK = 0 }},
+		"no orders":              {spoil: func(r *result) { r.Orders.Placed = 0 }},
+		"no notifications":       {spoil: func(r *result) { r.Notifications.Received = 0 }},
+		"no secrets to look for": {spoil: func(r *result) { r.SecretsSearched = 0 }},
+		"a channel unconfirmed": {spoil: func(r *result) {
+			r.Reports = []rotate.Report{{Sessions: []rotate.SessionReport{{Channels: []rotate.ChannelReport{{Channel: "user.a"}}}}}}
+		}},
 		"a caller has complained": {spoil: func(r *result) { r.Broken = []string{"so"} }},
 	} {
-		s := &stage{opts: options{rotations: 1}, rotated: []error{c.rotated}}
+		s := &stage{opts: options{rotations: 1}, turns: []turn{{rotate.Report{Outcome: rotate.Rotated}, c.rotated, rotated}}}
 		if c.closed {
 			s.opts.behaviour.Connections, s.consumers = deribittest.ConnectionsClosedAfterReply, []*consumer{{}}
 		}
@@ -85,7 +89,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	found := good()
-	if (&stage{opts: options{rotations: 1}, rotated: []error{nil}}).judge(found); !found.Kept {
+	if (&stage{opts: options{rotations: 1}, turns: []turn{{rotate.Report{Outcome: rotate.Rotated}, nil, rotated}}}).judge(found); !found.Kept {
 		t.Errorf("nothing was broken, but: %v", found.Broken)
 	}
 }

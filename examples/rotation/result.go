@@ -30,6 +30,7 @@ type result struct {
 	SecretSightings int                `json:"secret_sightings"`
 	Goroutines      goroutines         `json:"goroutines"`
 	Reports         []rotate.Report    `json:"reports"`
+	Fault           *faultResult       `json:"fault,omitempty"`
 	Broken          []string           `json:"broken,omitempty"`
 	Kept            bool               `json:"kept"`
 }

@@ -23,21 +23,30 @@ import (
 
 // stage is all that a run sets up.
 type stage struct {
-	opts     options
-	account  io.Writer
-	evidence *evidence
-	exchange *deribittest.Server
-	key      deribittest.Key
-	admin    *session.Session // an authority of its own: a second key that may reset the first
-	keyring  *rotate.Keyring
-	rotator  *rotate.Rotator
-	fleet    []*session.Session
+	opts      options
+	account   io.Writer
+	evidence  *evidence
+	exchange  *deribittest.Server
+	key       deribittest.Key
+	authority authority // of its own: a second key that may reset the first
+	line      line      // the authority's
+	keyring   *rotate.Keyring
+	storePath string
+	config    rotate.Config
+	rotator   *rotate.Rotator
+	fleet     []*session.Session
 
 	consumers []*consumer
 	callers   []*caller
 	phase     atomic.Int32
-	reports   []rotate.Report
-	rotated   []error
+	turns     []turn
+	broken    []string
+
+	fault   *faultResult // nil before it is injected
+	full    *fullStore
+	unsaved atomic.Int32 // how often OnUnsaved was told
+	person  person
+	foreign session.Credentials // of a third key
 }
 
 // run plays the whole scene and judges it. An error means that it could not be played.
@@ -55,12 +64,14 @@ func run(ctx context.Context, opts options, account io.Writer) (*result, error) 
 		return nil, err
 	}
 	s := &stage{opts: opts, account: account, evidence: evidence}
+	s.person.code = func() string { return s.exchange.SecondFactorCode(s.key.ID) }
 	dir, err := os.MkdirTemp("", "holdfast-rotation-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	err = s.setUp(ctx, filepath.Join(dir, "key"))
+	s.storePath = filepath.Join(dir, "key")
+	err = s.setUp(ctx)
 	if err == nil {
 		err = s.play(ctx)
 	}
@@ -88,17 +99,16 @@ func run(ctx context.Context, opts options, account io.Writer) (*result, error) 
 func (s *stage) tell(format string, args ...any) { _, _ = fmt.Fprintf(s.account, format+"\n", args...) }
 
 // setUp starts the exchange, the sessions with their subscriptions, and the rotator.
-func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
+func (s *stage) setUp(ctx context.Context) (err error) {
 	// The market is moved by the run itself, so that it can stand still before notifications are counted.
-	s.exchange, err = deribittest.New(deribittest.Config{Reset: s.opts.behaviour, Tick: -1})
+	s.exchange, err = deribittest.New(deribittest.Config{Reset: s.opts.behaviour, Tick: -1, OnFrame: s.line.onFrame})
 	if err != nil {
 		return err
 	}
-	s.key = s.exchange.AddKey(deribittest.KeyConfig{Name: "engine"})
-	adminKey := s.exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
-	secret := session.NewSecret([]byte(s.key.Secret))
-	store, err := filestore.Create(ctx, storePath, rotate.Record{
-		KeyID: s.key.ID, ClientID: s.key.ClientID, Current: rotate.Candidate{Secret: secret, Generation: 1},
+	s.key = s.exchange.AddKey(deribittest.KeyConfig{Name: "engine", SecondFactor: s.opts.fault == secondFactor})
+	store, err := filestore.Create(ctx, s.storePath, rotate.Record{
+		KeyID: s.key.ID, ClientID: s.key.ClientID,
+		Current: rotate.Candidate{Secret: session.NewSecret([]byte(s.key.Secret)), Generation: 1},
 	})
 	if err != nil {
 		return err
@@ -108,9 +118,9 @@ func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
 		return err
 	}
 	s.keyring = rotate.NewKeyring(record.Credentials())
-	adminSecret := session.NewSecret([]byte(adminKey.Secret))
-	s.admin, err = s.dial(ctx, "admin", session.Credentials{ClientID: adminKey.ClientID, Secret: adminSecret})
-	if err != nil {
+	admin := s.sessionConfig("admin", s.addKey("admin"))
+	admin.NetDial = s.line.dial
+	if s.authority.Session, err = session.Dial(ctx, admin); err != nil {
 		return err
 	}
 	if err := s.openFleet(ctx); err != nil {
@@ -120,7 +130,7 @@ func (s *stage) setUp(ctx context.Context, storePath string) (err error) {
 }
 
 func (s *stage) openFleet(ctx context.Context) error {
-	market, channels, err := lookAround(ctx, s.admin, s.opts.channels-len(accountChannels)*s.opts.sessions)
+	market, channels, err := lookAround(ctx, &s.authority, s.opts.channels-len(accountChannels)*s.opts.sessions)
 	if err != nil {
 		return err
 	}
@@ -154,25 +164,37 @@ func (s *stage) channels() int {
 }
 
 func (s *stage) newRotator(store rotate.Store) (err error) {
-	s.rotator, err = rotate.New(rotate.Config{
-		Keyring: s.keyring, Store: store, Sessions: rotate.Fleet(s.fleet...), Authority: s.admin, KeyID: s.key.ID,
-		Throwaway: session.Config{
-			URL: s.exchange.URL(), Dialer: s.dialer(), Observer: s.evidence.observer, Logger: s.evidence.logger,
-		},
-		Observer: s.evidence.observer, Logger: s.evidence.logger,
-	})
+	s.config = rotate.Config{
+		Keyring: s.keyring, Store: store, Sessions: rotate.Fleet(s.fleet...), Authority: &s.authority, KeyID: s.key.ID,
+		Throwaway: s.sessionConfig("", nil),
+		Observer:  s.evidence.observer, Logger: s.evidence.logger,
+	}
+	if s.opts.fault != "" {
+		if err := s.expectFault(); err != nil {
+			return err
+		}
+	}
+	s.rotator, err = rotate.New(s.config)
 	return err
 }
 
 var dialers = map[string]rpc.Dialer{"nhooyr": nhooyrws.Dialer{}, "coder": coderws.Dialer{}, "lean": leanws.Dialer{}}
 
-func (s *stage) dialer() rpc.Dialer { return dialers[s.opts.transport] }
-
 func (s *stage) dial(ctx context.Context, name string, source session.CredentialSource) (*session.Session, error) {
-	return session.Dial(ctx, session.Config{
-		URL: s.exchange.URL(), Credentials: source, Name: name, Dialer: s.dialer(),
+	return session.Dial(ctx, s.sessionConfig(name, source))
+}
+
+func (s *stage) sessionConfig(name string, source session.CredentialSource) session.Config {
+	return session.Config{
+		URL: s.exchange.URL(), Credentials: source, Name: name, Dialer: dialers[s.opts.transport],
 		Observer: s.evidence.observer, Logger: s.evidence.logger,
-	})
+	}
+}
+
+// addKey has the exchange make one more key.
+func (s *stage) addKey(name string) session.Credentials {
+	key := s.exchange.AddKey(deribittest.KeyConfig{Name: name})
+	return session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))}
 }
 
 // play runs callers and consumers, and turns the key under them.
@@ -213,10 +235,14 @@ func (s *stage) rotations(ctx context.Context) error {
 	}
 	for i := range s.opts.rotations {
 		s.phase.Store(during)
-		report, err := s.rotator.Rotate(ctx)
-		s.reports = append(s.reports, report)
-		s.rotated = append(s.rotated, err)
-		s.tell("\nrotation %d of %d: %v", i+1, s.opts.rotations, report)
+		s.tell("\nrotation %d of %d", i+1, s.opts.rotations)
+		if s.opts.fault != "" && i == faulty {
+			if err := s.turnFaulty(ctx); err != nil {
+				return err
+			}
+		} else {
+			s.turn(ctx, s.rotator.Rotate, rotated)
+		}
 		for _, one := range s.fleet {
 			if err := one.WaitReady(ctx); err != nil {
 				return err
@@ -225,6 +251,33 @@ func (s *stage) rotations(ctx context.Context) error {
 		s.phase.Store(after)
 		if err := wait(ctx, s.opts.phase); err != nil {
 			return err
+		}
+	}
+	return s.agree(ctx)
+}
+
+// turn has the rotator rotate or recover, and keeps how that ended and how it was to end.
+func (s *stage) turn(ctx context.Context, begin func(context.Context) (rotate.Report, error), want ending) {
+	report, err := begin(ctx)
+	s.turns = append(s.turns, turn{report, err, want})
+	s.tell("%v", report)
+}
+
+// agree looks whether all are left with the secret that the exchange takes, and nothing is left to be done.
+func (s *stage) agree(ctx context.Context) error {
+	record, err := s.config.Store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	key, _ := s.exchange.Key(s.key.ID)
+	current := s.keyring.Current()
+	isTheirs := current.Secret.Equal(session.NewSecret([]byte(key.Secret)))
+	if !isTheirs || !record.Current.Secret.Equal(current.Secret) || record.Intent != nil {
+		s.broken = append(s.broken, "the store or the keyring is not left with the secret that the exchange takes")
+	}
+	for _, one := range s.fleet {
+		if one.Generation() != current.Generation {
+			s.broken = append(s.broken, fmt.Sprintf("%s is left at generation %d", one.Name(), one.Generation()))
 		}
 	}
 	return nil
@@ -254,7 +307,7 @@ func (s *stage) tearDown() error {
 	if s.rotator != nil {
 		note(s.rotator.Close(ctx))
 	}
-	for _, one := range append(s.fleet, s.admin) {
+	for _, one := range append(s.fleet, s.authority.Session) {
 		if one != nil {
 			note(one.Close(ctx))
 		}
