@@ -37,17 +37,22 @@ func (s *stage) playCrash(ctx context.Context) error {
 		return nil, &rpc.CallError{Method: methodReset, Outcome: rpc.Unknown, Err: ctx.Err()}
 	})
 	var first sync.WaitGroup
-	first.Go(func() { s.turn(ctx, s.rotator.Rotate, ending{rotate.Unfinished, isUnknownOutcome}) })
+	ended := make(chan struct{})
+	first.Go(func() {
+		defer close(ended)
+		s.turn(ctx, s.rotator.Rotate, ending{rotate.Unfinished, isUnknownOutcome})
+	})
+	var err error
 	select {
 	case <-executed:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	s.fault.Fired++
-	if err := s.kill(ctx); err != nil {
-		return err
+		s.fault.Fired++
+		err = s.kill(ctx)
+	case <-ended: // before the reset: that is the judge's
 	}
 	first.Wait()
+	if err != nil || s.fault.Fired == 0 {
+		return err
+	}
 	s.happened("the rotator ended after the reset was executed, and the new secret with it")
 	store, err := filestore.Open(s.storePath)
 	if err != nil {
@@ -140,6 +145,9 @@ func (s *stage) playForeignReset(ctx context.Context) (err error) {
 		return nil
 	}
 	s.turn(ctx, s.rotator.Rotate, ending{rotate.LockedOut, isForeignReset})
+	if s.fault.Fired == 0 { // that is the judge's
+		return nil
+	}
 	s.happened("the rotator found that its secret was dead, and left the key to a person")
 	current := s.keyring.Current()
 	current.Secret, current.Generation = theirs, current.Generation+1
