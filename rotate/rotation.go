@@ -202,6 +202,9 @@ func (r *rotation) interrupted() error {
 		return fmt.Errorf("rotate: stopped before it was certain that no reset is executed late: generation %d is published, call Recover: %w",
 			r.secret.Generation, why)
 	}
+	if _, said := errors.AsType[*UnknownOutcomeError](why); said {
+		return why
+	}
 	return r.unknownOutcome(why)
 }
 
