@@ -72,6 +72,9 @@ func TestF8ExecutedLate(t *testing.T) {
 		time.AfterFunc(30*time.Second, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			if p.record.Intent == nil {
+				t.Error("R9: the reset may be executed, and there is no intent")
+			}
 			p.secret, p.epoch = "CANARY-late", p.epoch+1
 		})
 		refused := make(chan session.Credentials, 1)
