@@ -154,6 +154,12 @@ func TestRescueTokenIsKeptUntilStored(t *testing.T) {
 			p.sessions[0].token = -1
 			return raw
 		}
+		p.refuse = func(map[string]any) (string, error) {
+			if p.resets > 0 && !p.isRescue(p.record.Intent.Rescue) {
+				t.Error("a token is used, and the store has a dead one")
+			}
+			return "", nil
+		}
 		refused := 0
 		p.save = func(rotate.Record) error {
 			if p.rescues > 1 && refused < 3 {
