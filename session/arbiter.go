@@ -1,0 +1,221 @@
+package session
+
+import "slices"
+
+// arbiter makes one stream of the two copies of a channel that two connections bring: wire order, nothing twice, and a gap only
+// where neither copy can show that nothing is missing. It decides and keeps; it is used by one goroutine at a time, see turn.
+// That an exchange tells the same messages over both connections is not documented: where it does not, one copy leads.
+//
+// A copy is aligned when what it brings next is known to repeat or to follow what has been delivered. The first copy to join is
+// aligned: it is the stream. The other one is aligned as soon as a message has come over both, or when whoever asked the first
+// copy's connection after it joined has the answer (vouch): what the exchange published before has come then. Until that its
+// messages are kept. At all times one of those that have joined is aligned.
+type arbiter struct {
+	// rising keys are change ids: whatever is not greater than the last delivered has been. Other keys are fingerprints, and a
+	// message is a repetition if the other copy has brought an equal one that this copy has not.
+	rising bool
+	// leading has the first leg alone deliver while it is there; the other's messages are kept until it has left.
+	leading bool
+	deliver func(leg int, data []byte)
+
+	last uint64 // the greatest key delivered; of rising keys
+	legs [2]leg
+}
+
+// leg is one of the two copies.
+type leg struct {
+	joined  bool
+	aligned bool
+	begun   bool     // a message has come since it joined
+	owed    []uint64 // keys of what the other has delivered and this one has not brought yet; of keys that do not rise
+	kept    []kept   // what this one has brought and the other has not
+	bytes   int      // of kept
+}
+
+// kept is a message that waits for its turn.
+type kept struct {
+	key  uint64
+	data []byte
+}
+
+// A copy that is further behind or ahead than this is not followed: see leg.keep and leg.owe.
+const (
+	maxOwed      = 1024
+	maxKept      = 1024
+	maxKeptBytes = 8 << 20
+)
+
+// join has a leg take part from its next message on.
+func (a *arbiter) join(at int) {
+	if x := &a.legs[at]; !x.joined {
+		x.forget()
+		x.joined, x.aligned = true, !a.legs[1-at].joined
+	}
+}
+
+// message takes a message of a leg, which joins by it if it has not. It reports false if one had to be forgotten that was kept.
+func (a *arbiter) message(at int, key uint64, data []byte) bool {
+	x, y := &a.legs[at], &a.legs[1-at]
+	if !x.joined {
+		a.join(at)
+	}
+	isFirst := !x.begun
+	x.begun = true
+	switch {
+	case a.repeats(x, key):
+		x.drop()
+		x.aligned = true
+		return true
+	case isFirst:
+		x.owed = nil // it was published before this leg joined, and came late over the other
+	case x.aligned && y.aligned && len(x.owed) > 0:
+		// What it should have brought first does not come: the exchange tells the two copies differently. One of them
+		// leads from now on.
+		x.forget()
+		return x.keep(key, data)
+	}
+	if !x.aligned || a.leading && at == 1 && y.joined {
+		return x.keep(key, data)
+	}
+	a.pass(at, key, data)
+	if y.has(a.rising, key) {
+		y.aligned = true
+		if !a.leading {
+			a.release(1 - at)
+		}
+	}
+	return true
+}
+
+// repeats reports whether a message has been delivered, as far as is known, and notes that it has come over this leg too.
+func (a *arbiter) repeats(x *leg, key uint64) bool {
+	if a.rising {
+		return key <= a.last
+	}
+	i := slices.Index(x.owed, key)
+	if i < 0 {
+		return false
+	}
+	x.owed = x.owed[i+1:]
+	return true
+}
+
+// pass delivers a message.
+func (a *arbiter) pass(at int, key uint64, data []byte) {
+	if a.rising {
+		a.last = key
+	} else if y := &a.legs[1-at]; !y.brought(key) {
+		y.owe(key)
+	}
+	a.deliver(at, data)
+}
+
+// release delivers what a leg has kept.
+func (a *arbiter) release(at int) {
+	x := &a.legs[at]
+	held := x.kept
+	if x.drop(); len(held) > 0 {
+		x.owed = nil // had the other gone beyond what is kept here, it would have brought that
+	}
+	for _, m := range held {
+		if !a.repeats(x, m.key) {
+			a.pass(at, m.key, m.data)
+		}
+	}
+}
+
+// vouch is told that everything has come over the other leg that the exchange published before this one joined.
+func (a *arbiter) vouch(at int) {
+	if x := &a.legs[at]; x.joined && !x.aligned {
+		x.aligned = true
+		if !a.leading {
+			a.release(at)
+		}
+	}
+}
+
+// leave takes a leg away of which nothing more will come, and nothing that matters is missing: the other one goes on.
+func (a *arbiter) leave(at int) {
+	a.legs[at] = leg{}
+	if other := &a.legs[1-at]; other.joined {
+		other.aligned = true
+		a.release(1 - at)
+	}
+}
+
+// lose is told that messages of a leg may be missing, and whether more will come over it. It reports whether that is a gap in the
+// stream, which is told before next is called.
+func (a *arbiter) lose(at int, more bool) (gap bool) {
+	x, y := &a.legs[at], &a.legs[1-at]
+	if !x.joined {
+		return false
+	}
+	if gap = !y.joined || !y.aligned; gap {
+		a.last = 0 // a book begins anew
+		y.aligned = y.joined
+	}
+	x.forget()
+	x.joined, x.aligned = more, more && gap && !y.joined
+	return gap
+}
+
+// next goes on, after a leg was lost, with what the other has kept.
+func (a *arbiter) next() {
+	for at := range a.legs {
+		if a.legs[at].aligned {
+			a.release(at)
+		}
+	}
+}
+
+// keep keeps a message until its turn comes. Beyond the bounds all before it is forgotten, which it reports by false.
+func (x *leg) keep(key uint64, data []byte) bool {
+	fits := len(x.kept) < maxKept && x.bytes+len(data) <= maxKeptBytes
+	if !fits {
+		x.drop()
+	}
+	x.kept = append(x.kept, kept{key, slices.Clone(data)})
+	x.bytes += len(data)
+	return fits
+}
+
+// owe notes what this leg has yet to bring. The oldest is forgotten beyond the bound.
+func (x *leg) owe(key uint64) {
+	if len(x.owed) >= maxOwed {
+		x.owed = slices.Delete(x.owed, 0, maxOwed/4)
+	}
+	x.owed = append(x.owed, key)
+}
+
+// has takes away what this leg has kept up to a message that was delivered, and reports whether that was among it.
+func (x *leg) has(rising bool, key uint64) bool {
+	i := slices.IndexFunc(x.kept, func(m kept) bool { return m.key == key || rising && m.key > key })
+	switch {
+	case len(x.kept) == 0, i < 0 && !rising:
+		return false
+	case i < 0:
+		i = len(x.kept)
+	case x.kept[i].key == key:
+		i++
+	case i == 0:
+		return false
+	}
+	for _, m := range x.kept[:i] {
+		x.bytes -= len(m.data)
+	}
+	x.kept = x.kept[i:]
+	x.owed = nil // what it has not brought so far came before
+	return true
+}
+
+// brought reports whether the leg keeps a message of that key.
+func (x *leg) brought(key uint64) bool {
+	return slices.ContainsFunc(x.kept, func(m kept) bool { return m.key == key })
+}
+
+func (x *leg) drop() { x.kept, x.bytes = nil, 0 }
+
+func (x *leg) forget() {
+	x.drop()
+	x.owed, x.aligned, x.begun = nil, false, false
+}
