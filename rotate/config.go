@@ -51,6 +51,11 @@ type Config struct {
 
 	// WaveSize is how many sessions re-authenticate at once, after the first has succeeded alone; 0 means 4.
 	WaveSize int
+	// Stagger is from one session's re-authentication to the next, at least, so that they do not come in bursts, which the calls of
+	// all would feel. 0 means 100 ms: 16 sessions take 1.5 s. Below 0 means none.
+	// The cost is that a session whose tokens the reset has ended gets no private notifications until its turn, or until a call of
+	// its own is refused, for that has it authenticate at once.
+	Stagger time.Duration
 	// ResetTimeout bounds the wait for the answer to a reset; 0 means 15 s.
 	ResetTimeout time.Duration
 	// Quarantine is how long after it was sent a reset without an answer may yet be executed; 0 means 60 s. The intent stands
@@ -107,6 +112,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WaveSize <= 0 {
 		c.WaveSize = 4
+	}
+	if c.Stagger == 0 {
+		c.Stagger = 100 * time.Millisecond
 	}
 	for _, d := range []struct {
 		field *time.Duration

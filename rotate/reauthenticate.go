@@ -58,6 +58,7 @@ func (r *rotation) runWave(ctx context.Context, wave int, sessions []member) []e
 	reports := make([]SessionReport, len(sessions))
 	var group errgroup.Group
 	for i, s := range sessions {
+		r.stagger(ctx, s)
 		group.Go(func() error {
 			reports[i], errs[i] = r.reauthenticateOne(ctx, wave, s)
 			return errs[i]
@@ -68,6 +69,17 @@ func (r *rotation) runWave(ctx context.Context, wave int, sessions []member) []e
 	}
 	r.report.Sessions = append(r.report.Sessions, reports...)
 	return errs
+}
+
+// stagger waits for a session's turn. One that has the new secret already does not need it, and who closes does not wait.
+func (r *rotation) stagger(ctx context.Context, s Session) {
+	if s.Generation() >= r.secret.Generation {
+		return
+	}
+	if wait := time.Until(r.turn); wait > 0 && pause(ctx, r.closing, wait) != nil {
+		return
+	}
+	r.turn = time.Now().Add(r.cfg.Stagger)
 }
 
 func (r *rotation) reauthenticateOne(ctx context.Context, wave int, s member) (SessionReport, error) {

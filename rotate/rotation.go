@@ -35,6 +35,7 @@ type rotation struct {
 	keyID int64
 	old   Candidate // the current secret when the lease was taken
 	fleet []member
+	turn  time.Time // of the next session to re-authenticate
 
 	authorities []Authority
 	rescue      session.Secret // token; empty if there is none

@@ -38,9 +38,9 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.TextVar(&a.reset, "behaviour", deribittest.ResetProfile{},
 		"what a reset does to what the key had authenticated: the words of a deribittest.ResetProfile")
 	flags.BoolVar(&a.trade, "orders", false, "order all the time, with rotations and without")
-	flags.IntVar(&a.orders.Chunks, "chunks", 10, "with -orders: chunks of each kind")
-	flags.IntVar(&a.orders.Rotations, "per-chunk", 100, "with -orders: rotations in a chunk")
-	flags.DurationVar(&a.orders.Every, "every", 20*time.Millisecond, "with -orders: time from one rotation to the next, at least")
+	flags.IntVar(&a.orders.Turns, "turns", 10, "with -orders: turns, each of a chunk with rotations and two without")
+	flags.DurationVar(&a.orders.For, "chunk", 10*time.Second, "with -orders: a chunk")
+	flags.DurationVar(&a.orders.Stagger, "stagger", 0, "with -orders: from one session to the next; 0 is the rotator's default, below 0 none")
 	flags.IntVar(&a.orders.Rate, "rate", 1000, "with -orders: orders a second")
 	flags.BoolVar(&a.durable, "durable", false, "rotate 2,000 times, and time until each secret is on disk")
 	flags.StringVar(&a.dir, "dir", "", "with -durable: where the store's file is, a disk; empty is the system's directory of temporary files")
@@ -64,9 +64,8 @@ func (a *asked) check() error {
 		value int
 	}{
 		{"sessions", a.sessions},
-		{"chunks", a.orders.Chunks},
-		{"per-chunk", a.orders.Rotations},
-		{"every", int(a.orders.Every)},
+		{"turns", a.orders.Turns},
+		{"chunk", int(a.orders.For)},
 		{"rate", a.orders.Rate},
 		{"cut", int(a.cut)},
 		{"callers", a.callers},

@@ -11,6 +11,7 @@ import (
 	netrpc "net/rpc"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 type env struct {
 	Dialer    rpc.Dialer    // nil is the session's default
 	InProcess bool          // the double shares the process
+	Apart     bool          // the double has a processor core for itself
 	Progress  io.Writer     // is told how far a run is
 	Patience  time.Duration // how long what was told to end may take, 0 is 5 s
 }
@@ -41,8 +43,11 @@ const serveArg = "-serve"
 // open starts a double.
 func (e env) open(ctx context.Context, setup Setup) (*exchange, error) {
 	start := startProcess
-	if e.InProcess {
+	switch {
+	case e.InProcess:
 		start = startHere
+	case e.Apart:
+		start = startApart
 	}
 	conn, ended, err := start(ctx)
 	if err != nil {
@@ -91,6 +96,40 @@ func startHere(context.Context) (io.ReadWriteCloser, func() error, error) {
 		running.Wait()
 		return err
 	}, nil
+}
+
+// startApart gives the last core to the double's process, and the others to this one.
+func startApart(ctx context.Context) (conn io.ReadWriteCloser, ended func() error, err error) {
+	last := runtime.NumCPU() - 1
+	if last < 1 {
+		return nil, nil, errOneCore
+	}
+	runtime.LockOSThread() // a child begins with the affinity of the thread that starts it
+	defer runtime.UnlockOSThread()
+	if err := pinThread(0, last, last); err != nil {
+		return nil, nil, err
+	}
+	if conn, ended, err = startProcess(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := pinProcess(0, last-1); err != nil {
+		return nil, nil, errors.Join(err, conn.Close(), ended())
+	}
+	runtime.GOMAXPROCS(last)
+	return conn, ended, nil
+}
+
+var errOneCore = errors.New("-apart needs two processor cores")
+
+// cores says what shares them.
+func (e env) cores() string {
+	switch {
+	case e.InProcess:
+		return fmt.Sprintf("the exchange is in this process, on %d cores", runtime.NumCPU())
+	case e.Apart:
+		return fmt.Sprintf("the exchange has one core of %d, client and rotator the rest", runtime.NumCPU())
+	}
+	return fmt.Sprintf("client, rotator and exchange share %d cores", runtime.NumCPU())
 }
 
 // command has the double do something.

@@ -29,6 +29,7 @@ type fleetConfig struct {
 	dir      string                          // in which the store's directory is made, empty for the system's
 	admin    rpc.Dialer                      // of the authority, nil for that of all
 	observer rotate.Observer                 // of the rotator
+	stagger  time.Duration                   // as in rotate.Config
 	store    func(rotate.Store) rotate.Store // goes around the store, nil for none
 }
 
@@ -62,7 +63,7 @@ func openFleet(ctx context.Context, x *exchange, cfg fleetConfig) (f *fleet, err
 	}
 	f.rotator, err = rotate.New(rotate.Config{
 		Keyring: f.keyring, Store: store, Sessions: rotate.Fleet(f.sessions...), Authority: f.admin, KeyID: x.Engine.ID,
-		Throwaway: x.config("throwaway", nil), Observer: cfg.observer,
+		Throwaway: x.config("throwaway", nil), Observer: cfg.observer, Stagger: cfg.stagger,
 	})
 	return f, err
 }

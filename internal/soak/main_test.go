@@ -70,7 +70,7 @@ func TestCommand(t *testing.T) {
 		{"-rotations 0.5", 2, "not a count"},
 		{"-rotations 1 -sessions 0", 2, "-sessions"},
 		{"-rotations 1 -subscribed 17", 2, "-subscribed"},
-		{"-orders -every 0s", 2, "-every"},
+		{"-orders -chunk 0s", 2, "-chunk"},
 		{"-calls 1 -cut 0", 2, "-cut"},
 		{"-rotations 1 -transport pigeon", 2, "pigeon"},
 		{"-rotations 1 more", 2, "more"},

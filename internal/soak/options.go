@@ -47,6 +47,7 @@ func parse(args []string, told io.Writer) (o options, err error) {
 	a := newAsked(flags)
 	transport := flags.String("transport", "nhooyr", "what carries the sessions: nhooyr, coder or lean")
 	flags.BoolVar(&o.InProcess, "in-process", false, "the simulated exchange shares the process")
+	flags.BoolVar(&o.Apart, "apart", false, "the simulated exchange has the last processor core for itself, and the rest of the run the others")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object for each run, not a table")
 	if err := flags.Parse(args); err != nil {
 		return o, err

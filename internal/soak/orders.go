@@ -3,22 +3,22 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 )
 
-// orders sends orders at a steady rate, in chunks: with a key that is turned all the time, and without. What disturbs the
-// machine for longer than a chunk disturbs both alike.
+// orders sends orders at a steady rate, in turns of three chunks: two without rotations and one in which the key is turned all the
+// time. What rotations add is told beside what the two others, which are alike, differ by: that is the floor of the machine. Each
+// order is measured from when it was due, so that one that was held up before it was sent counts as late.
 type orders struct {
-	Chunks    int // of each kind
-	Rotations int // in each chunk that has any
-	Every     time.Duration
-	Rate      int // orders a second
-	Sessions  int
-	Reset     deribittest.ResetProfile
+	Turns    int
+	For      time.Duration // a chunk
+	Rate     int           // orders a second
+	Sessions int
+	// Stagger is as in rotate.Config.
+	Stagger time.Duration
+	Reset   deribittest.ResetProfile
 	// Fault, if set, is called for each order of the chunks with rotations, and gives it another label.
 	Fault func(label string) string
 }
@@ -26,91 +26,102 @@ type orders struct {
 // addedLimits are what rotations may add to the latency of a call, in microseconds, by the percentile.
 var addedLimits = map[string]float64{"p99": 20, "p99.9": 50, "max": 1000}
 
+// turn is what its chunks met with.
+type turn struct{ without, again, with chunk }
+
 func (m orders) run(ctx context.Context, e env) (r *result, err error) {
 	x, err := e.open(ctx, Setup{Reset: m.Reset})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	f, err := openFleet(ctx, x, fleetConfig{sessions: m.Sessions})
+	f, err := openFleet(ctx, x, fleetConfig{sessions: m.Sessions, stagger: m.Stagger})
 	defer func() { err = errors.Join(err, f.close(ctx)) }()
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{caller: f.sessions[0]}
-	var without, with []chunk
-	if _, err := m.quiet(ctx, d); err != nil { // whatever has to warm up does so here
+	t := &trading{orders: m, fleet: f, desk: &desk{caller: f.sessions[0]}}
+	if _, err := t.rotating(ctx); err != nil { // whatever has to warm up does so here
 		return nil, err
 	}
-	for turn := range m.Chunks {
-		a, b, err := m.pair(ctx, d, f, turn)
+	t.rotations = 0
+	var turns []turn
+	for n := range m.Turns {
+		one, err := t.turn(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		without, with = append(without, a), append(with, b)
-		e.progress("pairs of chunks", turn+1, m.Chunks)
+		turns = append(turns, one)
+		e.progress("turns", n+1, m.Turns)
 	}
-	return m.judge(d, f, without, with)
+	return t.judge(turns)
 }
 
-// pair measures one chunk of each kind, now one first and then the other.
-func (m orders) pair(ctx context.Context, d *desk, f *fleet, turn int) (without, with chunk, err error) {
-	var first, second error
-	if turn%2 == 0 {
-		without, first = m.quiet(ctx, d)
-		with, second = m.rotating(ctx, d, f)
-	} else {
-		with, first = m.rotating(ctx, d, f)
-		without, second = m.quiet(ctx, d)
+// trading is a run.
+type trading struct {
+	orders
+	fleet     *fleet
+	desk      *desk
+	rotations int
+}
+
+// turn measures its chunks, each time in another order: what comes first, and what follows what, is not always the same.
+func (t *trading) turn(ctx context.Context, n int) (one turn, err error) {
+	quiet := func(into *chunk) (err error) { *into, err = t.quiet(ctx); return err }
+	steps := []func() error{
+		func() error { return quiet(&one.without) },
+		func() (err error) { one.with, err = t.rotating(ctx); return err },
+		func() error { return quiet(&one.again) },
 	}
-	return without, with, errors.Join(first, second)
+	for i := range steps {
+		if err := steps[(i+n)%len(steps)](); err != nil {
+			return one, err
+		}
+	}
+	return one, nil
 }
 
 // quiet is a chunk without rotations.
-func (m orders) quiet(ctx context.Context, d *desk) (chunk, error) {
-	return d.trade(ctx, m.Rate, nil, func() error { return wait(ctx, time.Duration(m.Rotations)*m.Every) })
+func (t *trading) quiet(ctx context.Context) (chunk, error) {
+	return t.desk.trade(ctx, t.Rate, nil, func() error { return wait(ctx, t.For) })
 }
 
-// rotating is a chunk with rotations.
-func (m orders) rotating(ctx context.Context, d *desk, f *fleet) (chunk, error) {
-	return d.trade(ctx, m.Rate, m.Fault, func() error {
-		tick := time.NewTicker(m.Every)
-		defer tick.Stop()
-		for range m.Rotations {
-			if err := f.rotate(ctx); err != nil {
+// rotating is a chunk in which a rotation is always under way: one begins when the one before it has ended.
+func (t *trading) rotating(ctx context.Context) (chunk, error) {
+	return t.desk.trade(ctx, t.Rate, t.Fault, func() error {
+		for begun := time.Now(); time.Since(begun) < t.For; t.rotations++ {
+			if err := t.fleet.rotate(ctx); err != nil {
 				return err
 			}
-			<-tick.C
 		}
 		return nil
 	})
 }
 
-func (m orders) judge(d *desk, f *fleet, without, with []chunk) (*result, error) {
-	r := newResult("orders", "%d a second over one of %d sessions, in %d chunks with %d rotations each, one every %v, and as many without; "+
-		"a reset: %v; client and rotator share the machine with the exchange; each chunk's percentiles, their median over the chunks",
-		m.Rate, m.Sessions, m.Chunks, m.Rotations, m.Every, m.Reset)
+func (t *trading) judge(turns []turn) (*result, error) {
+	r := newResult("orders", "%d a second over one of %d sessions, in %d turns of three chunks of %v: one with rotations, one after the other, "+
+		"and two without; between sessions %v; a reset: %v; %s; medians over the turns [from..to]",
+		t.Rate, t.Sessions, len(turns), t.For, t.Stagger, t.Reset, t.fleet.exchange.cores())
+	r.atLeast(1, figure{What: "rotations", Value: float64(t.rotations)})
 	for _, p := range points {
-		added := make([]float64, len(with))
-		for i := range with {
-			added[i] = micros(with[i].took.at(p.at)) - micros(without[i].took.at(p.at))
-		}
-		figure := figure{
-			What: "added " + p.name, Value: median(added), Unit: "us",
-			Detail: fmt.Sprintf("without %s, with %s, added %s", spread(without, p.at), spread(with, p.at), extent(added)),
-		}
-		if limit, promised := addedLimits[p.name]; promised && m.Reset == (deribittest.ResetProfile{}) {
-			r.atMost(limit, figure)
+		d := differ(turns, p.at)
+		added := figure{What: "added " + p.name, Value: median(d.added), Unit: "us", Detail: d.String()}
+		if limit, promised := addedLimits[p.name]; promised && t.Reset == (deribittest.ResetProfile{}) {
+			r.atMost(limit, added)
 		} else {
-			r.Figures = append(r.Figures, figure)
+			r.Figures = append(r.Figures, added)
 		}
 	}
-	r.tell("the pacer's own delay p99, without", micros(lateness(without)), "us")
-	r.tell("the pacer's own delay p99, with", micros(lateness(with)), "us")
-	if m.Reset.Connections == deribittest.ConnectionsKept {
-		r.equal(0, failures("failed orders", append(without, with...)...))
+	var quiet, with []chunk
+	for _, one := range turns {
+		quiet, with = append(quiet, one.without, one.again), append(with, one.with)
 	}
-	return r, m.count(r, d, f)
+	r.tell("the pacer's own delay p99, without", micros(lateness(quiet)), "us")
+	r.tell("the pacer's own delay p99, with", micros(lateness(with)), "us")
+	if t.Reset.Connections == deribittest.ConnectionsKept {
+		r.equal(0, failures("failed orders", append(quiet, with...)...))
+	}
+	return r, t.count(r)
 }
 
 // lateness is how late orders were sent.
@@ -123,8 +134,8 @@ func lateness(chunks []chunk) time.Duration {
 }
 
 // count has the exchange say how often each order was executed.
-func (m orders) count(r *result, d *desk, f *fleet) error {
-	counts, err := f.exchange.executed(d.labels)
+func (t *trading) count(r *result) error {
+	counts, err := t.fleet.exchange.executed(t.desk.labels)
 	if err != nil {
 		return err
 	}
@@ -138,27 +149,8 @@ func (m orders) count(r *result, d *desk, f *fleet) error {
 		}
 	}
 	r.equal(0, figure{What: "orders executed twice", Value: float64(twice)})
-	if m.Reset.Connections == deribittest.ConnectionsKept {
-		r.equal(float64(len(d.labels)), figure{What: "orders executed once", Value: float64(once)})
+	if t.Reset.Connections == deribittest.ConnectionsKept {
+		r.equal(float64(len(t.desk.labels)), figure{What: "orders executed once", Value: float64(once)})
 	}
 	return nil
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-func median(values []float64) float64 {
-	return slices.Sorted(slices.Values(values))[len(values)/2]
-}
-
-// spread tells the median and the extent of a percentile over chunks, in microseconds.
-func spread(chunks []chunk, at float64) string {
-	values := make([]float64, len(chunks))
-	for i, c := range chunks {
-		values[i] = micros(c.took.at(at))
-	}
-	return fmt.Sprintf("%.0f %s", median(values), extent(values))
-}
-
-func extent(values []float64) string {
-	return fmt.Sprintf("[%.0f..%.0f]", slices.Min(values), slices.Max(values))
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func fewOrders() main.Orders {
-	return main.Orders{Chunks: 2, Rotations: 4, Every: 20 * time.Millisecond, Rate: 500, Sessions: 2}
+	return main.Orders{Turns: 2, For: 100 * time.Millisecond, Rate: 500, Sessions: 2, Stagger: 5 * time.Millisecond}
 }
 
 func TestOrdersAreExecutedOnce(t *testing.T) {

@@ -30,7 +30,7 @@ func (m rotations) run(ctx context.Context, e env) (r *result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	f, err := openFleet(ctx, x, fleetConfig{sessions: m.Sessions})
+	f, err := openFleet(ctx, x, fleetConfig{sessions: m.Sessions, stagger: -1})
 	defer func() { err = errors.Join(err, f.close(ctx)) }()
 	if err != nil {
 		return nil, err
