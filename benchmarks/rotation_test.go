@@ -32,7 +32,7 @@ func BenchmarkRotation(b *testing.B) {
 			}
 			rotator, err := rotate.New(rotate.Config{
 				Keyring: keyring, Store: store, Sessions: rotate.Fleet(fleet...),
-				Throwaway: session.Config{URL: exchange.URL()}, AcceptLockout: true,
+				Throwaway: session.Config{URL: exchange.URL()}, AcceptLockout: true, Stagger: -1,
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -37,7 +37,7 @@ func TestF17LateAnswer(t *testing.T) {
 		p := newProcess(newWorld())
 		authority := &slow{p.sessions[0], 40 * time.Second}
 		began := time.Now()
-		report, err := p.rotator(t, func(cfg *rotate.Config) { cfg.Authority = authority }).Rotate(t.Context())
+		report, err := p.rotator(t, func(cfg *rotate.Config) { cfg.Authority, cfg.Stagger = authority, -1 }).Rotate(t.Context())
 		if err != nil || report.Outcome != rotate.Rotated || p.resets != 1 {
 			t.Errorf("%v, %v after %d resets", report, err, p.resets)
 		}

@@ -23,7 +23,7 @@ type Follower struct {
 
 var _ session.NewerSource = (*Follower)(nil)
 
-// NewFollower returns a Follower. Of the Config it uses Keyring and Store, which are needed, Sessions, Logger, WaveSize,
+// NewFollower returns a Follower. Of the Config it uses Keyring and Store, which are needed, Sessions, Logger, WaveSize, Stagger,
 // SessionTimeout and StoreTimeout. Its error matches [ErrConfig].
 func NewFollower(cfg Config) (*Follower, error) {
 	switch {
@@ -145,6 +145,7 @@ func (f *Follower) follow(ctx context.Context, record Record) error {
 	var group errgroup.Group
 	group.SetLimit(f.shell.cfg.WaveSize)
 	for i, s := range behind {
+		r.stagger(ctx, s)
 		group.Go(func() error {
 			errs[i] = r.bring(ctx, s)
 			return errs[i]

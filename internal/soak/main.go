@@ -2,7 +2,7 @@
 // exchange in a process of its own, prints a table of figures and promises, and fails if a promise is broken.
 //
 //	go run ./internal/soak -rotations 10000
-//	go run ./internal/soak -orders
+//	go run ./internal/soak -orders -apart
 //	go run ./internal/soak -durable
 //	go run ./internal/soak -calls 1e7 -cut 2000
 //	go run ./internal/soak -reconnects 10000

@@ -5,6 +5,7 @@ const (
 	verifyFile    = "rotate/verify.go"
 	persistFile   = "rotate/persist.go"
 	authorityFile = "rotate/authority.go"
+	wavesFile     = "rotate/reauthenticate.go"
 )
 
 // rotationMutants break what a rotation makes of answers, and what it does.
@@ -33,6 +34,8 @@ var rotationMutants = []mutant{
 		"record.Current.Generation = max(record.Current.Generation, published.Generation+1)", "record.Current.Rotation = r.id",
 	},
 	{"a quarantine takes no time", "F8", verifyFile, "pause(ctx, r.closing, max(left, 0))", "pause(ctx, r.closing, min(left, 0))"},
+	{"sessions re-authenticate in a burst", "T20", wavesFile, "r.turn = time.Now().Add(r.cfg.Stagger)", "r.turn = time.Now()"},
+	{"a session that needs no turn waits for one", "T20", wavesFile, "if s.Generation() >= r.secret.Generation {\n\t\treturn\n", "if s == nil {\n\t\treturn\n"},
 	{"nobody is told that a secret is unsaved", "F20", persistFile, "if hook := r.cfg.Hooks.OnUnsaved; hook != nil {", "if hook := r.cfg.Hooks.OnUnsaved; hook != nil && r.err == nil {"},
 	{
 		"a rescue token is used before the next one is stored", "F38", authorityFile,

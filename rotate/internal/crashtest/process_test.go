@@ -128,7 +128,7 @@ func (l *life) start(ctx context.Context) error {
 		Sessions: func() []rotate.Session { return l.fleet }, TokensSurvive: l.job.AdminSecret == "",
 		Throwaway: session.Config{URL: l.job.URL, NetDial: outside.dial},
 		Observer:  observer{l.killer}, Hooks: l.hooks(), Logger: l.log,
-		ResetTimeout: resetTimeout, Quarantine: quarantine, LeaseTTL: leaseTTL,
+		ResetTimeout: resetTimeout, Quarantine: quarantine, LeaseTTL: leaseTTL, Stagger: -1,
 	}
 	if l.job.AdminSecret != "" {
 		admin := session.Credentials{ClientID: l.job.AdminClientID, Secret: session.NewSecret([]byte(l.job.AdminSecret))}
