@@ -26,6 +26,11 @@ var (
 		"or Config.TokensSurvive if holdfast probe has found that they do, or accept it with Config.AcceptLockout")
 	// ErrForeignReset is a key that somebody else has reset: no rotator on this store can have.
 	ErrForeignReset = errors.New("rotate: the key was reset by somebody else: set Config.TakeBack to have it reset again")
+	// ErrResetsUnanswered is a key of which the exchange has answered no reset, time after time, as one does that closes the key's
+	// connections before it answers.
+	ErrResetsUnanswered = errors.New("rotate: no reset was answered, though each may have been executed: who closes the key's connections " +
+		"at a reset has nobody hear the new secret (holdfast probe finds out): set Config.Authority to a session of a second key, " +
+		"and call Recover, which then resets the key once more")
 	// ErrNoSecondFactor is a second factor that the exchange asks for where Config.SecondFactor is nil.
 	ErrNoSecondFactor = errors.New("rotate: the exchange asks for a second factor: set Config.SecondFactor")
 	// ErrReply is an answer of the exchange that is not what its documents say.
@@ -111,7 +116,8 @@ func (e *UnknownOutcomeError) Error() string {
 // Unwrap returns the reason.
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
-// LockedOutError is a key of which the exchange takes none of the secrets that are known. Only a person can go on. Sessions
+// LockedOutError is a key of which the exchange takes none of the secrets that are known. Only a person can go on: what to do depends
+// on whether it matches [ErrForeignReset], [ErrResetsUnanswered] or neither. Sessions
 // that are authenticated may go on with their tokens; what needs the secret waits at the keyring's gate.
 type LockedOutError struct {
 	KeyID    int64

@@ -65,7 +65,10 @@ func (r *rotation) retake(ctx context.Context) core.Event {
 // ledger is what the record says, and who could reset the key.
 func (r *rotation) ledger(record Record) core.Ledger {
 	r.authorities = r.appealTo(record)
-	ledger := core.Ledger{Unfinished: record.Intent != nil, Secrets: len(record.candidates()), Authorities: len(r.authorities)}
+	ledger := core.Ledger{
+		Unfinished: record.Intent != nil, Secrets: len(record.candidates()),
+		Authorities: len(r.authorities), Independent: r.isIndependent(r.cfg.Authority),
+	}
 	if record.Intent == nil || record.Intent.Sent.IsZero() {
 		return ledger
 	}

@@ -177,6 +177,9 @@ func (r *rotation) conclude() {
 		if !m.Ours {
 			reason = errors.Join(ErrForeignReset, reason)
 		}
+		if m.InVain() {
+			reason = errors.Join(ErrResetsUnanswered, reason)
+		}
 		r.err = &LockedOutError{
 			KeyID: r.keyID, ClientID: r.report.ClientID, Tried: m.Secret + 1, Err: errors.Join(r.cause, reason),
 		}

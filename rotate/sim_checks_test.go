@@ -72,8 +72,13 @@ func (p *simProcess) checkLockedOut() {
 	switch {
 	case !r.machine.Ours && !p.config.heal:
 		p.tally.lockouts["foreign"]++
-		if !x.foreign {
+		if !x.foreign && x.changed < r.retaken {
 			p.breaks("%s takes a rotator's reset for somebody else's", p.name)
+		}
+	case r.machine.InVain():
+		p.tally.lockouts["in vain"]++
+		if p.config.admin {
+			p.breaks("%s gives up, and another key hears what the exchange answers", p.name)
 		}
 	case r.denied:
 		p.tally.lockouts["denied"]++
@@ -135,12 +140,14 @@ func (p *simProcess) unsettled() string {
 	return ""
 }
 
-// hopeless reports whether everybody who could recover has been told that nobody can.
+// hopeless reports whether everybody who could recover has been told that nobody can. Who was told that no reset is answered may try
+// once more meanwhile.
 func (w *sim) hopeless() bool {
-	return !slices.ContainsFunc(w.processes, func(p *simProcess) bool { return !p.follows && (!p.locked || p.flight != nil) })
+	return !slices.ContainsFunc(w.processes, func(p *simProcess) bool { return !p.follows && (!p.locked || p.flight != nil && !p.inVain) })
 }
 
 // deaf is a world in which no answer to a reset can come: the exchange ends the connections of the key before, and there is no other.
+// All are told so, after some resets.
 func (w *sim) deaf() bool { return w.config.closes == 2 && !w.config.admin }
 
 // refusedInAnHour is the most logins of rotations that the exchange has refused within an hour.

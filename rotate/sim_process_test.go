@@ -39,8 +39,10 @@ type simProcess struct {
 	sessions []*simSession
 	flight   *simRotation // nil if nothing is under way
 	told     session.Secret
-	refused  bool // since the faults have stopped it was locked out
-	locked   bool // the last rotation has ended locked out
+	refused  bool          // since the faults have stopped it was locked out
+	locked   bool          // the last rotation has ended locked out
+	inVain   bool          // since no reset was answered
+	saved    time.Duration // when the record was last saved
 }
 
 // simLong is for who waits to be woken.
@@ -205,7 +207,8 @@ func (p *simProcess) update(change func(*rotate.Record) error, then func(rotate.
 				p.tally.conflict(p)
 				return p.update(change, then)
 			}
-			return func() simStep { return then(saved, err) } // it may die before it knows
+			p.saved = p.now
+			return func() simStep { return then(saved, err) } // it may die before it knows, or be paused
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (p *simProcess) event(e core.Event) simStep {
 	}
 	p.tally.step(p, before, e.Kind, number)
 	if e.Kind == core.Retaken {
-		r.doubted, r.retaken = true, p.now
+		r.doubted, r.retaken = true, p.saved
 	}
 	factor := []core.EventKind{core.NoCode, core.FactorStale, core.FactorRefused, core.ChallengeCame}
 	r.denied = r.denied || r.machine.State != core.Challenged && slices.Contains(factor, e.Kind)
@@ -142,9 +142,9 @@ func (p *simProcess) event(e core.Event) simStep {
 func (p *simProcess) conclude() simStep {
 	r := p.flight
 	p.tally.ends[r.machine.State]++
+	p.locked = r.machine.State == core.LockedOut
+	p.inVain = p.locked && r.machine.InVain()
 	switch {
-	case r.machine.State == core.LockedOut:
-		p.locked = true
 	case r.machine.State == core.Received || r.machine.State == core.Unsaved:
 		p.told = r.key // by an UnsavedError
 		p.exchange.person = p.exchange.person || p.exchange.secret.Equal(r.key)
@@ -222,7 +222,8 @@ func (p *simProcess) ledger(record rotate.Record) core.Ledger {
 		r.authorities = append(r.authorities, simAuthority{})
 	}
 	ledger := core.Ledger{
-		Unfinished: record.Intent != nil, Secrets: len(record.InOrder()), Authorities: len(r.authorities),
+		Unfinished: record.Intent != nil, Secrets: len(record.InOrder()),
+		Authorities: len(r.authorities), Independent: p.config.admin,
 	}
 	if record.Intent == nil || record.Intent.Sent.IsZero() {
 		return ledger

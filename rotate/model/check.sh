@@ -30,6 +30,9 @@ R2   | rescue token: the reply to its refresh is lost                  | -DRESCU
 ok   | rescue token: old one good until the new one is used            | -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1 -DLATE=1
 ok   | rescue token: a session dies with the reset                     | -DRESCUE=1 -DGRACE=1 -DLOSSES=1 -DDROPS=1 -DLATE=1
 ok   | rescue token: two processes, crash, loss                        | -DPROCESSES=2 -DRESCUE=1 -DCRASHES=1 -DLOSSES=1
+ok   | rescue token: no reset by the key itself is answered             | -DRESCUE=1 -DDEAF=1
+ok   | rescue token: the same, two processes, a crash                  | -DPROCESSES=2 -DRESCUE=1 -DGRACE=1 -DDEAF=1 -DCRASHES=1
+ok   | second key: resets by the key itself would not be answered      | -DADMIN=1 -DDEAF=1 -DLOSSES=1
 T19  | told of a lock-out while a paused holder knows the secret       | -DPROCESSES=2 -DEXPIRIES=1 -DREVOKE=1 -DCRASHES=1 -DCHECK_T19=1
 R9   | paused holder resets late (no client can help)                  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCHECK_R9=2
 I7   | paused holder resets late, dies: taken for a foreign reset      | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1 -DCHECK_I7=1
@@ -82,9 +85,11 @@ R2   | mutant TOKEN_FIRST                                              | -DMUTAN
 I7   | mutant FIRST_AUTHORITY                                          | -DMUTANT=FIRST_AUTHORITY -DRESCUE=1 -DGRACE=1 -DLOSSES=1 -DDROPS=1
 R14  | mutant STILL_OPEN                                               | -DMUTANT=STILL_OPEN -DADMIN=1 -DRIVAL=2 -DLOSSES=1
 R14  | mutant STAMP_STAYS                                              | -DMUTANT=STAMP_STAYS -DADMIN=1 -DRIVAL=1
+R14  | mutant ENDLESS                                                  | -DMUTANT=ENDLESS -DRESCUE=1 -DGRACE=1 -DDEAF=1
 ok   | liveness: one process, everything befalls it                    | -DLIVE -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1 -DDROPS=1
 ok   | liveness: tokens revoked, two losses                            | -DLIVE -DADMIN=1 -DREVOKE=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1
 ok   | liveness: rescue token                                          | -DLIVE -DRESCUE=1 -DGRACE=1 -DCRASHES=2 -DLOSSES=1
+ok   | liveness: no reset by the key itself is answered                 | -DLIVE -DRESCUE=1 -DDEAF=1
 ok   | liveness: two processes, crash and loss                         | -DLIVE -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1
 ok   | liveness: two processes, paused holder                          | -DLIVE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1
 ok   | liveness: two processes heal a foreign reset                    | -DLIVE -DPROCESSES=2 -DADMIN=1 -DFOREIGN=1 -DHEAL=1

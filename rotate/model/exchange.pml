@@ -53,8 +53,10 @@ inline abandon(i) {
 #define over_there(set) (wire[1] != sent || !has(set, number[1]))
 #endif
 
+#define hang_up(k) if :: ses[k] == up -> ses[k] = down :: else fi
 #define CARRY(j) \
-	:: atomic { wire[j] == sent && !(weak[j] && stale[j]) -> execute(); reply[j] = srv; wire[j] = replied } \
+	:: atomic { wire[j] == sent && !(weak[j] && stale[j]) -> execute(); \
+		if :: DEAF && weak[j] -> each(hang_up); wire[j] = lost :: else -> reply[j] = srv; wire[j] = replied fi } \
 	:: atomic { wire[j] == sent && weak[j] && stale[j] -> wire[j] = declined } \
 	:: atomic { wire[j] == sent && demands > 0 && !answered[j] -> demands--; wire[j] = demanded } \
 	:: atomic { wire[j] == sent && refusals > 0 -> refusals--; wire[j] = declined }

@@ -39,6 +39,9 @@
 #ifndef REVOKE
 #define REVOKE 0             /* a reset ends every token of the key */
 #endif
+#ifndef DEAF
+#define DEAF 0               /* it closes the key's connections before it answers a reset */
+#endif
 #ifndef LATE
 #define LATE 0               /* a request may be executed after its sender has given it up, until T_q is over */
 #endif
@@ -129,6 +132,7 @@
 #define FIRST_AUTHORITY 31   /* a refusal by one authority is taken for one by all */
 #define STILL_OPEN     32    /* a reset counts as open though T_q is over */
 #define STAMP_STAYS    33    /* the stamp stays though the reset was answered */
+#define ENDLESS        34    /* resets go on though none is answered */
 #ifndef MUTANT
 #define MUTANT 0
 #endif

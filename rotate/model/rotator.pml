@@ -7,7 +7,9 @@
 #define by_session(i) (turn[i] == 0 && session_can(i))
 #define by_token(i) (turn[i] < 2 && !by_session(i) && rescue != none && !(is(FIRST_AUTHORITY) && turn[i] > 0))
 #define may_send(i) (st[i] == resetting && wire[i] == quiet && !half[i])
-#define may_appeal(i) ((ours[i] || HEAL) && !is(NO_SECOND))
+#define may_appeal(i) ((ours[i] || HEAL) && !is(NO_SECOND) && !in_vain(i))
+/* Of so many resets is nothing known, and nobody but the key itself can send another: five in the code, where losses may be chance. */
+#define in_vain(i) (DEAF && !ADMIN && !is(ENDLESS) && (open[i] & (open[i] - 1)) != 0)
 #define all_refused(i) (st[i] == probing && half[i] && untried[i] == 0)
 #define can_reset(i) (session_can(i) || rescue == good || held[i] == good)
 
@@ -43,7 +45,7 @@ inline next_turn(i) { turn[i]++; half[i] = 1; untried[i] = 0; go(i, probing) }
 #define knows(j) (secret[j] == srv || (wire[j] == replied && reply[j] == srv))
 inline lock_out(i) {
 	if :: CHECK_T19 -> MUST(T19, !any(knows) && !has(stored, srv)) :: else fi;
-	if :: CHECK_I7 -> MUST(I7, !can_reset(i) || (!HEAL && (person != NONE || RIVAL))) :: else fi;
+	if :: CHECK_I7 -> MUST(I7, !can_reset(i) || in_vain(i) || (!HEAL && (person != NONE || RIVAL))) :: else fi;
 	go(i, lockedOut); told = 1; release(i);
 	if :: is(LOCK_CLEARS) -> clear_intent() :: !is(LOCK_CLEARS) && intent == i -> intent = OTHER :: else fi
 }

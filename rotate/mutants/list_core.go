@@ -3,6 +3,8 @@ package main
 const (
 	tableFile = "rotate/internal/core/table.go"
 	rulesFile = "rotate/internal/core/rules.go"
+
+	machineFile = "rotate/internal/core/machine.go"
 )
 
 // coreMutants break the table of transitions.
@@ -25,6 +27,8 @@ var coreMutants = []mutant{
 		"{T10, in(Resetting), on(NoAnswer), nil, Unknown, do(AwaitReply, Retake), lost}",
 		"{T10, in(Resetting), on(NoAnswer), nil, Aborted, undo, nil}",
 	},
+	{"a key is reset for ever that nobody hears of", "I7", rulesFile, "m.ledger.Authorities > 0 && !m.InVain()", "m.ledger.Authorities > 0"},
+	{"an outage counts as deafness though another key hears", "I7", machineFile, "m.Open >= MaxOpen && !m.ledger.Independent", "m.Open >= MaxOpen"},
 	{
 		"nobody waits for the reply", "F17", tableFile,
 		"do(AwaitReply, Retake)", "do(Retake)",

@@ -87,4 +87,5 @@ type Ledger struct {
 	Sent        bool // a reset under the record's intent may have left, without an answer that is known
 	Recent      bool // and so lately that it may yet be executed
 	Authorities int  // that could reset the key
+	Independent bool // the first of them lives on whatever a reset does to the key's tokens
 }

@@ -49,6 +49,13 @@ const MaxRounds = 2
 // MaxUnsent bounds how often a first reset of which no byte has left is sent again.
 const MaxUnsent = 3
 
+// MaxOpen bounds how many resets may be without an answer before a person is told, if nobody can send them but with the key's own
+// tokens: an exchange that closes the key's connections before it answers does so each time.
+const MaxOpen = 5
+
+// InVain reports whether that is so.
+func (m Machine) InVain() bool { return m.Open >= MaxOpen && !m.ledger.Independent }
+
 // Start returns the first machine of a rotation and what to perform.
 func Start(goal Goal, heal bool) (Machine, []Effect) {
 	if goal == CatchUp {

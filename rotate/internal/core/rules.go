@@ -12,9 +12,9 @@ func sureRound(m Machine) bool  { return sure(m) && roundLeft(m) }
 func sendAgain(m Machine) bool  { return sure(m) && m.Sends < MaxUnsent }
 func secretLeft(m Machine) bool { return m.Secret+1 < m.ledger.Secrets }
 
-// mayAppeal is whether the key may be reset again, and somebody is there to do so. If none of this store's rotators can have
-// reset it, a person has: that one knows the secret.
-func mayAppeal(m Machine) bool { return (m.Ours || m.Heal) && m.ledger.Authorities > 0 }
+// mayAppeal is whether the key may be reset again, and somebody is there to do so and to hear the answer. If none of this store's
+// rotators can have reset it, a person has: that one knows the secret.
+func mayAppeal(m Machine) bool { return (m.Ours || m.Heal) && m.ledger.Authorities > 0 && !m.InVain() }
 
 func unconfirmed(m Machine) bool { return !m.Confirmed }
 func nothingNew(m Machine) bool  { return m.Confirmed && !m.ledger.News }

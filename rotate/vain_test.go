@@ -1,0 +1,71 @@
+package rotate_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// TestResetsUnanswered has an exchange close the key's connections before it answers, where nobody but the key has authority: the
+// rescue token resets the key again, and nobody hears that either. After a few times a person is told what was seen; a second key
+// heals it.
+func TestResetsUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := deribittest.NewMemoryListener()
+		server := exchangetest.New(t, deribittest.Config{
+			Listener: network, Tick: -1, Reset: deribittest.ResetProfile{Connections: deribittest.ConnectionsClosedBeforeReply},
+		})
+		template := session.Config{URL: server.URL(), NetDial: network.DialContext}
+		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
+		defer b.close(t)
+		began := time.Now()
+		report, err := b.rotator.Rotate(t.Context())
+		locked, ok := errors.AsType[*rotate.LockedOutError](err)
+		if !ok || !errors.Is(err, rotate.ErrResetsUnanswered) || errors.Is(err, rotate.ErrForeignReset) || report.Outcome != rotate.LockedOut {
+			t.Fatalf("%v, %v", report, err)
+		}
+		if n := server.Stats().Calls["private/reset_api_key"]; n != core.MaxOpen || locked.Tried != 1 {
+			t.Errorf("%d resets, %d secrets tried", n, locked.Tried)
+		}
+		if took := time.Since(began); took > 3*time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		b.healedBy(t, server.AddKey(deribittest.KeyConfig{Name: "admin"}), template)
+	})
+}
+
+// healedBy gives the rotator a second key, as the error says.
+func (b *bench) healedBy(t *testing.T, key deribittest.Key, template session.Config) {
+	t.Helper()
+	cfg := template
+	cfg.Credentials = session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))}
+	admin, err := session.Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := admin.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	r, err := rotate.New(rotate.Config{
+		Keyring: b.keyring, Store: b.store, Sessions: rotate.Fleet(b.fleet...), Throwaway: template, Authority: admin,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.Recover(t.Context()); err != nil || report.Outcome != rotate.Recovered {
+		t.Errorf("%v, %v", report, err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.settle(t)
+}
