@@ -108,6 +108,7 @@ type Conn struct {
 	pending  slots         // calls that were registered and have no outcome
 	queues   [lanes]queue  // those of pending whose frame has not been taken
 	waiting  int           // calls in queues
+	draining bool          // Drain was called
 	handed   int           // calls that were answered since the last write
 	writing  bool          // somebody has the writer's role
 	gatherer *call         // who has it and yields, so that a caller who does not may take it over
@@ -142,6 +143,30 @@ func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
+}
+
+// Drain refuses further calls but those of LaneControl, as NotSent with [ErrDraining], and returns when every call has its
+// outcome: then the connection can be closed without a call that nobody knows the outcome of. It returns ctx's error, or why
+// the connection has ended. It may be called again.
+func (c *Conn) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	c.draining = true
+	if c.pending.n > 0 && c.pending.emptied == nil {
+		c.pending.emptied = make(chan struct{})
+	}
+	emptied, isEmpty := c.pending.emptied, c.pending.n == 0
+	c.mu.Unlock()
+	if isEmpty {
+		return nil
+	}
+	select {
+	case <-emptied:
+		return nil
+	case <-c.done:
+		return c.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close ends the connection, and with it every call that waits, and returns when the reader has ended: so it must not
@@ -195,7 +220,10 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	if c.err != nil {
 		return false, c.err
 	}
-	if c.pending.n >= c.cfg.MaxPending {
+	switch {
+	case c.draining && cl.lane != LaneControl:
+		return false, ErrDraining
+	case c.pending.n >= c.cfg.MaxPending:
 		return false, ErrTooManyPending
 	}
 	c.pending.put(&c.ids, cl)

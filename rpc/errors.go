@@ -18,6 +18,8 @@ var (
 	ErrTooManyPending error = &sentinel{
 		"rpc: too many calls pending: wait for some, or raise Config.MaxPending", "too_many_pending",
 	}
+	// ErrDraining refuses a call because Conn.Drain was called. Nothing was sent.
+	ErrDraining error = &sentinel{"rpc: connection is being left: use the one that follows it", "draining"}
 	// ErrMessageTooBig is a message longer than the limit: an incoming one ends the connection, an outgoing one only
 	// its call.
 	ErrMessageTooBig error = &sentinel{"rpc: message too big", "message_too_big"}

@@ -34,7 +34,7 @@ func errorType(err error) string {
 }
 
 // ErrorType is the low-cardinality name of the reason for telemetry: timeout, canceled, connection_lost, session_closed,
-// write_failed, malformed, message_too_big, too_many_pending, encode, what the Transport calls its failure (close_1001,
+// write_failed, malformed, message_too_big, too_many_pending, draining, encode, what the Transport calls its failure (close_1001,
 // say), or _OTHER.
 func (e *CallError) ErrorType() string { return errorType(e.Err) }
 

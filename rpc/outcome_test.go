@@ -73,6 +73,15 @@ var outcomes = []struct {
 		},
 		want: outcome{is: rpc.ErrTooManyPending, kind: "too_many_pending", sent: rpc.NotSent, safe: true},
 	}, {
+		name: "connection is being left",
+		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {
+			if err := c.Drain(ctx); err != nil {
+				return err
+			}
+			return c.Call(ctx, "private/buy", nil, nil)
+		},
+		want: outcome{is: rpc.ErrDraining, kind: "draining", sent: rpc.NotSent, safe: true},
+	}, {
 		name: "request too big",
 		cfg:  rpc.Config{MaxRequest: 64},
 		call: func(ctx context.Context, _ *peer, c *rpc.Conn) error {

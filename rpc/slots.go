@@ -7,6 +7,8 @@ type slots struct {
 	calls []*call // at most half of them taken
 	size  uint64  // of calls, a power of two
 	n     int
+	// emptied is closed when n falls to 0 by a remove; nil if nobody waits for that.
+	emptied chan struct{}
 }
 
 const minSlots = 64
@@ -40,6 +42,10 @@ func (s *slots) find(id uint64) *call {
 func (s *slots) remove(cl *call) {
 	*s.of(cl.id) = nil
 	s.n--
+	if s.n == 0 && s.emptied != nil {
+		close(s.emptied)
+		s.emptied = nil
+	}
 }
 
 func (s *slots) of(id uint64) **call { return &s.calls[id&(s.size-1)] }

@@ -4,7 +4,8 @@ import "slices"
 
 // arbiter makes one stream of the two copies of a channel that two connections bring: wire order, nothing twice, and a gap only
 // where neither copy can show that nothing is missing. It decides and keeps; it is used by one goroutine at a time, see turn.
-// That an exchange tells the same messages over both connections is not documented: where it does not, one copy leads.
+// That an exchange tells the same messages over both connections is not documented: where it does not, one copy leads. Messages without
+// an id that are the same to the letter and follow each other may be delivered as one.
 //
 // A copy is aligned when what it brings next is known to repeat or to follow what has been delivered. The first copy to join is
 // aligned: it is the stream. The other one is aligned as soon as a message has come over both, or when whoever asked the first
@@ -17,6 +18,8 @@ type arbiter struct {
 	// leading has the first leg alone deliver while it is there; the other's messages are kept until it has left.
 	leading bool
 	deliver func(leg int, data []byte)
+	// room bounds what is kept, for all arbiters that share it; needed where two legs join.
+	room *room
 
 	last uint64 // the greatest key delivered; of rising keys
 	legs [2]leg
@@ -26,10 +29,9 @@ type arbiter struct {
 type leg struct {
 	joined  bool
 	aligned bool
-	begun   bool     // a message has come since it joined
+	strange int      // messages that came while others were owed, since the last that had come over both
 	owed    []uint64 // keys of what the other has delivered and this one has not brought yet; of keys that do not rise
 	kept    []kept   // what this one has brought and the other has not
-	bytes   int      // of kept
 }
 
 // kept is a message that waits for its turn.
@@ -38,17 +40,24 @@ type kept struct {
 	data []byte
 }
 
-// A copy that is further behind or ahead than this is not followed: see leg.keep and leg.owe.
+// A copy that is further behind or ahead than this is not followed: see keep and owe.
 const (
-	maxOwed      = 1024
-	maxKept      = 1024
-	maxKeptBytes = 8 << 20
+	maxOwed = 1024
+	maxKept = 1024
 )
+
+// strangers is how many messages in a row may come of a leg that owes others: what it owes may have been published before it joined and
+// have come late over the other, which may have begun with how things stand, too; that is told to nobody else.
+const strangers = 2
+
+// room is how many bytes more may be kept.
+type room struct{ bytes int }
 
 // join has a leg take part from its next message on.
 func (a *arbiter) join(at int) {
 	if x := &a.legs[at]; !x.joined {
-		x.forget()
+		a.forget(x)
+		x.strange = 0
 		x.joined, x.aligned = true, !a.legs[1-at].joined
 	}
 }
@@ -59,26 +68,27 @@ func (a *arbiter) message(at int, key uint64, data []byte) bool {
 	if !x.joined {
 		a.join(at)
 	}
-	isFirst := !x.begun
-	x.begun = true
 	switch {
 	case a.repeats(x, key):
-		x.drop()
-		x.aligned = true
+		a.drop(x)
+		x.aligned, x.strange = true, 0
 		return true
-	case isFirst:
-		x.owed = nil // it was published before this leg joined, and came late over the other
-	case x.aligned && y.aligned && len(x.owed) > 0:
+	case len(x.owed) == 0:
+	case x.strange < strangers:
+		if x.strange++; x.strange == strangers {
+			x.owed = nil
+		}
+	case x.aligned && y.aligned:
 		// What it should have brought first does not come: the exchange tells the two copies differently. One of them
 		// leads from now on.
-		x.forget()
-		return x.keep(key, data)
+		a.forget(x)
+		return a.keep(x, key, data)
 	}
 	if !x.aligned || a.leading && at == 1 && y.joined {
-		return x.keep(key, data)
+		return a.keep(x, key, data)
 	}
 	a.pass(at, key, data)
-	if y.has(a.rising, key) {
+	if a.has(y, key) {
 		y.aligned = true
 		if !a.leading {
 			a.release(1 - at)
@@ -114,7 +124,7 @@ func (a *arbiter) pass(at int, key uint64, data []byte) {
 func (a *arbiter) release(at int) {
 	x := &a.legs[at]
 	held := x.kept
-	if x.drop(); len(held) > 0 {
+	if a.drop(x); len(held) >= strangers {
 		x.owed = nil // had the other gone beyond what is kept here, it would have brought that
 	}
 	for _, m := range held {
@@ -136,7 +146,8 @@ func (a *arbiter) vouch(at int) {
 
 // leave takes a leg away of which nothing more will come, and nothing that matters is missing: the other one goes on.
 func (a *arbiter) leave(at int) {
-	a.legs[at] = leg{}
+	a.forget(&a.legs[at])
+	a.legs[at].joined = false
 	if other := &a.legs[1-at]; other.joined {
 		other.aligned = true
 		a.release(1 - at)
@@ -154,7 +165,7 @@ func (a *arbiter) lose(at int, more bool) (gap bool) {
 		a.last = 0 // a book begins anew
 		y.aligned = y.joined
 	}
-	x.forget()
+	a.forget(x)
 	x.joined, x.aligned = more, more && gap && !y.joined
 	return gap
 }
@@ -169,13 +180,15 @@ func (a *arbiter) next() {
 }
 
 // keep keeps a message until its turn comes. Beyond the bounds all before it is forgotten, which it reports by false.
-func (x *leg) keep(key uint64, data []byte) bool {
-	fits := len(x.kept) < maxKept && x.bytes+len(data) <= maxKeptBytes
+func (a *arbiter) keep(x *leg, key uint64, data []byte) bool {
+	fits := len(x.kept) < maxKept && len(data) <= a.room.bytes
 	if !fits {
-		x.drop()
+		a.drop(x)
 	}
-	x.kept = append(x.kept, kept{key, slices.Clone(data)})
-	x.bytes += len(data)
+	if len(data) <= a.room.bytes {
+		x.kept = append(x.kept, kept{key, slices.Clone(data)})
+		a.room.bytes -= len(data)
+	}
 	return fits
 }
 
@@ -187,24 +200,23 @@ func (x *leg) owe(key uint64) {
 	x.owed = append(x.owed, key)
 }
 
-// has takes away what this leg has kept up to a message that was delivered, and reports whether that was among it.
-func (x *leg) has(rising bool, key uint64) bool {
-	i := slices.IndexFunc(x.kept, func(m kept) bool { return m.key == key || rising && m.key > key })
-	switch {
-	case len(x.kept) == 0, i < 0 && !rising:
-		return false
-	case i < 0:
-		i = len(x.kept)
-	case x.kept[i].key == key:
-		i++
-	case i == 0:
+// has takes away what a leg has kept up to a message that was delivered, and reports whether that was among it.
+func (a *arbiter) has(x *leg, key uint64) bool {
+	n := 0
+	for i, m := range x.kept {
+		if m.key == key || a.rising && m.key < key {
+			n = i + 1
+		}
+		if m.key == key || a.rising && m.key > key {
+			break
+		}
+	}
+	if n == 0 {
 		return false
 	}
-	for _, m := range x.kept[:i] {
-		x.bytes -= len(m.data)
-	}
-	x.kept = x.kept[i:]
-	x.owed = nil // what it has not brought so far came before
+	a.giveBack(x.kept[:n])
+	x.kept = x.kept[n:]
+	x.owed, x.strange = nil, 0 // what it has not brought so far came before
 	return true
 }
 
@@ -213,9 +225,19 @@ func (x *leg) brought(key uint64) bool {
 	return slices.ContainsFunc(x.kept, func(m kept) bool { return m.key == key })
 }
 
-func (x *leg) drop() { x.kept, x.bytes = nil, 0 }
+// drop takes away what a leg has kept.
+func (a *arbiter) drop(x *leg) {
+	a.giveBack(x.kept)
+	x.kept = nil
+}
 
-func (x *leg) forget() {
-	x.drop()
-	x.owed, x.aligned, x.begun = nil, false, false
+func (a *arbiter) giveBack(messages []kept) {
+	for _, m := range messages {
+		a.room.bytes += len(m.data)
+	}
+}
+
+func (a *arbiter) forget(x *leg) {
+	a.drop(x)
+	x.owed, x.aligned = nil, false
 }

@@ -24,7 +24,11 @@ func (s *Session) Call(ctx context.Context, method string, params, result any) e
 	if err != nil {
 		return err
 	}
-	err = l.conn.Call(ctx, method, params, result)
+	for err = l.conn.Call(ctx, method, params, result); l.hasMoved(err); err = l.conn.Call(ctx, method, params, result) {
+		if l, sent, err = s.writable(ctx, method); err != nil {
+			return err
+		}
+	}
 	if !s.isFenced(method, err) {
 		return err
 	}
@@ -41,6 +45,12 @@ func (s *Session) CallRaw(ctx context.Context, method string, params any, dst []
 		return dst, err
 	}
 	raw, err := l.conn.CallRaw(ctx, method, params, dst)
+	for l.hasMoved(err) {
+		if l, sent, err = s.writable(ctx, method); err != nil {
+			return dst, err
+		}
+		raw, err = l.conn.CallRaw(ctx, method, params, dst)
+	}
 	if !s.isFenced(method, err) {
 		return raw, err
 	}
@@ -58,6 +68,12 @@ func (s *Session) Send(ctx context.Context, method string, params any) (*Pending
 		return nil, err
 	}
 	pending, err := l.conn.Send(ctx, method, params)
+	for l.hasMoved(err) {
+		if l, sent, err = s.writable(ctx, method); err != nil {
+			return nil, err
+		}
+		pending, err = l.conn.Send(ctx, method, params)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +152,8 @@ func (s *Session) writable(ctx context.Context, method string) (*link, mark, err
 		return nil, mark{}, &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: s.unready()}
 	}
 	if s.cfg.Limits != nil {
-		if err := s.pace(ctx, l, method); err != nil {
+		var err error
+		if l, err = s.pace(ctx, l, method); err != nil {
 			return nil, mark{}, err
 		}
 	}
@@ -192,7 +209,11 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 		if s.cfg.Observer != nil {
 			s.cfg.Observer.Resent(s, call.method)
 		}
-		err = again(l)
+		for err = again(l); l.hasMoved(err); err = again(l) {
+			if l, err = s.waitLink(ctx); err != nil {
+				return s.parked(ctx, call, err)
+			}
+		}
 		if !s.isFenced(call.method, err) {
 			return err
 		}

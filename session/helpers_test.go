@@ -187,7 +187,7 @@ var documented = map[edge]bool{
 	{session.Resuming, session.Backoff}:          true,
 	{session.Ready, session.Backoff}:             true,
 	{session.Backoff, session.Connecting}:        true,
-	{session.Ready, session.Connecting}:          true,
+	{session.Ready, session.Ready}:               true, // a planned reconnect
 	{session.Connecting, session.Closed}:         true,
 	{session.Authenticating, session.Closed}:     true,
 	{session.Resuming, session.Closed}:           true,

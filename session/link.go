@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,14 @@ type link struct {
 	session *Session
 	conn    *rpc.Conn
 	epoch   uint64
+	before  uint64          // the epoch of the connection from which it took over, 0 for none
 	ctx     context.Context //nolint:containedctx // the connection's own life, not a call's
+	end     context.CancelFunc
+	left    chan struct{} // closed once another connection has taken over
+
+	// The step StepConnect, which ends when the connection is what the session promises.
+	opening context.Context //nolint:containedctx // of that step
+	opened  func(StepEnd)
 
 	clientID   atomic.Pointer[string] // of the credentials that authenticated it last; nil if none did
 	generation atomic.Uint64          // of the same
@@ -28,31 +36,51 @@ type link struct {
 	refreshToken Secret // of the same, zero once it has been used
 
 	tests       chan struct{} // a test_request waits for its answer
-	subscribing chan struct{} // held by who subscribes on a ready connection
+	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
 	// served are the books that the exchange has confirmed and that have not been taken back: it sends no snapshot to who
 	// subscribes to them. Of who holds subscribing, and of the resume before.
 	served map[string]bool
 }
 
-// dial opens a connection whose life is that of life; ctx is that of the step StepConnect.
-func (s *Session) dial(life, ctx context.Context, epoch uint64) (*link, error) {
-	stepCtx, ended := s.step(ctx, Step{Kind: StepDial, Epoch: epoch})
-	dialCtx, cancel := context.WithTimeout(stepCtx, s.cfg.DialTimeout)
+// newLink is a connection that is to be opened: its step StepConnect begins.
+func (s *Session) newLink() *link {
+	s.dialed++
+	l := &link{
+		session: s, epoch: s.dialed, left: make(chan struct{}),
+		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: map[string]bool{},
+	}
+	l.ctx, l.end = context.WithCancel(s.ctx)
+	l.opening, l.opened = s.step(l.ctx, Step{Kind: StepConnect, Epoch: l.epoch})
+	return l
+}
+
+// dial opens the connection. ctx ends the attempt, not the connection.
+func (l *link) dial(ctx context.Context) error {
+	s := l.session
+	step, ended := s.step(l.opening, Step{Kind: StepDial, Epoch: l.epoch})
+	step, cancel := context.WithTimeout(step, s.cfg.DialTimeout)
 	defer cancel()
-	transport, err := s.cfg.Dialer.Dial(dialCtx, rpc.DialConfig{
+	defer context.AfterFunc(ctx, cancel)()
+	transport, err := s.cfg.Dialer.Dial(step, rpc.DialConfig{
 		URL: s.cfg.URL, Header: s.cfg.Header, TLS: s.cfg.TLS, NetDial: s.cfg.NetDial, ReadLimit: s.cfg.ReadLimit,
 	})
 	ended(StepEnd{Err: err})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l := &link{
-		session: s, epoch: epoch, ctx: life,
-		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: map[string]bool{},
+	l.conn = rpc.NewConn(transport, s.rpcConfig(l.opening, l))
+	s.track(l)
+	return nil
+}
+
+// hangUp ends what there is of the connection.
+func (l *link) hangUp() {
+	l.end()
+	if l.conn != nil {
+		_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
+		l.session.untrack(l)
 	}
-	l.conn = rpc.NewConn(transport, s.rpcConfig(ctx, l))
-	return l, nil
 }
 
 func (s *Session) rpcConfig(ctx context.Context, l *link) rpc.Config {
@@ -123,7 +151,7 @@ func (l *link) setExpiry(lifetime time.Duration, now time.Time) {
 
 // goodbye logs out, which the exchange answers by closing the connection, and cancels no orders. It gives up soon: the
 // connection will be closed anyway.
-func (l *link) goodbye(ctx context.Context) {
+func (l *link) goodbye(ctx context.Context, params any) {
 	if l.auths.Load() == 0 {
 		return
 	}
@@ -132,10 +160,40 @@ func (l *link) goodbye(ctx context.Context) {
 	said := make(chan struct{})
 	l.session.work.Go(func() {
 		defer close(said)
-		_ = l.conn.Call(ctx, methodLogout, nil, nil) // no reply ever comes: the connection's end is the answer
+		_ = l.conn.Call(ctx, methodLogout, params, nil) // no reply ever comes: the connection's end is the answer
 	})
 	select {
 	case <-said:
 	case <-ctx.Done(): // a peer that has stopped reading holds the frame until the connection is closed
+	}
+}
+
+// answerTest answers a test_request. Without an answer the exchange closes the connection, and cancels orders if it was
+// asked to: it must not wait behind anything, so its frame is in the control lane.
+func (l *link) answerTest() {
+	if err := l.call(l.ctx, methodTest, nil, nil); err != nil {
+		l.session.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
+	}
+}
+
+// attend answers test_requests while the supervisor does not, until stop is called.
+func (l *link) attend() (stop func()) {
+	stopped := make(chan struct{})
+	var attending sync.WaitGroup
+	attending.Go(func() {
+		for {
+			select {
+			case <-l.tests:
+				l.answerTest()
+			case <-stopped:
+				return
+			case <-l.ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		close(stopped)
+		attending.Wait()
 	}
 }

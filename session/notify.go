@@ -13,7 +13,14 @@ func (r *registry) deliver(epoch uint64, n *rpc.Notification) {
 	if name == nil || data == nil {
 		return
 	}
-	if ch := r.channels.find(name); ch != nil {
+	ch := r.channels.find(name)
+	if ch == nil {
+		return
+	}
+	// The order matters: once the seam is gone, serving says who has been left.
+	if seam := r.seam.Load(); seam != nil {
+		seam.bring(epoch, ch, data)
+	} else if epoch >= r.serving.Load() {
 		ch.deliver(epoch, data)
 	}
 }

@@ -9,19 +9,23 @@ import (
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
-// pace waits for a call's credits. A call that waited is not sent over another connection than the one that it was made for.
-func (s *Session) pace(ctx context.Context, l *link, method string) error {
+// pace waits for a call's credits, and returns the connection to write it to: the one that it was made for, or the one that has
+// taken over from that.
+func (s *Session) pace(ctx context.Context, l *link, method string) (*link, error) {
 	waited, err := s.cfg.Limits.wait(ctx, method)
 	if waited {
 		s.paced.Add(1)
 	}
-	if err == nil && waited && s.live.Load() != l {
-		err = fmt.Errorf("%w: the connection was lost while the call waited for its credits", ErrNotReady)
+	if now := s.live.Load(); err == nil && waited && now != l {
+		if now == nil || now.before != l.epoch {
+			err = fmt.Errorf("%w: the connection was lost while the call waited for its credits", ErrNotReady)
+		}
+		l = now
 	}
 	if err != nil {
-		return &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: err}
+		return nil, &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: err}
 	}
-	return nil
+	return l, nil
 }
 
 // learnLimits asks the exchange for the account's limits. Without an answer the published ones hold.

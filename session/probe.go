@@ -121,7 +121,7 @@ func needsAuthority(name string) bool { return isPrivateChannel(name) || isRaw(n
 // resumed marks a gap in every subscription that has a channel which needs authority, but for books: their chain tells by itself.
 func (r *registry) resumed(epoch uint64) {
 	tellsNothing := func(name string) bool { return needsAuthority(name) && !isBookWithChain(name) }
-	for _, sub := range r.fed(epoch, tellsNothing) {
+	for _, sub := range r.fed([]uint64{epoch}, tellsNothing) {
 		sub.gap(&GapError{Reason: GapResumed, Epoch: epoch})
 	}
 }

@@ -314,34 +314,6 @@ func TestRefusedCredentialsEndTheSession(t *testing.T) {
 	}
 }
 
-func TestReconnectIsPlanned(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f, watch := newFar(t, nil), &recorder{}
-		cfg := scripted(f)
-		cfg.Observer = watch
-		s := dial(t, cfg)
-		sub, err := s.Subscribe(t.Context(), session.SubscribeConfig{}, "ticker.A")
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		if err := s.Reconnect(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if !s.Ready() || s.Stats().Epoch != 2 || time.Since(start) > time.Second {
-			t.Errorf("ready %t, epoch %d after %v", s.Ready(), s.Stats().Epoch, time.Since(start))
-		}
-		if got := f.requests(1); got[len(got)-1] != "private/logout" {
-			t.Errorf("the old connection saw %q, want a logout at its end", got)
-		}
-		wantEntries(t, waiting(t, sub), "reconnect/0")
-		if got := watch.states(); strings.Contains(got, "backoff") {
-			t.Errorf("states = %s", got)
-		}
-	})
-}
-
 // TestReconnectEndsABackoff is an operator who knows that the network is back.
 func TestReconnectEndsABackoff(t *testing.T) {
 	t.Parallel()

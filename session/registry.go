@@ -4,12 +4,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // registry knows the channels of a session: who wants them, and what the exchange has confirmed.
 type registry struct {
 	channels *index // changes under mu
 	mend     func() // is called when a book may be owed a snapshot; must not wait
+
+	seam    atomic.Pointer[seam] // while one connection follows another without a break, else nil
+	serving atomic.Uint64        // connections of lesser epochs have been left: what they still bring is a repetition
 
 	mu    sync.Mutex // protects the fields below, and those of the channels that say so
 	live  map[*Subscription]bool
@@ -220,16 +224,25 @@ func set(names []string) map[string]bool {
 	return set
 }
 
-// lost marks a gap in every subscription that the connection of epoch may have fed.
-func (r *registry) lost(epoch uint64) {
-	for _, sub := range r.fed(epoch, func(string) bool { return true }) {
+// lost marks a gap in every subscription that the connection of epoch may have fed, or others that went with it.
+func (r *registry) lost(epoch uint64, others ...uint64) {
+	for _, sub := range r.fed(append(others, epoch), func(string) bool { return true }) {
 		sub.gap(&GapError{Reason: GapReconnect, Epoch: epoch})
 	}
 }
 
-// fed returns the subscriptions that the connection of epoch may have fed over channels of a kind, and counts the gap of each
+// reassign has what a connection has confirmed or brought count as another one's.
+func (r *registry) reassign(from, to uint64, value func(*channel) *atomic.Uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ch := range r.channels.all() {
+		value(ch).CompareAndSwap(from, to)
+	}
+}
+
+// fed returns the subscriptions that connections of these epochs may have fed over channels of a kind, and counts the gap of each
 // of these channels.
-func (r *registry) fed(epoch uint64, isOfKind func(name string) bool) []*Subscription {
+func (r *registry) fed(epochs []uint64, isOfKind func(name string) bool) []*Subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var subs []*Subscription
@@ -238,7 +251,7 @@ func (r *registry) fed(epoch uint64, isOfKind func(name string) bool) []*Subscri
 		fed := false
 		for _, name := range sub.names {
 			ch := r.find(name)
-			if ch == nil || !isOfKind(name) || ch.confirmed.Load() != epoch && ch.epoch.Load() != epoch {
+			if ch == nil || !isOfKind(name) || !slices.Contains(epochs, ch.confirmed.Load()) && !slices.Contains(epochs, ch.epoch.Load()) {
 				continue
 			}
 			fed = true

@@ -233,7 +233,9 @@ func (s *Session) settle(l *link) {
 
 // takeBack unsubscribes from those of names that nobody wants by now.
 func (s *Session) takeBack(ctx context.Context, l *link, names []string) error {
-	if err := l.holdSubscribing(ctx); err != nil {
+	if err := l.holdSubscribing(ctx); errors.Is(err, errLeft) {
+		return nil // the next connection takes back what it has resumed for nobody
+	} else if err != nil {
 		return err
 	}
 	defer l.releaseSubscribing()
@@ -268,6 +270,8 @@ func (l *link) holdSubscribing(ctx context.Context) error {
 	select {
 	case l.subscribing <- struct{}{}:
 		return nil
+	case <-l.left:
+		return errLeft
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -292,7 +296,9 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 	if err != nil {
 		return nil, err
 	}
-	if err := l.holdSubscribing(ctx); err != nil {
+	if err := l.holdSubscribing(ctx); errors.Is(err, errLeft) {
+		return s.VerifySubscriptions(ctx)
+	} else if err != nil {
 		return nil, err
 	}
 	defer l.releaseSubscribing()

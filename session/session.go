@@ -29,6 +29,7 @@ type Session struct {
 
 	live    atomic.Pointer[link] // the connection while Ready, else nil
 	renew   chan replacement     // requests for a planned reconnect, to the supervisor
+	dialed  uint64               // the newest epoch; the supervisor's
 	closing chan struct{}        // closed when Close wants the supervisor to log out and end
 	once    sync.Once            // closes closing
 	resent  atomic.Uint64
@@ -41,8 +42,8 @@ type Session struct {
 	changed chan struct{} // closed and replaced at each change of state
 	epoch   uint64        // of the newest connection
 	err     error         // why the session is not ready, or is closed
-	current *link         // the newest connection, nil between two
-	past    rpc.Stats     // of the connections before it
+	open    []*link       // connections, two of them while one follows another
+	past    rpc.Stats     // of those that have ended
 }
 
 // Dial opens a session and returns when it is ready. ctx bounds Dial alone: ending it later does nothing. Dial makes one
@@ -179,10 +180,18 @@ func (s *Session) Generation() uint64 {
 	return 0
 }
 
-// Reconnect logs out, which cancels no orders, opens a new connection, and returns when the session is ready again. It
-// joins a reconnect that is under way. Calls in flight end with an [rpc.CallError].
+// Reconnect replaces the connection while it works: another one is opened, authenticated and subscribed, takes over, and this one is
+// logged out. No notification is lost or comes twice, no call fails, and no order is cancelled; the session is ready throughout. It
+// returns when the next connection has taken over, and joins a reconnect that is under way. ctx bounds the wait alone.
+//
+// If the next connection cannot be had, the session goes on over the one that it has, and Reconnect returns why. If the one that it has
+// is lost on the way, or answers no more, subscriptions find a [*GapError] as after any loss. Where the session is not ready, Reconnect
+// waits until it is.
+//
+// The exchange cancels the orders of a connection that is lost, if it was asked to, and knows each order by the connection that placed it:
+// orders from before stay when the next connection is lost.
 func (s *Session) Reconnect(ctx context.Context) error {
-	r := replacement{of: s.live.Load(), begun: make(chan struct{})}
+	r := replacement{of: s.live.Load(), done: make(chan error, 1)}
 	select {
 	case s.renew <- r:
 	case <-s.ctx.Done():
@@ -190,7 +199,14 @@ func (s *Session) Reconnect(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	<-r.begun
+	select {
+	case err := <-r.done:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return s.WaitReady(ctx)
 }
 

@@ -9,9 +9,9 @@ import (
 // State is what a session is doing.
 type State uint8
 
-// The states of a session. From each it goes to the next, or to Backoff on any error; from Backoff to Connecting; from
-// Ready to Connecting for a planned reconnect; and from anywhere to Closed, which is terminal. A re-authentication does not
-// leave Ready.
+// The states of a session. From each it goes to the next, or to Backoff on any error; from Backoff to Connecting; and from
+// anywhere to Closed, which is terminal. Neither a re-authentication nor a planned reconnect leaves Ready: a greater epoch tells
+// of the latter.
 const (
 	Connecting State = iota
 	Authenticating

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -45,10 +46,10 @@ type ChannelStats struct {
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	stats := Stats{State: s.state, Epoch: s.epoch, Conn: s.past}
-	current := s.current
+	open := slices.Clone(s.open)
 	s.mu.Unlock()
-	if current != nil {
-		stats.Conn = sum(stats.Conn, current.conn.Stats())
+	for _, l := range open {
+		stats.Conn = sum(stats.Conn, l.conn.Stats())
 	}
 	stats.Resent, stats.Paced = s.resent.Load(), s.paced.Load()
 	if l := s.live.Load(); l != nil {
@@ -61,16 +62,22 @@ func (s *Session) Stats() Stats {
 	return stats
 }
 
-// setCurrent replaces the connection that is counted, which the supervisor alone does. What the old one has counted stays
-// in the sum.
-func (s *Session) setCurrent(l *link) {
-	var counted rpc.Stats
-	if s.current != nil {
-		counted = s.current.conn.Stats()
-	}
+// track has a connection counted.
+func (s *Session) track(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.past, s.current = sum(s.past, counted), l
+	s.open = append(s.open, l)
+}
+
+// untrack lets go of a connection that has ended. What it has counted stays in the sum.
+func (s *Session) untrack(l *link) {
+	counted := l.conn.Stats()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.open, l); i >= 0 {
+		s.open = slices.Delete(s.open, i, i+1)
+		s.past = sum(s.past, counted)
+	}
 }
 
 // sum adds the counters of connections; what is pending on those that have ended is nothing.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -29,9 +30,6 @@ const (
 	silentIntervals = 2.5
 )
 
-// errRenew ends a connection that Reconnect wants replaced.
-var errRenew = errors.New("session: planned reconnect")
-
 // supervise is the session's one goroutine that decides: it opens connections, tends them, and moves the state. first is
 // told the outcome of the first attempt, whose failure is final.
 func (s *Session) supervise(first chan<- error) {
@@ -51,9 +49,6 @@ func (s *Session) supervise(first chan<- error) {
 		}
 		if !readyAt.IsZero() && time.Since(readyAt) >= steadyAfter {
 			wait.Reset()
-		}
-		if errors.Is(err, errRenew) {
-			continue
 		}
 		s.setState(Backoff, err)
 		if !s.pause(wait.NextBackOff(), err) {
@@ -122,7 +117,7 @@ func (s *Session) pause(wait time.Duration, err error) bool {
 	case <-timer.C:
 		return true
 	case r := <-s.renew:
-		close(r.begun) // a new connection is on its way anyway
+		r.done <- nil // a new connection is on its way anyway
 		return true
 	case <-s.closing:
 		s.end(ErrClosed)
@@ -145,34 +140,28 @@ func isLimited(err error) bool {
 	return false
 }
 
-// connectAndTend opens a connection, tends it, and returns why it ended. ready is called when the session is.
+// connectAndTend opens a connection, tends it and those that follow it without a break, and returns why the last one ended. ready
+// is called when the session is.
 func (s *Session) connectAndTend(ready func()) (err error) {
 	s.setState(Connecting, nil)
-	s.mu.Lock()
-	s.epoch++
-	epoch := s.epoch
-	s.mu.Unlock()
-	life, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	ctx, ended := s.step(life, Step{Kind: StepConnect, Epoch: epoch})
-	l, err := s.open(life, ctx, epoch)
-	if err != nil {
-		ended(StepEnd{Err: err})
+	l := s.newLink()
+	s.setEpoch(l.epoch)
+	if err := s.dial(l); err != nil {
+		l.opened(StepEnd{Err: err})
+		l.hangUp()
 		return err
 	}
-	s.setCurrent(l)
 	established := make(chan error, 1)
 	s.work.Go(func() {
-		err := s.establish(ctx, l)
-		ended(StepEnd{Err: err, Generation: l.generation.Load()})
+		err := s.establish(l.opening, l)
+		l.opened(StepEnd{Err: err, Generation: l.generation.Load()})
 		established <- err
 	})
 	t := tending{link: l, established: established, ready: ready}
 	err = s.tend(&t)
-	cancel()
+	last := t.link
 	s.live.Store(nil)
-	_ = l.conn.Close() // it has ended, or is to end: there is nothing to tell
-	s.setCurrent(nil)
+	last.hangUp()
 	if t.established != nil {
 		// An exchange that refuses may close the connection too: the refusal is the reason.
 		if refusal := <-established; s.isFinal(refusal) || isLimited(refusal) {
@@ -182,21 +171,16 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 	if s.isFinal(err) {
 		return err
 	}
-	s.subs.lost(l.epoch)
-	if errors.Is(err, errRenew) {
-		return err
-	}
-	return l.blame(err)
+	s.subs.lost(last.epoch)
+	return last.blame(err)
 }
 
-// open dials, and lets Close end the wait.
-func (s *Session) open(life, ctx context.Context, epoch uint64) (*link, error) {
+// dial opens a connection, and lets Close end the wait.
+func (s *Session) dial(l *link) (err error) {
 	dialed := make(chan struct{})
-	var l *link
-	var err error
 	s.work.Go(func() {
 		defer close(dialed)
-		l, err = s.dial(life, ctx, epoch)
+		err = l.dial(l.ctx)
 	})
 	select {
 	case <-dialed:
@@ -204,7 +188,13 @@ func (s *Session) open(life, ctx context.Context, epoch uint64) (*link, error) {
 		s.end(ErrClosed)
 		<-dialed
 	}
-	return l, err
+	return err
+}
+
+func (s *Session) setEpoch(epoch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch = epoch
 }
 
 // establish makes a fresh connection what the session promises.
@@ -226,10 +216,12 @@ type tending struct {
 	received    uint64           // frames at the last look
 	silence     time.Time        // since when nothing has come
 	probe       prober
-	answered    chan struct{} // closed when the answer to a test_request is done, nil while there is none
+	answered    chan struct{}  // closed when the answer to a test_request is done, nil while there is none
+	leaving     sync.WaitGroup // who retires connections
+	next        *handover      // to the connection that is to follow, nil while there is none
 }
 
-// tend serves a connection until it ends, and says why.
+// tend serves a connection, and those that follow it, until the last ends, and says why.
 func (s *Session) tend(t *tending) error {
 	watch := time.NewTicker(s.watchInterval())
 	defer watch.Stop()
@@ -237,27 +229,25 @@ func (s *Session) tend(t *tending) error {
 	for {
 		select {
 		case <-t.link.conn.Done():
-			return t.link.conn.Err()
+			if !s.conclude(t) {
+				return t.link.conn.Err()
+			}
 		case err := <-t.established:
 			t.established = nil
 			if err != nil {
 				return err
 			}
-			t.renewal = s.renewalTimer(t.link)
 			if s.cfg.CancelOnDisconnect {
 				t.probe.arm()
 			}
-			s.live.Store(t.link)
-			s.settle(t.link)
-			s.learnLimits(t.link)
-			s.setState(Ready, nil)
+			s.serve(t)
 			t.ready()
 		case <-t.tests():
 			s.answerTest(t)
 		case <-t.answered:
 			t.answered = nil
 		case now := <-watch.C:
-			if s.isSilent(t, now) {
+			if s.isSilent(t, now) && !s.conclude(t) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
 			}
 		case <-s.auth.relied:
@@ -270,34 +260,30 @@ func (s *Session) tend(t *tending) error {
 		case <-s.auth.renewed:
 			t.renewal = s.renewalTimer(t.link)
 		case r := <-s.renew:
-			if s.replace(t.link, r) {
-				t.link.goodbye(s.ctx)
-				return errRenew
-			}
+			s.replace(t, r)
+		case next := <-t.succeeded():
+			s.follow(t, next)
 		case <-s.closing:
+			s.conclude(t)
 			s.live.Store(nil)
-			t.link.goodbye(s.ctx)
+			t.link.goodbye(s.ctx, nil)
+			t.leaving.Wait()
 			return ErrClosed
 		case <-s.ctx.Done():
+			s.conclude(t)
 			return context.Cause(s.ctx)
 		}
 	}
 }
 
-// replacement asks the supervisor for another connection than one, which is nil if there is none.
-type replacement struct {
-	of    *link
-	begun chan struct{} // closed by the supervisor when the session is no longer ready over that one
-}
-
-// replace reports whether l is the connection that is to be replaced. If it is not, that has been done already.
-func (s *Session) replace(l *link, r replacement) bool {
-	isDue := r.of == l
-	if isDue {
-		s.live.Store(nil)
-	}
-	close(r.begun)
-	return isDue
+// serve makes the connection that is tended the one that calls go over.
+func (s *Session) serve(t *tending) {
+	l := t.link
+	t.renewal = s.renewalTimer(l)
+	s.live.Store(l)
+	s.settle(l)
+	s.learnLimits(l)
+	s.setState(Ready, nil)
 }
 
 func (s *Session) watchInterval() time.Duration {
@@ -317,16 +303,13 @@ func (s *Session) isSilent(t *tending, now time.Time) bool {
 	return s.cfg.Heartbeat > 0 && t.established == nil && now.Sub(t.silence) > limit
 }
 
-// answerTest answers a test_request. Without an answer the exchange closes the connection, and cancels orders if it was
-// asked to: it must not wait behind anything, so its frame is in the control lane.
+// answerTest answers a test_request beside all else.
 func (s *Session) answerTest(t *tending) {
-	answered := make(chan struct{})
+	l, answered := t.link, make(chan struct{})
 	t.answered = answered
 	s.work.Go(func() {
 		defer close(answered)
-		if err := t.link.call(t.link.ctx, methodTest, nil, nil); err != nil {
-			s.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
-		}
+		l.answerTest()
 	})
 }
 

@@ -15,6 +15,8 @@ type turn struct {
 	waiting []turned
 	bytes   int     // of waiting
 	spilled [2]bool // a leg has brought more than may wait since this was last told
+	end     func()  // see finish
+	over    bool    // from now on one alone brings something: it does so at once
 }
 
 // turned is what a reader, or somebody else, brings.
@@ -40,9 +42,12 @@ func (q *turn) take(t turned) {
 		q.mu.Unlock()
 		return
 	}
-	q.taken = true
+	over := q.over
+	q.taken = !over
 	q.mu.Unlock()
-	q.do(t)
+	if q.do(t); over {
+		return
+	}
 	for batch := q.next(nil); len(batch) > 0; batch = q.next(batch) {
 		for _, t := range batch {
 			q.do(t)
@@ -72,5 +77,18 @@ func (q *turn) next(done []turned) []turned {
 	batch := q.waiting
 	q.waiting, q.bytes, q.spilled = done[:0], 0, [2]bool{}
 	q.taken = len(batch) > 0
+	if !q.taken && q.end != nil {
+		q.over = true
+		q.end()
+		q.end = nil
+	}
 	return batch
+}
+
+// finish is called by who has the turn, once one alone brings something. When nothing is left to do end is called, which only
+// stores something: what is brought afterwards is done at once.
+func (q *turn) finish(end func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.end = end
 }

@@ -58,6 +58,7 @@ func TestErrorType(t *testing.T) {
 		{rpc.ErrClosed, "session_closed"},
 		{rpc.ErrWriteStalled, "write_failed"},
 		{rpc.ErrTooManyPending, "too_many_pending"},
+		{rpc.ErrDraining, "draining"},
 		{rpc.ErrMessageTooBig, "message_too_big"},
 		{rpc.ErrMalformed, "malformed"},
 		{rpc.ErrDecode, "decode"},

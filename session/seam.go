@@ -1,0 +1,171 @@
+package session
+
+import (
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
+)
+
+// seam joins the streams of a connection and of the one that follows it, while both bring the same channels: until the first is
+// left it alone feeds the subscriptions, and what the second brings is kept; then the second goes on where the first has ended.
+// While there is a seam all deliveries of the session are one at a time, whichever reader brings them.
+type seam struct {
+	subs   *registry
+	epochs [2]uint64 // of the two connections: the legs of the arbiters
+	seed   maphash.Seed
+	turn   turn
+
+	// Of whose turn it is.
+	arbiters map[*channel]*arbiter
+	room     room
+	isTorn   bool // something of the second connection is missing
+	isLost   bool // something of the first may be
+	isLeft   bool // the first connection was left
+	isOver   bool // one connection alone goes on: sole
+	sole     int
+}
+
+const (
+	legBefore = 0 // the connection that is left
+	legAfter  = 1
+
+	maxKeptBytes = 32 << 20
+)
+
+func (r *registry) newSeam(before, after uint64) *seam {
+	x := &seam{
+		subs: r, epochs: [2]uint64{before, after}, seed: maphash.MakeSeed(),
+		arbiters: map[*channel]*arbiter{}, room: room{maxKeptBytes},
+	}
+	x.turn.do = x.do
+	return x
+}
+
+// bring takes a notification of one of the two connections, on its reader's goroutine.
+func (x *seam) bring(epoch uint64, ch *channel, data []byte) {
+	switch epoch {
+	case x.epochs[legBefore]:
+		x.turn.take(turned{leg: legBefore, channel: ch, data: data})
+	case x.epochs[legAfter]:
+		x.turn.take(turned{leg: legAfter, channel: ch, data: data})
+	}
+}
+
+func (x *seam) do(t turned) {
+	switch {
+	case t.act != nil:
+		t.act()
+	case x.isOver && t.leg != x.sole, x.isLeft && t.leg == legBefore:
+		// The other connection brings it too.
+	case x.isOver:
+		t.channel.deliver(x.epochs[x.sole], t.data)
+	case t.spilled:
+		x.spill(t.leg)
+	default:
+		x.message(t)
+	}
+}
+
+func (x *seam) message(t turned) {
+	key, ok := messageKey(x.seed, t.channel.name, t.data)
+	if ok && !x.arbiter(t.channel).message(t.leg, key, t.data) {
+		x.spill(t.leg)
+	}
+}
+
+// messageKey is what tells the messages of a channel apart: the change id of a book, else a fingerprint of all of it. A book's message
+// without its id is none.
+func messageKey(seed maphash.Seed, channel string, data []byte) (key uint64, ok bool) {
+	if !hasChangeIDs(channel) {
+		return maphash.Bytes(seed, data), true
+	}
+	id, _ := changeIDs(data)
+	return uint64(max(id, 0)), id > 0
+}
+
+// hasChangeIDs reports whether each message of a channel has a change id that is greater than those before: all books'.
+func hasChangeIDs(name string) bool { return strings.HasPrefix(name, "book.") }
+
+func (x *seam) arbiter(ch *channel) *arbiter {
+	a := x.arbiters[ch]
+	if a == nil {
+		a = &arbiter{
+			rising: hasChangeIDs(ch.name), leading: true, room: &x.room,
+			deliver: func(leg int, data []byte) { ch.deliver(x.epochs[leg], data) },
+		}
+		if ch.epoch.Load() == x.epochs[legBefore] {
+			a.last = uint64(max(ch.chain.last.Load(), 0))
+		}
+		a.join(legBefore)
+		a.join(legAfter)
+		x.arbiters[ch] = a
+	}
+	return a
+}
+
+// spill is told that something is missing that a connection has brought.
+func (x *seam) spill(at int) {
+	switch {
+	case at == legBefore:
+		x.subs.lost(x.epochs[legBefore], x.epochs[legAfter])
+	case x.isLeft:
+		x.subs.lost(x.epochs[legAfter])
+		x.beginAnew()
+	default:
+		x.isTorn = true
+	}
+}
+
+// leave has the second connection go on. Everything has come over the first that was published before the second had all
+// channels, unless isLost says that it may not have: then the subscriptions are told of a gap, and go on with what the second has
+// brought.
+func (x *seam) leave() {
+	before, after := x.epochs[legBefore], x.epochs[legAfter]
+	if x.isLost = x.isLost || x.isTorn; x.isLost {
+		x.subs.lost(before, after)
+		x.beginAnew()
+	}
+	x.isLeft = true
+	x.subs.serving.Store(after)
+	x.subs.reassign(before, after, broughtBy) // no change of connection that a book's chain should break at
+	for ch, a := range x.arbiters {
+		if ch.chain.broken.Load() {
+			a.last = 0 // the snapshot mends it
+		}
+		if x.isTorn || x.isLost && ch.chain.isBook {
+			a.drop(&a.legs[legAfter])
+		}
+		a.leave(legBefore)
+	}
+}
+
+// beginAnew has all books wait for another snapshot: after a gap they need one, and what has come of the second connection may
+// begin behind its own.
+func (x *seam) beginAnew() {
+	for _, ch := range x.subs.all() {
+		if ch.chain.isBook {
+			ch.epoch.Store(x.epochs[legAfter])
+			ch.chain.forget()
+			ch.chain.broken.Store(true)
+		}
+	}
+	x.subs.mend()
+}
+
+// undo ends the seam: the second connection has been closed, and the first goes on.
+func (x *seam) undo() {
+	x.subs.reassign(x.epochs[legAfter], x.epochs[legBefore], confirmedBy)
+	x.end(legBefore)
+}
+
+// end ends the seam: from now on one connection alone brings something.
+func (x *seam) end(sole int) {
+	x.isOver, x.sole, x.arbiters = true, sole, nil
+	x.turn.finish(func() { x.subs.seam.Store(nil) })
+}
+
+// in has f called when it is its turn, after what the readers have brought so far.
+func (x *seam) in(f func()) { x.turn.take(turned{act: f}) }
+
+func broughtBy(ch *channel) *atomic.Uint64   { return &ch.epoch }
+func confirmedBy(ch *channel) *atomic.Uint64 { return &ch.confirmed }
