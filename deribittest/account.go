@@ -8,6 +8,7 @@ type account struct {
 	totp       []byte             // the shared secret of the second factor
 	usedSteps  map[int64]struct{} // time steps whose code was used
 	challenges map[string]challenge
+	pools      pools
 }
 
 // account returns an account, made at its first use.
@@ -17,6 +18,7 @@ func (ex *exchange) account(id int64) *account {
 		a = &account{
 			id: id, totp: []byte(ex.random(20)),
 			usedSteps: make(map[int64]struct{}), challenges: make(map[string]challenge),
+			pools: make(pools),
 		}
 		ex.accounts[id] = a
 	}

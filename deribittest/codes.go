@@ -11,6 +11,7 @@ const (
 	codeInvalidParams      = -32602
 	codeMissingParams      = -32000
 	codeError              = 10001
+	codeTooManyRequests    = 10028
 	codeMustBeWebsocket    = 10030
 	codeNotImplemented     = 10033
 	codeBadRequest         = 11050

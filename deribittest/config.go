@@ -64,6 +64,8 @@ type Config struct {
 	// SendBuffer is the number of bytes that may wait to be written to one connection; a reader that falls behind it is
 	// dropped (connection_too_slow). 0 is 16 MiB. Not documented.
 	SendBuffer int
+	// Limits makes requests cost credits, and refuses those for which there are none left, with 10028. Nil is no limit.
+	Limits *Limits
 }
 
 const (
@@ -88,6 +90,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SendBuffer == 0 {
 		c.SendBuffer = defaultSendBuffer
+	}
+	if c.Limits != nil {
+		limits := c.Limits.withDefaults()
+		c.Limits = &limits
 	}
 	return c
 }

@@ -136,14 +136,15 @@ func (c *conn) read() {
 		if err != nil {
 			return
 		}
-		switch {
-		case kind != websocket.MessageText:
+		if kind != websocket.MessageText {
 			c.server.locked(func(*exchange) { c.closeLater(websocket.StatusUnsupportedData, "text expected") })
-		case tooLarge:
-			c.server.refuseTooLarge(c, data)
-		default:
-			c.server.handle(c, data)
+			continue
 		}
+		m, fault := message{}, newError(codeTooLarge, "request entity too large") // without an id, as the exchange does
+		if !tooLarge {
+			m, fault = parseMessage(data)
+		}
+		c.server.handle(c, data, m, fault)
 	}
 }
 

@@ -18,6 +18,7 @@ type request struct {
 	now    time.Time
 	grant  *grant // the authority; nil for a public call of nobody
 	after  func() // what has to wait until the reply is written
+	ends   bool   // it is the connection's last
 }
 
 func (r *request) connID() uint64 {
@@ -79,13 +80,24 @@ func marketMethod(m market.Method) method {
 	}}
 }
 
-// call serves a request: it finds the method, the authority and the second factor, and runs it.
-func (ex *exchange) call(r *request) (any, *rpcError) {
-	var fault *rpcError
-	if r.fields, fault = decodeParams[map[string]json.RawMessage](r.params); fault != nil {
-		return nil, fault
+// serve has a request paid and calls its method, unless it is faulty already.
+func (ex *exchange) serve(r *request, fault *rpcError) (any, *rpcError) {
+	if fault == nil {
+		r.fields, fault = decodeParams[map[string]json.RawMessage](r.params)
 	}
 	ex.noteParams(r)
+	if refused := ex.charge(r); refused != nil {
+		return nil, refused
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	defer ex.deliver()
+	return ex.call(r)
+}
+
+// call finds the method, the authority and the second factor, and runs it.
+func (ex *exchange) call(r *request) (any, *rpcError) {
 	m, ok := ex.methods[r.method]
 	if !ok {
 		return nil, unknown(r.method)
@@ -151,10 +163,9 @@ func (ex *exchange) noteParams(r *request) {
 	}
 }
 
-// handle serves one message of a WebSocket connection.
-func (s *Server) handle(c *conn, data []byte) {
+// handle serves one message of a WebSocket connection, or refuses it for the fault that it has already.
+func (s *Server) handle(c *conn, data []byte, m message, fault *rpcError) {
 	now := time.Now()
-	m, fault := parseMessage(data)
 	if on := s.cfg.OnFrame; on != nil {
 		on(Frame{Conn: c.id, Incoming: true, Method: m.method, Data: data})
 	}
@@ -163,15 +174,12 @@ func (s *Server) handle(c *conn, data []byte) {
 			return
 		}
 		r := &request{message: m, conn: c, ip: c.ip, now: now}
-		var result any
-		if fault == nil {
-			result, fault = ex.call(r)
-			ex.deliver()
-		}
+		result, fault := ex.serve(r, fault)
 		if _, silent := result.(noReply); silent {
 			return
 		}
 		ex.answer(c, outgoing{method: m.method, data: encodeReply(m.id, result, fault, now), after: r.after})
+		r.end()
 	})
 }
 
@@ -183,17 +191,4 @@ func (ex *exchange) arrived(c *conn, now time.Time) bool {
 	ex.stats.FramesIn++
 	c.lastIn = now
 	return true
-}
-
-// refuseTooLarge answers a message over the limit, without an id as the exchange does.
-func (s *Server) refuseTooLarge(c *conn, data []byte) {
-	now := time.Now()
-	if on := s.cfg.OnFrame; on != nil {
-		on(Frame{Conn: c.id, Incoming: true, Data: data})
-	}
-	s.locked(func(ex *exchange) {
-		if ex.arrived(c, now) {
-			c.push(outgoing{data: encodeReply(nil, nil, newError(codeTooLarge, "request entity too large"), now)})
-		}
-	})
 }

@@ -12,7 +12,9 @@
 // written from the exchange's documents alone. What the documents leave open is a field of [Config], whose zero value is the
 // likeliest reading; what a reset does to tokens, subscriptions and connections is [ResetProfile].
 //
-// It does not play credits and rate limits, subaccounts and RSA keys. Documented methods that it does not play answer 10033
+// With [Config.Limits] requests cost credits, and one too many gets 10028 and ends its connection; [Stats] has what was paid.
+//
+// It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
 //
 // # Where the documents contradict each other
@@ -34,10 +36,12 @@
 //	token of private calls         required in each (overview)    remembered (sessions)        remembered on the connection
 //	usIn, usOut, usDiff, testnet   absent (most examples)         present (overview)           present, but in notices of maintenance
 //	test_request                   with the heartbeat             after silence (FIX)          with each heartbeat
+//	after 10028                    the session ends (limits)      wait 50 ms, cancel (ibid.)   it ends; Limits.KeepConnections
 //
 // What no text states, and the server decides: a request without id, a batch and other unsound envelopes get 11050; a stale
 // timestamp and a nonce used before get the error of a wrong signature; a refresh token lives as long as its access token;
 // REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
 // a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
-// the WebSocket.
+// the WebSocket; that public and private subscribes are paid from one pool, cancel_all and its like from another one than other
+// cancels, and that a request which is refused costs as much as one that is not.
 package deribittest

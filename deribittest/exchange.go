@@ -21,13 +21,14 @@ type exchange struct {
 
 	delivering bool // deliver is under way
 
-	keys     map[int64]*key
-	clients  map[string]*key // by client id
-	lastKey  int64
-	accounts map[int64]*account
-	tokens   map[string]*grant // by access token and by refresh token
-	lastSID  int64
-	lastLog  int64
+	keys      map[int64]*key
+	clients   map[string]*key // by client id
+	lastKey   int64
+	accounts  map[int64]*account
+	addresses map[string]pools  // of who is not authenticated
+	tokens    map[string]*grant // by access token and by refresh token
+	lastSID   int64
+	lastLog   int64
 
 	stats     Stats
 	published map[string]uint64
@@ -46,12 +47,16 @@ func newExchange(s *Server, now time.Time) *exchange {
 		keys:      make(map[int64]*key),
 		clients:   make(map[string]*key),
 		accounts:  make(map[int64]*account),
+		addresses: make(map[string]pools),
 		tokens:    make(map[string]*grant),
 		published: make(map[string]uint64),
 		losing:    make(map[string]int),
 		secrets:   make(map[string]struct{}),
 	}
-	ex.stats.Calls = make(map[string]uint64)
+	ex.stats.Calls, ex.stats.Charged = make(map[string]uint64), make(map[string]uint64)
+	if ex.cfg.Limits != nil {
+		ex.market.Limits = ex.cfg.Limits.told()
+	}
 	ex.methods = methodTable(ex.market)
 	return ex
 }

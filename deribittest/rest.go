@@ -39,6 +39,9 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	if on := s.cfg.OnFrame; on != nil {
 		on(Frame{Method: m.method, Data: reply})
 	}
+	if req.ends {
+		w.Header().Set("Connection", "close")
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(reply) //nolint:gosec // JSON, and typed so; the client may be gone, the call has had its effect
@@ -61,14 +64,10 @@ func (s *Server) answerREST(r *http.Request, body []byte, req *request, fault *r
 	defer s.mu.Unlock()
 	s.ex.stats.FramesIn++
 	s.ex.stats.FramesOut++
-	var result any
 	if fault == nil {
 		req.grant, fault = s.ex.credentials(r, body, req)
 	}
-	if fault == nil {
-		result, fault = s.ex.call(req)
-		s.ex.deliver()
-	}
+	result, fault := s.ex.serve(req, fault)
 	status := http.StatusOK
 	if fault != nil {
 		status = http.StatusBadRequest

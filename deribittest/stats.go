@@ -17,6 +17,11 @@ type Stats struct {
 	TooSlow uint64
 	// Calls counts the requests by method, refused ones too.
 	Calls map[string]uint64
+	// Charged counts the requests that were paid for, by the pool that paid: matching_engine, cancel_all, subscribe, the name
+	// of a method that has its own, and non_matching_engine for the others. RateLimited counts those refused with 10028. All
+	// are 0 without Config.Limits.
+	Charged     map[string]uint64
+	RateLimited uint64
 }
 
 // Stats returns the counts so far.
@@ -25,7 +30,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.ex.stats
 	st.OpenConnections = uint64(len(s.ex.conns))
-	st.Calls = maps.Clone(st.Calls)
+	st.Calls, st.Charged = maps.Clone(st.Calls), maps.Clone(st.Charged)
 	return st
 }
 

@@ -26,6 +26,9 @@ type Market struct {
 	orderNumber, tradeNumber, changeID int64
 	executed                           map[string]int
 
+	// Limits are what accounts are told of their limits; nil tells those of the published examples.
+	Limits *Limits
+
 	streams map[streamKey]*stream
 	waiting []*stream // those with something to say when they are due, in the order in which they got it
 	events  []Event

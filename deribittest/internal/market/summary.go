@@ -125,36 +125,44 @@ type fee struct {
 	} `json:"value"`
 }
 
-// rate is how many calls a second, and how many at once.
-type rate struct {
-	Rate  int `json:"rate"`
-	Burst int `json:"burst"`
+// Rate is how many calls a second, and how many at once.
+type Rate struct {
+	PerSecond int `json:"rate"`
+	Burst     int `json:"burst"`
 }
 
-// limits are the documented default limits of an account.
+// Limits are the limits of an account that are told.
+type Limits struct{ Requests, Matching, CancelAll Rate }
+
+// limits are an account's limits, as methods show them.
 type limits struct {
 	PerCurrency       bool           `json:"limits_per_currency"`
-	NonMatchingEngine rate           `json:"non_matching_engine"`
+	NonMatchingEngine Rate           `json:"non_matching_engine"`
 	MatchingEngine    matchingLimits `json:"matching_engine"`
 }
 
 type matchingLimits struct {
 	Trading struct {
-		Total rate `json:"total"`
+		Total Rate `json:"total"`
 	} `json:"trading"`
-	Spot                 rate `json:"spot"`
-	MaximumQuotes        rate `json:"maximum_quotes"`
-	MaximumMassQuotes    rate `json:"maximum_mass_quotes"`
-	GuaranteedMassQuotes rate `json:"guaranteed_mass_quotes"`
-	CancelAll            rate `json:"cancel_all"`
+	Spot                 Rate `json:"spot"`
+	MaximumQuotes        Rate `json:"maximum_quotes"`
+	MaximumMassQuotes    Rate `json:"maximum_mass_quotes"`
+	GuaranteedMassQuotes Rate `json:"guaranteed_mass_quotes"`
+	CancelAll            Rate `json:"cancel_all"`
 }
 
-func documentedLimits() limits {
-	l := limits{NonMatchingEngine: rate{1000, 1500}, MatchingEngine: matchingLimits{
-		Spot: rate{200, 250}, MaximumQuotes: rate{500, 500}, MaximumMassQuotes: rate{10, 10},
-		GuaranteedMassQuotes: rate{2, 2}, CancelAll: rate{200, 250},
+// limits returns the limits of each account.
+func (m *Market) limits() limits {
+	told := m.Limits
+	if told == nil {
+		told = &Limits{Requests: Rate{1000, 1500}, Matching: Rate{5, 20}, CancelAll: Rate{200, 250}}
+	}
+	l := limits{NonMatchingEngine: told.Requests, MatchingEngine: matchingLimits{
+		Spot: Rate{200, 250}, MaximumQuotes: Rate{500, 500}, MaximumMassQuotes: Rate{10, 10},
+		GuaranteedMassQuotes: Rate{2, 2}, CancelAll: told.CancelAll,
 	}}
-	l.MatchingEngine.Trading.Total = rate{5, 20}
+	l.MatchingEngine.Trading.Total = told.Matching
 	return l
 }
 
@@ -167,7 +175,7 @@ type currencySummary struct {
 }
 
 func (m *Market) currencySummary(id int64, currency string) currencySummary {
-	out := currencySummary{portfolio: m.portfolio(id, currency), Limits: documentedLimits(), Fees: []fee{}}
+	out := currencySummary{portfolio: m.portfolio(id, currency), Limits: m.limits(), Fees: []fee{}}
 	for _, kind := range []string{perpetual, kindFuture, kindOption} {
 		f := fee{Index: strings.ToLower(currency) + "_usd", Kind: kind}
 		f.Value.BlockTrade, f.Value.Default.Type, f.Value.Default.Taker = 0.3, "fixed", 0.0005
