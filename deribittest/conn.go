@@ -29,6 +29,7 @@ type conn struct {
 	server *Server
 	ip     string
 	ws     *websocket.Conn
+	wire   *wire
 	ctx    context.Context //nolint:containedctx // the connection's life, not a call's
 	cut    context.CancelFunc
 	wake   chan struct{} // there is something to write, or to close
@@ -49,6 +50,7 @@ type connState struct {
 	queued  int        // bytes in queue
 	held    []outgoing // replies that others may overtake
 	heldOf  category
+	late    []lateReply
 	replies uint64 // replies so far, which with the seed choose those held
 	closing websocket.StatusCode
 	reason  string
@@ -66,7 +68,7 @@ func (c *conn) push(m outgoing) bool {
 	if c.queued > c.server.cfg.SendBuffer {
 		c.server.ex.stats.TooSlow++
 		c.cut()
-		c.server.ex.leave(c, time.Now())
+		c.server.ex.leave(c)
 		return false
 	}
 	signal(c.wake)
@@ -107,7 +109,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.running.Done()
 	defer close(c.done)
-	defer s.locked(func(ex *exchange) { ex.leave(c, time.Now()) })
+	defer s.locked(func(ex *exchange) { ex.leave(c) })
 	defer c.cut()
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
@@ -120,7 +122,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	helpers.Go(c.watch)
 	c.read()
 	c.cut()
-	s.locked(func(ex *exchange) { ex.leave(c, time.Now()) })
+	s.locked(func(ex *exchange) { ex.leave(c) })
 	helpers.Wait()
 	_ = ws.CloseNow() // closed already: this joins what the library runs
 }

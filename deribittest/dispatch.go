@@ -170,15 +170,15 @@ func (s *Server) handle(c *conn, data []byte, m message, fault *rpcError) {
 		on(Frame{Conn: c.id, Incoming: true, Method: m.method, Data: data})
 	}
 	s.locked(func(ex *exchange) {
-		if !ex.arrived(c, now) {
+		if !ex.arrived(c, now) || ex.lost(c, m.method) {
 			return
 		}
-		r := &request{message: m, conn: c, ip: c.ip, now: now}
+		r := &request{message: m, conn: c, ip: c.ip, now: now.Add(ex.skew)}
 		result, fault := ex.serve(r, fault)
 		if _, silent := result.(noReply); silent {
 			return
 		}
-		ex.answer(c, outgoing{method: m.method, data: encodeReply(m.id, result, fault, now), after: r.after})
+		ex.reply(c, outgoing{method: m.method, data: encodeReply(m.id, result, fault, r.now, ex.now()), after: r.after})
 		r.end()
 	})
 }

@@ -14,6 +14,9 @@
 //
 // With [Config.Limits] requests cost credits, and one too many gets 10028 and ends its connection; [Stats] has what was paid.
 //
+// [Server.Inject] has things go wrong on command: requests and replies lost, late, doubled or cut off, channels that fall silent,
+// sockets that stall or stay half-open, bytes that come one at a time, a clock that is wrong. [Stats] counts what happened.
+//
 // It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
 //

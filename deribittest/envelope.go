@@ -101,8 +101,7 @@ type reply struct {
 }
 
 // encodeReply returns the text of a reply.
-func encodeReply(id json.RawMessage, result any, fault *rpcError, in time.Time) []byte {
-	out := time.Now()
+func encodeReply(id json.RawMessage, result any, fault *rpcError, in, out time.Time) []byte {
 	r := reply{
 		JSONRPC: "2.0", ID: id, Testnet: true,
 		UsIn: in.UnixMicro(), UsOut: out.UnixMicro(), UsDiff: out.UnixMicro() - in.UnixMicro(),
@@ -114,7 +113,7 @@ func encodeReply(id json.RawMessage, result any, fault *rpcError, in time.Time) 
 	}
 	text, err := json.Marshal(r)
 	if err != nil { // a result of ours that JSON cannot carry: the caller still gets its one answer
-		return encodeReply(id, nil, newError(codeError, "error"), in)
+		return encodeReply(id, nil, newError(codeError, "error"), in, out)
 	}
 	return text
 }

@@ -34,7 +34,13 @@ type exchange struct {
 	published map[string]uint64
 	losing    map[string]int // how many messages of a channel are still to be lost
 	secrets   map[string]struct{}
+
+	faults []Fault       // that wait for a request
+	skew   time.Duration // of the exchange's clock
 }
+
+// now is the time by the exchange's clock.
+func (ex *exchange) now() time.Time { return time.Now().Add(ex.skew) }
 
 func newExchange(s *Server, now time.Time) *exchange {
 	ex := &exchange{
@@ -54,6 +60,7 @@ func newExchange(s *Server, now time.Time) *exchange {
 		secrets:   make(map[string]struct{}),
 	}
 	ex.stats.Calls, ex.stats.Charged = make(map[string]uint64), make(map[string]uint64)
+	ex.stats.Faults = make(map[FaultKind]uint64)
 	if ex.cfg.Limits != nil {
 		ex.market.Limits = ex.cfg.Limits.told()
 	}
@@ -83,7 +90,7 @@ func (ex *exchange) enter(c *conn, now time.Time) bool {
 
 // leave takes a connection out of the exchange: its subscriptions end, its connection-scoped tokens die, and its orders are
 // cancelled if it asked for that.
-func (ex *exchange) leave(c *conn, now time.Time) {
+func (ex *exchange) leave(c *conn) {
 	if c.gone {
 		return
 	}
@@ -98,13 +105,16 @@ func (ex *exchange) leave(c *conn, now time.Time) {
 		}
 	}
 	if c.cod {
-		ex.market.CancelOnDisconnect(c.id, now)
+		ex.market.CancelOnDisconnect(c.id, ex.now())
 		ex.deliver()
 	}
 	for _, m := range append(c.queue, c.held...) {
 		m.finish()
 	}
-	c.queue, c.held = nil, nil
+	for _, m := range c.late {
+		m.finish()
+	}
+	c.queue, c.held, c.late = nil, nil, nil
 }
 
 const tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -78,7 +78,7 @@ func (s *Server) AddKey(cfg KeyConfig) Key {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.ex.newKey(cmp.Or(cfg.Account, 1), time.Now())
+	k := s.ex.newKey(cmp.Or(cfg.Account, 1), s.ex.now())
 	k.name, k.scope, k.secondFactor = cfg.Name, sc, cfg.SecondFactor
 	if cfg.ClientID != "" {
 		delete(s.ex.clients, k.clientID)

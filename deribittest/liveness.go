@@ -19,11 +19,16 @@ type clocks struct {
 }
 
 // next returns the earliest time at which something is due.
-func (k *clocks) next() time.Time {
-	first := k.lastIn.Add(maxInactivity)
-	for _, t := range [...]time.Time{k.nextBeat, k.testDue, k.heldDue, k.closeBy} {
+func (c *conn) next() time.Time {
+	first := c.lastIn.Add(maxInactivity)
+	for _, t := range [...]time.Time{c.nextBeat, c.testDue, c.heldDue, c.closeBy} {
 		if !t.IsZero() && t.Before(first) {
 			first = t
+		}
+	}
+	for _, m := range c.late {
+		if m.due.Before(first) {
+			first = m.due
 		}
 	}
 	return first
@@ -54,12 +59,13 @@ func (ex *exchange) due(c *conn, now time.Time) {
 		return
 	case passed(c.closeBy), passed(c.testDue), passed(c.lastIn.Add(maxInactivity)):
 		c.cut()
-		ex.leave(c, now)
+		ex.leave(c)
 		return
 	}
 	if passed(c.heldDue) {
 		c.release()
 	}
+	c.sendLate(now)
 	if passed(c.nextBeat) {
 		ex.beat(c, now)
 	}
@@ -92,7 +98,7 @@ func (ex *exchange) setHeartbeat(r *request) (any, *rpcError) {
 	}
 	c := r.conn
 	c.interval = time.Duration(p.Interval * float64(time.Second))
-	c.nextBeat, c.testDue = r.now.Add(c.interval), time.Time{}
+	c.nextBeat, c.testDue = time.Now().Add(c.interval), time.Time{}
 	signal(c.mind)
 	return "ok", nil
 }

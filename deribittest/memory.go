@@ -104,6 +104,7 @@ type stream struct {
 	mu      sync.Mutex // protects what follows
 	buf     []byte
 	closed  bool
+	crumbs  bool          // a read takes one byte
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -121,6 +122,12 @@ func (s *stream) close() {
 		s.closed = true
 		s.changedLocked()
 	}
+}
+
+func (s *stream) crumble() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crumbs = true
 }
 
 // read returns what is buffered, also after close; then io.EOF.
@@ -146,6 +153,9 @@ func (s *stream) read(p []byte, expired <-chan struct{}) (int, error) {
 func (s *stream) tryRead(p []byte) (int, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.crumbs {
+		p = p[:min(1, len(p))]
+	}
 	n := copy(p, s.buf)
 	s.buf = s.buf[n:]
 	if n > 0 {

@@ -16,7 +16,6 @@ import (
 
 // serveREST serves GET and POST on /api/v2/{public|private}/..., and JSON-RPC posted to /api/v2.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	var fault *rpcError
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
@@ -34,7 +33,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	if on := s.cfg.OnFrame; on != nil {
 		on(Frame{Incoming: true, Method: m.method, Data: restData(r, body)})
 	}
-	req := &request{message: m, ip: remoteIP(r), now: now}
+	req := &request{message: m, ip: remoteIP(r)}
 	reply, status := s.answerREST(r, body, req, fault)
 	if on := s.cfg.OnFrame; on != nil {
 		on(Frame{Method: m.method, Data: reply})
@@ -64,6 +63,7 @@ func (s *Server) answerREST(r *http.Request, body []byte, req *request, fault *r
 	defer s.mu.Unlock()
 	s.ex.stats.FramesIn++
 	s.ex.stats.FramesOut++
+	req.now = s.ex.now()
 	if fault == nil {
 		req.grant, fault = s.ex.credentials(r, body, req)
 	}
@@ -72,7 +72,7 @@ func (s *Server) answerREST(r *http.Request, body []byte, req *request, fault *r
 	if fault != nil {
 		status = http.StatusBadRequest
 	}
-	return encodeReply(req.id, result, fault, req.now), status
+	return encodeReply(req.id, result, fault, req.now, s.ex.now()), status
 }
 
 // readREST finds the method and the parameters of an HTTP request.

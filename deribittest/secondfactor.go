@@ -129,7 +129,7 @@ func (s *Server) SecondFactorCode(keyID int64) string {
 		return ""
 	}
 	a := s.ex.account(k.account)
-	now := time.Now().Unix() / int64(codeStep.Seconds())
+	now := s.ex.now().Unix() / int64(codeStep.Seconds())
 	step := now
 	for _, drift := range codeDrift {
 		if _, used := a.usedSteps[now+drift]; !used {

@@ -22,6 +22,7 @@ const (
 type Server struct {
 	cfg      Config
 	listener net.Listener
+	wires    *wires // over listener
 	http     *http.Server
 	running  sync.WaitGroup // every goroutine of the server, and its HTTP connections
 	stop     chan struct{}
@@ -42,12 +43,13 @@ func New(cfg Config) (*Server, error) {
 		cfg.Listener = l
 	}
 	s := &Server{cfg: cfg, listener: cfg.Listener, stop: make(chan struct{})}
+	s.wires = &wires{Listener: s.listener, server: s}
 	s.ex = newExchange(s, time.Now())
 	s.http = &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP,
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP, ConnContext: withWire,
 		ErrorLog: log.New(io.Discard, "", 0), // what clients do wrong is theirs to tell
 	}
-	served := s.listener
+	var served net.Listener = s.wires
 	if cfg.TLS != nil {
 		served = tls.NewListener(served, cfg.TLS)
 	}
@@ -136,7 +138,7 @@ func (s *Server) move() {
 // Tick moves the market once, at the present time.
 func (s *Server) Tick() {
 	s.locked(func(ex *exchange) {
-		ex.market.Tick(time.Now())
+		ex.market.Tick(ex.now())
 		ex.deliver()
 	})
 }
@@ -145,7 +147,7 @@ func (s *Server) Tick() {
 func (s *Server) admit(r *http.Request) (*conn, bool) {
 	ctx, cut := context.WithCancel(context.WithoutCancel(r.Context()))
 	c := &conn{
-		server: s, ip: remoteIP(r), ctx: ctx, cut: cut,
+		server: s, ip: remoteIP(r), wire: wireOf(r), ctx: ctx, cut: cut,
 		wake: make(chan struct{}, 1), mind: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.mu.Lock()

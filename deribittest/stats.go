@@ -22,6 +22,8 @@ type Stats struct {
 	// are 0 without Config.Limits.
 	Charged     map[string]uint64
 	RateLimited uint64
+	// Faults counts the faults that happened, by kind; see Server.Inject.
+	Faults map[FaultKind]uint64
 }
 
 // Stats returns the counts so far.
@@ -30,7 +32,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.ex.stats
 	st.OpenConnections = uint64(len(s.ex.conns))
-	st.Calls, st.Charged = maps.Clone(st.Calls), maps.Clone(st.Charged)
+	st.Calls, st.Charged, st.Faults = maps.Clone(st.Calls), maps.Clone(st.Charged), maps.Clone(st.Faults)
 	return st
 }
 

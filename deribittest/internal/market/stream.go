@@ -144,10 +144,10 @@ func (m *Market) tell(s *stream, news bool, now time.Time) {
 	}
 }
 
-// flush sends what is due.
+// flush sends what is due. A clock that was set back makes nobody wait longer than the interval.
 func (m *Market) flush(now time.Time) {
 	m.waiting = slices.DeleteFunc(m.waiting, func(s *stream) bool {
-		if now.Before(s.due) {
+		if now.Before(s.due) && s.due.Sub(now) <= s.interval {
 			return false
 		}
 		s.waiting, s.due = false, now.Add(s.interval)
