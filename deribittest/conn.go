@@ -102,9 +102,9 @@ func signal(ch chan struct{}) {
 
 // serveWebSocket upgrades a request and serves the connection until it ends.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
-	c, ok := s.admit(r)
-	if !ok {
-		http.Error(w, "too many connections", http.StatusTooManyRequests)
+	c, status := s.admit(r)
+	if c == nil {
+		http.Error(w, http.StatusText(status), status)
 		return
 	}
 	defer s.running.Done()

@@ -17,6 +17,8 @@
 // [Server.Inject] has things go wrong on command: requests and replies lost, late, doubled or cut off, channels that fall silent,
 // sockets that stall or stay half-open, bytes that come one at a time, a clock that is wrong. [Stats] counts what happened.
 //
+// [Server.SetMaintenance] and [Server.SetUnauthenticated] close the exchange to calls, or to those of strangers.
+//
 // It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
 //
@@ -46,5 +48,6 @@
 // REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
 // a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
 // the WebSocket; that public and private subscribes are paid from one pool, cancel_all and its like from another one than other
-// cancels, and that a request which is refused costs as much as one that is not.
+// cancels, that a request which is refused costs as much as one that is not; that maintenance refuses every call and every handshake, lets
+// connections and heartbeats live, and ends without a word; that public/auth alone is open to strangers while public calls are not.
 package deribittest

@@ -2,6 +2,7 @@ package deribittest
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest/internal/market"
@@ -37,6 +38,8 @@ type exchange struct {
 
 	faults []Fault       // that wait for a request
 	skew   time.Duration // of the exchange's clock
+
+	platform
 }
 
 // now is the time by the exchange's clock.
@@ -68,8 +71,8 @@ func newExchange(s *Server, now time.Time) *exchange {
 	return ex
 }
 
-// enter registers a connection, unless its address holds too many.
-func (ex *exchange) enter(c *conn, now time.Time) bool {
+// enter registers a connection, unless its address holds too many, and returns the status of its handshake.
+func (ex *exchange) enter(c *conn, now time.Time) int {
 	same := 0
 	for _, other := range ex.conns {
 		if other.ip == c.ip {
@@ -77,7 +80,7 @@ func (ex *exchange) enter(c *conn, now time.Time) bool {
 		}
 	}
 	if ex.cfg.ConnectionsPerIP > 0 && same >= ex.cfg.ConnectionsPerIP {
-		return false
+		return http.StatusTooManyRequests
 	}
 	ex.lastConn++
 	c.id = ex.lastConn
@@ -85,7 +88,7 @@ func (ex *exchange) enter(c *conn, now time.Time) bool {
 	c.lastIn = now
 	ex.conns[c.id] = c
 	ex.stats.Connections++
-	return true
+	return http.StatusSwitchingProtocols
 }
 
 // leave takes a connection out of the exchange: its subscriptions end, its connection-scoped tokens die, and its orders are

@@ -135,16 +135,20 @@ func (s *Server) move() {
 	}
 }
 
-// Tick moves the market once, at the present time.
+// Tick moves the market once, at the present time, unless there is maintenance.
 func (s *Server) Tick() {
 	s.locked(func(ex *exchange) {
+		if ex.maintenance {
+			return
+		}
 		ex.market.Tick(ex.now())
 		ex.deliver()
 	})
 }
 
-// admit makes the connection of a WebSocket request, unless its address holds too many, or the server closes.
-func (s *Server) admit(r *http.Request) (*conn, bool) {
+// admit makes the connection of a WebSocket request, unless its address holds too many, or there is maintenance, or the server
+// closes. Then it returns the status that says so.
+func (s *Server) admit(r *http.Request) (*conn, int) {
 	ctx, cut := context.WithCancel(context.WithoutCancel(r.Context()))
 	c := &conn{
 		server: s, ip: remoteIP(r), wire: wireOf(r), ctx: ctx, cut: cut,
@@ -152,12 +156,16 @@ func (s *Server) admit(r *http.Request) (*conn, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.ex.enter(c, time.Now()) {
+	status := http.StatusServiceUnavailable
+	if !s.closed && !s.ex.maintenance {
+		status = s.ex.enter(c, time.Now())
+	}
+	if status != http.StatusSwitchingProtocols {
 		cut()
-		return nil, false
+		return nil, status
 	}
 	s.running.Add(1)
-	return c, true
+	return c, status
 }
 
 // SetReset changes what the next resets do.
@@ -177,15 +185,4 @@ func (s *Server) CutConnections() {
 	for _, c := range cut {
 		<-c.done
 	}
-}
-
-// MaintenanceNotice sends the error 11051 without an id to every WebSocket connection, and tells the subscribers of
-// platform_state, as the exchange does when maintenance begins. Connections stay open.
-func (s *Server) MaintenanceNotice() {
-	s.locked(func(ex *exchange) {
-		for _, c := range ex.conns {
-			c.push(outgoing{data: []byte(`{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051}}`)})
-		}
-		ex.publish(subKey{channel: "platform_state"}, []byte(`{"maintenance":true}`))
-	})
 }

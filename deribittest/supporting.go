@@ -1,23 +1,18 @@
 package deribittest
 
-import "time"
-
 const version = "1.2.26" // the version of the published examples
 
 type versionResult struct {
 	Version string `json:"version"`
 }
 
-// test is public/test, which also answers a test_request.
+// test is public/test.
 func (ex *exchange) test(r *request) (any, *rpcError) {
 	p, fault := decodeParams[struct {
 		Expected string `json:"expected_result"`
 	}](r.params)
 	if fault != nil {
 		return nil, fault
-	}
-	if r.conn != nil {
-		r.conn.testDue = time.Time{}
 	}
 	switch p.Expected {
 	case "":
