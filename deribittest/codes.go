@@ -16,7 +16,7 @@ const (
 	codeNotImplemented     = 10033
 	codeBadRequest         = 11050
 	codeMaintenance        = 11051
-	codeMembersOnly        = 11056
+	codeAuthenticatedOnly  = 11056
 	codeLoginOverLimit     = 12003
 	codeInvalidCredentials = 13004
 	codeRequestFailed      = 13008

@@ -106,7 +106,7 @@ func (ex *exchange) call(r *request) (any, *rpcError) {
 		return nil, unknown(r.method)
 	}
 	ex.stats.Calls[r.method]++
-	if ex.maintenance {
+	if ex.platform.Maintenance {
 		return nil, newError(codeMaintenance, "system_maintenance")
 	}
 	if m.websocket && r.conn == nil {
@@ -130,8 +130,8 @@ func (ex *exchange) call(r *request) (any, *rpcError) {
 func (ex *exchange) authorise(m method, r *request) *rpcError {
 	g, fault := ex.authority(r)
 	if !strings.HasPrefix(r.method, "private/") {
-		if g == nil && ex.membersOnly && r.method != "public/auth" {
-			return newError(codeMembersOnly, "unauthenticated_public_requests_temporarily_disabled")
+		if g == nil && ex.platform.AuthenticatedOnly && r.method != "public/auth" {
+			return newError(codeAuthenticatedOnly, "unauthenticated_public_requests_temporarily_disabled")
 		}
 		r.grant = g // nil without a good one
 		return nil

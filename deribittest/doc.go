@@ -17,7 +17,7 @@
 // [Server.Inject] has things go wrong on command: requests and replies lost, late, doubled or cut off, channels that fall silent,
 // sockets that stall or stay half-open, bytes that come one at a time, a clock that is wrong. [Stats] counts what happened.
 //
-// [Server.SetMaintenance] and [Server.SetUnauthenticated] close the exchange to calls, or to those of strangers.
+// [Server.SetPlatform] closes the exchange for maintenance, or to who is not authenticated.
 //
 // It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
@@ -49,5 +49,5 @@
 // a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
 // the WebSocket; that public and private subscribes are paid from one pool, cancel_all and its like from another one than other
 // cancels, that a request which is refused costs as much as one that is not; that maintenance refuses every call and every handshake, lets
-// connections and heartbeats live, and ends without a word; that public/auth alone is open to strangers while public calls are not.
+// connections and heartbeats live, and ends without a word; that public/auth alone is served while public calls need authentication.
 package deribittest

@@ -39,7 +39,7 @@ type exchange struct {
 	faults []Fault       // that wait for a request
 	skew   time.Duration // of the exchange's clock
 
-	platform
+	platform Platform
 }
 
 // now is the time by the exchange's clock.

@@ -21,7 +21,7 @@ func TestMaintenance(t *testing.T) {
 		c.channels("public/subscribe", channel, raw)
 		c.notification(raw)
 		for range 2 { // the second time it is on already
-			s.SetMaintenance(true)
+			s.SetPlatform(deribittest.Platform{Maintenance: true})
 		}
 		for _, c := range []*client{c, silent} {
 			if a := c.must(); a.ID != nil || a.code() != 11051 || a.Error.Message != "system_maintenance" {
@@ -47,7 +47,7 @@ func TestMaintenance(t *testing.T) {
 		if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("handshake: %v, %v; want status 503", resp, err)
 		}
-		s.SetMaintenance(false)
+		s.SetPlatform(deribittest.Platform{})
 		for s.Published(raw) == published {
 			s.Tick()
 		}
@@ -66,7 +66,7 @@ func TestMaintenanceKeepsHeartbeats(t *testing.T) {
 		s, l := memoryServer(t, deribittest.Config{})
 		c := dialMemory(t, s, l)
 		c.call("public/set_heartbeat", params{"interval": 10})
-		s.SetMaintenance(true)
+		s.SetPlatform(deribittest.Platform{Maintenance: true})
 		start := time.Now()
 		for range 6 {
 			c.notificationOfKind("test_request")
@@ -81,7 +81,7 @@ func TestMaintenanceKeepsHeartbeats(t *testing.T) {
 func TestMaintenanceOverREST(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, deribittest.Config{})
-	s.SetMaintenance(true)
+	s.SetPlatform(deribittest.Platform{Maintenance: true})
 	if a, status := send(t, request(t, http.MethodGet, s.RESTURL()+"/public/get_time", "")); a.code() != 11051 || status != http.StatusBadRequest {
 		t.Errorf("code %d, status %d", a.code(), status)
 	}
@@ -111,9 +111,9 @@ func TestUnauthenticatedCallsRefused(t *testing.T) {
 				t.Errorf("codes %d and %d, want %d and %d", a, b, wantMember, wantNobody)
 			}
 		}
-		s.SetUnauthenticated(true) // as it is
+		s.SetPlatform(deribittest.Platform{}) // as it is
 		codes(0, 0)
-		s.SetUnauthenticated(false)
+		s.SetPlatform(deribittest.Platform{AuthenticatedOnly: true})
 		told(`{"allow_unauthenticated_public_requests":false}`)
 		codes(0, 11056)
 		if code := nobody.call("private/get_positions", nil).code(); code != 13009 {
@@ -121,7 +121,7 @@ func TestUnauthenticatedCallsRefused(t *testing.T) {
 		}
 		nobody.login(k, "")
 		codes(0, 0)
-		s.SetUnauthenticated(true)
+		s.SetPlatform(deribittest.Platform{})
 		told(`{"allow_unauthenticated_public_requests":true}`)
 		codes(0, 0)
 		if len(member.seen)+len(nobody.seen) > 0 {

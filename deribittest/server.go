@@ -138,7 +138,7 @@ func (s *Server) move() {
 // Tick moves the market once, at the present time, unless there is maintenance.
 func (s *Server) Tick() {
 	s.locked(func(ex *exchange) {
-		if ex.maintenance {
+		if ex.platform.Maintenance {
 			return
 		}
 		ex.market.Tick(ex.now())
@@ -157,7 +157,7 @@ func (s *Server) admit(r *http.Request) (*conn, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := http.StatusServiceUnavailable
-	if !s.closed && !s.ex.maintenance {
+	if !s.closed && !s.ex.platform.Maintenance {
 		status = s.ex.enter(c, time.Now())
 	}
 	if status != http.StatusSwitchingProtocols {
