@@ -24,6 +24,7 @@ func TestFrameful(t *testing.T) {
 		{"one more", 501, 20, 500},
 		{"long names", 500, 128, 30 << 10 / (128 + 3)},
 		{"one", 1, 128, 1},
+		{"one that no frame holds", 3, 31 << 10, 1},
 	} {
 		names := slices.Repeat([]string{strings.Repeat("n", c.bytes)}, c.count)
 		if got := session.Frameful(names); got != c.want {

@@ -13,6 +13,7 @@ var (
 	AppendString     = appendString
 	AskedScope       = askedScope
 	MissingScope     = missingScope
+	CheckURL         = checkURL
 	Classify         = classify
 	Sensitive        = sensitive
 	KindName         = kindName
@@ -49,6 +50,9 @@ func CredentialsParams(creds Credentials, scope string) rpc.Appender {
 
 // Token is the exchange's answer to public/auth.
 type Token = token
+
+// LifeOf is how long a token is good for.
+func LifeOf(t Token) time.Duration { return t.life() }
 
 // Chain follows the change ids of a book.
 type Chain struct{ c chain }

@@ -26,17 +26,6 @@ type signatureParams struct {
 	Scope     string `json:"scope"`
 }
 
-// token is the exchange's answer to public/auth. The access token is not kept: the connection remembers it.
-type token struct {
-	AccessToken  Secret `json:"access_token"`
-	RefreshToken Secret `json:"refresh_token"`
-	ExpiresIn    int64  `json:"expires_in"`
-	Scope        string `json:"scope"`
-}
-
-// maxTokenLife keeps the arithmetic of a token's life within a time.Duration.
-const maxTokenLife = 50 * 365 * 24 * time.Hour
-
 // grant authenticates a connection with creds.
 func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if err := creds.validate(); err != nil {
@@ -92,8 +81,7 @@ func (l *link) obtain(ctx context.Context, params any, scope string) error {
 		}
 	}
 	l.granted, l.refreshToken = got.Scope, got.RefreshToken
-	life := min(time.Duration(min(got.ExpiresIn, int64(maxTokenLife/time.Second)))*time.Second, maxTokenLife)
-	l.setExpiry(life, asked)
+	l.setExpiry(got.life(), asked)
 	return nil
 }
 

@@ -142,12 +142,12 @@ func chunks(names []string, private, public string) iter.Seq2[string, []string] 
 	}
 }
 
-// frameful is how many of names fit into one frame; at least one always does.
+// frameful is how many of names fit into one frame. The first always counts: what no frame can hold is refused when it is sent.
 func frameful(names []string) int {
 	size := 0
 	for i, name := range names {
 		size += len(name) + len(`"",`)
-		if i == maxChannels || size > maxNames {
+		if i == maxChannels || i > 0 && size > maxNames {
 			return i
 		}
 	}

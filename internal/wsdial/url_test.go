@@ -57,27 +57,60 @@ func TestBadURLsSayWhy(t *testing.T) {
 	}
 }
 
+// FuzzParse judges by net/url and a list of what an address must not be.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"wss://www.deribit.com/ws/api/v2", "ws://[::1]:80", "wss://a:b@c", "ws://h?q#f", "%", "wss://\u0435"} {
+	for _, seed := range []string{
+		"wss://www.deribit.com/ws/api/v2", "ws://[::1]:80", "wss://a:b@c", "ws://h?q#f", "%", "wss://\u0435", "WSS://H:8443/a%2Fb/../c?token=x",
+		"wss://[fe80::1%25eth0]/", "ws://:443", "wss:opaque", "wss://h:99999", "wss://@h/", "wss://h\x00", "//h/x", "wss://h/#", "wss://[::1",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		addr, shown, err := wsdial.Parse(raw)
+		want, ok := judge(raw)
+		if (err == nil) != ok {
+			t.Fatalf("%q: %v, but good: %t", raw, err, ok)
+		}
 		if err != nil {
-			if addr != "" {
+			if addr != "" || len(raw) > 20 && strings.Contains(err.Error(), raw) {
 				t.Errorf("%q: address %q with error %v", raw, addr, err)
 			}
 			return
+		}
+		if addr != want {
+			t.Errorf("%q: address %q, want %q", raw, addr, want)
 		}
 		u, err := url.Parse(shown)
 		if err != nil {
 			t.Fatalf("%q: shown %q does not parse: %v", raw, shown, err)
 		}
-		if u.Scheme != "ws" && u.Scheme != "wss" || u.User != nil || u.Hostname() == "" || u.Fragment != "" {
-			t.Errorf("%q was accepted as %q", raw, shown)
-		}
-		if u.RawQuery != "" && u.RawQuery != "..." {
-			t.Errorf("%q: query shown in %q", raw, shown)
+		if u.User != nil || u.Fragment != "" || u.RawQuery != "" && u.RawQuery != "..." {
+			t.Errorf("%q: shown as %q", raw, shown)
 		}
 	})
+}
+
+// judge says whether raw can be dialed, and at which address.
+func judge(raw string) (addr string, ok bool) {
+	u, err := url.Parse(raw)
+	if err != nil || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+		return "", false
+	}
+	port, known := map[string]string{"ws": "80", "wss": "443"}[strings.ToLower(u.Scheme)]
+	host := u.Hostname()
+	for _, b := range []byte(u.Host) {
+		if b <= ' ' || b > '~' {
+			return "", false
+		}
+	}
+	if !known || host == "" {
+		return "", false
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + port, true
 }

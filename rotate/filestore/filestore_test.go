@@ -1,9 +1,12 @@
 package filestore_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -337,30 +340,57 @@ func testWatch(t *testing.T) {
 	}
 }
 
-// FuzzFile: whatever is in the file, it is refused with a typed error or is exactly what would be written for its record.
+// FuzzFile: whatever is in the file, it is refused with a typed error or is exactly what would be written for its record. What
+// is in it is tried as it stands, and as the payload of a file with the right checksum: else no fuzzer gets past that.
 func FuzzFile(f *testing.F) {
 	text, err := filestore.Encode(record(1))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(text)
+	f.Add(bytes.TrimSpace(text[bytes.IndexByte(text, '\n'):]))
 	f.Add([]byte("holdfast-secret-v1 00000000 0\n\n"))
 	f.Add([]byte("holdfast-secret-v1 6f8d6c5a 2\n{}\n"))
+	f.Add([]byte(`{"version":1,"client_id":"a","current":{"secret":"QQ=="}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := filestore.Decode(text)
-		if err != nil {
-			if !errors.Is(err, rotate.ErrCorrupt) {
-				t.Fatalf("untyped: %v", err)
-			}
-			return
-		}
-		again, err := filestore.Encode(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		twice, err := filestore.Decode(again)
-		if err != nil || !twice.Current.Secret.Equal(r.Current.Secret) || twice.Version != r.Version {
-			t.Fatalf("not the same after another round: %v", err)
-		}
+		wantRefusedOrSame(t, text)
+		wantRefusedOrSame(t, sealed(text))
 	})
+}
+
+// sealed is a file with that payload, made as the format's description says.
+func sealed(payload []byte) []byte {
+	sum := crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli))
+	return fmt.Appendf(nil, "holdfast-secret-v1 %08x %d\n%s\n", sum, len(payload), payload)
+}
+
+func wantRefusedOrSame(t *testing.T, text []byte) {
+	t.Helper()
+	r, err := filestore.Decode(text)
+	if err != nil {
+		if !errors.Is(err, rotate.ErrCorrupt) {
+			t.Fatalf("untyped: %v", err)
+		}
+		return
+	}
+	var want struct {
+		ClientID string `json:"client_id"`
+		Version  uint64 `json:"version"`
+		Current  struct {
+			Secret []byte `json:"secret"`
+		} `json:"current"`
+	}
+	_, payload, _ := bytes.Cut(text, []byte("\n"))
+	if err := json.Unmarshal(payload, &want); err != nil || !bytes.Equal(want.Current.Secret, r.Current.Secret.Reveal()) ||
+		want.ClientID != r.ClientID {
+		t.Fatalf("%q is another record than json reads (%v): %+v", text, err, want)
+	}
+	again, err := filestore.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := filestore.Decode(again)
+	if err != nil || !twice.Current.Secret.Equal(r.Current.Secret) || twice.Version != r.Version || twice.ClientID != r.ClientID {
+		t.Fatalf("not the same after another round: %v", err)
+	}
 }
