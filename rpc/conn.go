@@ -99,7 +99,8 @@ type Conn struct {
 	watchdog *time.Timer   // runs stall if a write takes too long
 	stalled  chan struct{} // of 1: stall has ended
 
-	batch batch // of whoever has the writer's role
+	batch   batch   // of whoever has the writer's role
+	unasked unasked // of the reader
 
 	mu sync.Mutex // protects the fields below
 	// err is set before done is closed; nothing is pending or queued afterwards.

@@ -23,8 +23,8 @@ var (
 	// ErrMessageTooBig is a message longer than the limit: an incoming one ends the connection, an outgoing one only
 	// its call.
 	ErrMessageTooBig error = &sentinel{"rpc: message too big", "message_too_big"}
-	// ErrMalformed is an incoming frame that is no JSON-RPC envelope. It ends the connection: after it, no frame can
-	// be trusted to answer what it seems to answer.
+	// ErrMalformed is an incoming frame that is no JSON-RPC envelope, or more than 100 answers in a minute to ids that were
+	// never sent. It ends the connection: after it, no frame can be trusted to answer what it seems to answer.
 	ErrMalformed error = &sentinel{"rpc: malformed frame", "malformed"}
 	// ErrDecode is a result that arrived but does not fit the caller's type. The call was executed.
 	ErrDecode error = &sentinel{"rpc: result does not decode", "decode"}

@@ -38,6 +38,7 @@ func ParseEnvelope(text []byte, maxDepth int) (Envelope, error) {
 const (
 	MaxTombstones = maxTombstones
 	MaxRecent     = maxRecent
+	MaxUnasked    = maxUnasked
 	MaxRounds     = maxRounds
 	IDBlock       = idBlock
 )

@@ -23,7 +23,8 @@ func (c *Conn) read() {
 	}
 }
 
-// dispatch brings a frame to where it belongs. It never waits. An error means that the frame is no envelope.
+// dispatch brings a frame to where it belongs. It never waits. An error means that the frame is no envelope, or one answer too many
+// that nobody asked for.
 func (c *Conn) dispatch(msg []byte) error {
 	var env envelope
 	if err := env.parse(msg, c.cfg.MaxDepth); err != nil {
@@ -33,7 +34,7 @@ func (c *Conn) dispatch(msg []byte) error {
 	case env.method != nil:
 		c.notify(&env)
 	case env.hasID:
-		c.answer(msg, &env)
+		return c.answer(msg, &env)
 	default:
 		c.report(Stray{Kind: StrayError, Err: c.refusal(&env, "")})
 	}
@@ -41,7 +42,7 @@ func (c *Conn) dispatch(msg []byte) error {
 }
 
 // answer completes the call that the frame answers.
-func (c *Conn) answer(msg []byte, env *envelope) {
+func (c *Conn) answer(msg []byte, env *envelope) error {
 	cl, stray := c.takeCall(env.id)
 	if cl == nil {
 		if env.failure != nil {
@@ -51,7 +52,7 @@ func (c *Conn) answer(msg []byte, env *envelope) {
 			clear(msg)
 		}
 		c.report(stray)
-		return
+		return c.heed(stray)
 	}
 	cl.server = time.Duration(env.serverTime()) * time.Microsecond
 	sensitive := cl.sensitive
@@ -65,6 +66,7 @@ func (c *Conn) answer(msg []byte, env *envelope) {
 		clear(msg)
 	}
 	cl.complete(err)
+	return nil
 }
 
 // takeCall removes the call that an answer belongs to from pending, or says what the answer is instead.

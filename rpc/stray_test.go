@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -236,4 +237,39 @@ func TestI12Bounded(t *testing.T) {
 	if one, err := c.Send(t.Context(), "public/test", nil); err != nil || c.Stats().Pending != 8 {
 		t.Errorf("Send = %v, %v with %d pending", one, err, c.Stats().Pending)
 	}
+}
+
+// TestUnaskedAnswersEndTheConnection: a hundred a minute may be a mistake, and answers to what was asked and left do not count.
+func TestUnaskedAnswersEndTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		c := newConn(t, p, rpc.Config{Handler: p.handle})
+		left := abandon(t, c, "private/buy")
+		for range rpc.MaxUnasked { // in turns, as an exchange might that sends everything twice or thrice
+			p.answer(left, "1")
+		}
+		for range 3 {
+			for i := range rpc.MaxUnasked {
+				p.answer(1<<52+uint64(i), "1")
+			}
+			p.barrier()
+			if err := c.Err(); err != nil {
+				t.Fatalf("the connection ended with %v", err)
+			}
+			<-time.After(time.Minute + time.Second)
+		}
+		for range rpc.MaxUnasked {
+			p.send(`{"id":"another form","result":1}`)
+		}
+		p.barrier()
+		p.answer(1<<52, "1")
+		<-c.Done()
+		if !errors.Is(c.Err(), rpc.ErrMalformed) {
+			t.Errorf("the connection ended with %v", c.Err())
+		}
+		if s := c.Stats().Strays; s[rpc.StrayUnknownID] != 4*rpc.MaxUnasked+1 || s[rpc.StrayLate] != 1 {
+			t.Errorf("strays %v", s)
+		}
+	})
 }

@@ -1,10 +1,16 @@
 package rpc
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 const (
 	maxTombstones = 1024
 	maxRecent     = 256
+
+	maxUnasked = 100 // answers to ids that were never sent, in a minute
 )
 
 // tombstone stands for a call whose caller left after it was sent.
@@ -65,6 +71,35 @@ func (c *Conn) strayLocked(id uint64) Stray {
 		return Stray{Kind: StrayDuplicate, ID: id}
 	}
 	return Stray{Kind: StrayUnknownID, ID: id}
+}
+
+// unasked counts, for a minute at a time, the answers to ids that were never sent. It is the reader's.
+type unasked struct {
+	n     int
+	since time.Duration // by clock
+}
+
+// add counts one, and reports whether the peer makes answers up: no network and no slow caller brings so many.
+func (u *unasked) add(now time.Duration) bool {
+	if u.n == 0 || now-u.since > time.Minute {
+		u.n, u.since = 0, now
+	}
+	u.n++
+	return u.n > maxUnasked
+}
+
+// heed counts a stray that answers what was never asked. An error means that there are too many of them.
+func (c *Conn) heed(stray Stray) error {
+	if stray.Kind != StrayUnknownID || c.hasSent(stray.ID) || !c.unasked.add(clock()) {
+		return nil
+	}
+	return fmt.Errorf("%w: more than %d answers in a minute to ids that were never sent", ErrMalformed, maxUnasked)
+}
+
+func (c *Conn) hasSent(id uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ids.has(id)
 }
 
 // report tells of a stray. It is called by the reader.

@@ -56,7 +56,9 @@ func FuzzNotification(f *testing.F) {
 		r := session.NewRegistry()
 		var got []session.Notification
 		for _, name := range []string{channel, "c", "d", "ticker.X.raw"} {
-			r.Tap(name, func(n session.Notification) { got = append(got, session.Notification{Channel: n.Channel, Data: bytes.Clone(n.Data)}) })
+			r.Tap(name, func(n session.Notification) {
+				got = append(got, session.Notification{Channel: n.Channel, Data: bytes.Clone(n.Data)})
+			})
 		}
 		deliver(t, r, params)
 		for _, n := range got {

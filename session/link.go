@@ -137,6 +137,9 @@ func (l *link) stray(stray rpc.Stray) {
 func (l *link) call(ctx context.Context, method string, params, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, l.session.cfg.CallTimeout)
 	defer cancel()
+	if result != nil {
+		result = &answer{result}
+	}
 	return l.conn.Call(ctx, method, params, result)
 }
 

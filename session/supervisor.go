@@ -26,6 +26,9 @@ const (
 	// skewPause is the least wait after a signature was refused for the clock: somebody may set it, and the exchange counts
 	// failures.
 	skewPause = time.Minute
+	// testRest is from one answer to a test_request to the next: the exchange sends one in an interval of 10 s or more, and waits
+	// for its answer as long.
+	testRest = 5 * time.Second
 	// silentIntervals is how many heartbeat intervals may pass without a frame.
 	silentIntervals = 2.5
 )
@@ -309,7 +312,13 @@ func (s *Session) answerTest(t *tending) {
 	t.answered = answered
 	s.work.Go(func() {
 		defer close(answered)
+		rest := time.NewTimer(testRest)
+		defer rest.Stop()
 		l.answerTest()
+		select {
+		case <-rest.C:
+		case <-l.ctx.Done():
+		}
 	})
 }
 

@@ -23,14 +23,14 @@ func readMessage(t *testing.T, b *wsdial.ReadBuffer, size int) {
 
 func TestReadBufferShrinksAfterAGiant(t *testing.T) {
 	t.Parallel()
-	const giant = 4 << 20
+	const giant = wsdial.BufferLimit
 	var b wsdial.ReadBuffer
 	readMessage(t, &b, 318)
 	if b.Size() != wsdial.BufferKeep {
 		t.Errorf("holds %d bytes after a short message, want %d", b.Size(), wsdial.BufferKeep)
 	}
 	readMessage(t, &b, giant)
-	if b.Size() > 2*giant {
+	if b.Size() > giant+8<<10 {
 		t.Errorf("holds %d bytes after a message of %d", b.Size(), giant)
 	}
 	for range 12 {
@@ -38,6 +38,24 @@ func TestReadBufferShrinksAfterAGiant(t *testing.T) {
 	}
 	if b.Size() != wsdial.BufferKeep {
 		t.Errorf("holds %d bytes after short messages, want %d", b.Size(), wsdial.BufferKeep)
+	}
+}
+
+// TestReadBufferGrowsWithinOneAndAHalf has messages of each length grow from the buffer of a short one: what is held and what is
+// outgrown are never more than one and a half of the longest message.
+func TestReadBufferGrowsWithinOneAndAHalf(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{1, 1000, 16 << 10, 100_000, wsdial.BufferLimit + 1, 5_000_000} {
+		for size := wsdial.BufferKeep; size < most; {
+			next := wsdial.Grown(size, most)
+			if next <= size || next > most || size+next > most+most/2+1 {
+				t.Fatalf("%d grows to %d of %d", size, next, most)
+			}
+			size = next
+		}
+	}
+	if n := wsdial.Grown(100, 10); n <= 100 {
+		t.Errorf("a buffer that is longer than it should be grows from 100 to %d", n)
 	}
 }
 

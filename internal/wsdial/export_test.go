@@ -16,8 +16,11 @@ const (
 // ReadBuffer is a readBuffer.
 type ReadBuffer struct{ readBuffer }
 
-// ReadMessage reads one message.
-func (b *ReadBuffer) ReadMessage(r io.Reader) ([]byte, error) { return b.readFrom(r) }
+// ReadMessage reads one message of no more than BufferLimit bytes.
+func (b *ReadBuffer) ReadMessage(r io.Reader) ([]byte, error) { return b.readFrom(r, BufferLimit) }
+
+// BufferLimit is the longest message of a ReadBuffer, in bytes.
+const BufferLimit = 4 << 20
 
 // Size is the memory that the buffer holds, in bytes.
 func (b *ReadBuffer) Size() int { return cap(b.buf) }

@@ -40,7 +40,7 @@ type transport struct {
 }
 
 func newTransport(conn wsdial.Conn, stream io.Reader, limit int64) *transport {
-	const most = math.MaxInt - maxServerHeader
+	const most = math.MaxInt - beyondLimit
 	t := &transport{in: reader{src: stream, limit: int(min(limit, most))}, gone: make(chan struct{})}
 	t.out.init(conn)
 	return t

@@ -16,11 +16,11 @@ func Mask(dst, src []byte, key uint32) uint32 { return mask(dst, src, key) }
 // IsASCII is isASCII.
 func IsASCII(p []byte) bool { return isASCII(p) }
 
-// Kept is the memory that t's buffers hold, in bytes: what was read, fragments, and what is to be written.
-func Kept(t rpc.Transport) (read, parts, write int) {
+// Kept is the memory that t's buffers hold, in bytes: what was read, and what is to be written.
+func Kept(t rpc.Transport) (read, write int) {
 	l, ok := t.(*transport)
 	if !ok {
-		return -1, -1, -1
+		return -1, -1
 	}
-	return cap(l.in.buf), cap(l.in.parts), cap(l.out.buf)
+	return cap(l.in.buf), cap(l.out.buf)
 }

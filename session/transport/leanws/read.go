@@ -8,12 +8,15 @@ import (
 	"net"
 	"unicode/utf8"
 
+	"github.com/holdfast-ws/holdfast/internal/wsdial"
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 const (
 	bufferStart = 4 << 10  // the read buffer of a connection that is mostly idle, in bytes
 	bufferKeep  = 32 << 10 // the size up to which it never shrinks
+
+	beyondLimit = maxServerHeader + maxControl // what the buffer must hold besides the longest message
 )
 
 // reader is the reading goroutine's.
@@ -22,10 +25,10 @@ type reader struct {
 	limit      int    // of a message, in bytes
 	buf        []byte // buf[start:end] was read and is not yet consumed
 	start, end int
-	last       int    // the size of the last frame, in bytes
-	parts      []byte // what came of the message whose fragments are coming
-	open       bool   // fragments are coming
-	err        error  // how reading ended
+	last       int   // the size of the last frame, in bytes
+	open       bool  // fragments are coming
+	held       int   // the message whose fragments are coming is buf[:held] so far
+	err        error // how reading ended
 }
 
 // ReadMessage implements [rpc.Transport].
@@ -105,24 +108,22 @@ func (r *reader) admit(h header) error {
 		return errFragment
 	case h.opcode == opBinary:
 		return errBinary
-	case h.length > r.limit-len(r.parts):
+	case h.length > r.limit-r.held:
 		return &violation{code: codeTooBig, err: fmt.Errorf("%w: longer than %d bytes", rpc.ErrMessageTooBig, r.limit)}
 	}
 	return nil
 }
 
-// assemble returns the message if the frame makes it whole.
+// assemble returns the message if the frame makes it whole. Fragments are put together where they stand: what was read of a
+// message is in front of what comes of it.
 func (r *reader) assemble(h header, payload []byte) (msg []byte, whole bool, err error) {
-	if msg = payload; !h.final || r.open {
-		msg = append(r.parts, payload...)
-		r.parts, r.open = msg, !h.final
-		if r.open {
+	msg = payload
+	if !h.final || r.open {
+		msg = append(r.buf[:r.held], payload...)
+		if r.held, r.open = len(msg), !h.final; r.open {
 			return nil, false, nil
 		}
-		r.parts = msg[:0]
-		if cap(msg) > bufferKeep { // it is the caller's until the next message, and then nobody's
-			r.parts = nil
-		}
+		r.held = 0
 	}
 	if !isASCII(msg) && !utf8.Valid(msg) {
 		return nil, false, errNotUTF8
@@ -155,23 +156,24 @@ func (r *reader) fill(need int) error {
 	return err
 }
 
-// fit moves what is not consumed to the front of a buffer of the size that is due, and leaves room behind it. The buffer
-// doubles when the last read filled it, and so grows only as bytes arrive; what a giant needed goes by halves.
+// fit moves what is not consumed to the front of a buffer of the size that is due, behind what is held, and leaves room behind
+// it. The buffer grows when the last read filled it, and so only as bytes arrive; what a giant needed goes by halves.
 func (r *reader) fit(need int) {
 	rest := r.buf[r.start:r.end]
 	size := max(len(r.buf), bufferStart)
 	switch full := r.end == len(r.buf); {
-	case len(rest) == size, full && len(r.buf) > 0 && size < bufferKeep:
-		size *= 2
-	case size > bufferKeep && max(need, r.last) < size/4:
-		size /= 2
+	case r.held+len(rest) == size, full && len(r.buf) > 0 && size < bufferKeep:
+		size = wsdial.Grown(size, max(bufferKeep, r.limit+beyondLimit))
+	case size > bufferKeep && r.held+max(need, r.last) < size/4:
+		size = max(size/2, bufferKeep)
 	}
 	to := r.buf
 	switch {
 	case size != len(r.buf):
 		to = make([]byte, size)
-	case r.start == 0:
+		copy(to, r.buf[:r.held])
+	case r.start == r.held:
 		return
 	}
-	r.start, r.end, r.buf = 0, copy(to, rest), to
+	r.start, r.end, r.buf = r.held, r.held+copy(to[r.held:], rest), to
 }
