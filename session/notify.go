@@ -10,11 +10,12 @@ import (
 // escapes is not found; the exchange's names need none.
 func (r *registry) deliver(epoch uint64, n *rpc.Notification) {
 	name, data := unquote(n.Member("channel")), n.Member("data")
-	if name == nil || data == nil {
-		return
+	var ch *channel
+	if name != nil && data != nil {
+		ch = r.channels.find(name)
 	}
-	ch := r.channels.find(name)
 	if ch == nil {
+		r.unrouted.Add(1)
 		return
 	}
 	// The order matters: once the seam is gone, serving says who has been left.

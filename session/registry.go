@@ -11,6 +11,7 @@ import (
 type registry struct {
 	channels *index // changes under mu
 	mend     func() // is called when a book may be owed a snapshot; must not wait
+	unrouted atomic.Uint64
 
 	seam    atomic.Pointer[seam] // while one connection follows another without a break, else nil
 	serving atomic.Uint64        // connections of lesser epochs have been left: what they still bring is a repetition

@@ -144,26 +144,7 @@ func newSecureWires(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) sessi
 	if err != nil {
 		t.Fatal(err)
 	}
-	var playing sync.WaitGroup
-	playing.Go(func() {
-		for n := 1; ; n++ {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			playing.Go(func() {
-				defer conn.Close()
-				w := &wire{Conn: conn, in: bufio.NewReader(conn)}
-				if w.upgrade() == nil { // else a session that was closed has given up dialing
-					play(n, w)
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		playing.Wait()
-	})
+	playing(t, l, upgraded(play))
 	return session.Config{
 		URL: "wss://" + l.Addr().String(), TLS: &tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS12},
 		Dialer: d, Heartbeat: -1, NewBackoff: quickly,
@@ -207,10 +188,7 @@ func pipes(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Config
 		n := int(dials.Add(1))
 		playing.Go(func() {
 			defer theirs.Close()
-			w := &wire{Conn: theirs, in: bufio.NewReader(theirs)}
-			if w.upgrade() == nil { // else a session that was closed has given up dialing
-				play(n, w)
-			}
+			upgraded(play)(n, &wire{Conn: theirs, in: bufio.NewReader(theirs)})
 		})
 		return ours, nil
 	}

@@ -18,6 +18,9 @@ type Stats struct {
 	Paced        uint64 // calls that waited for their credits; see Limits
 	Channels     int    // channels that are subscribed to
 	Kinds        []KindStats
+	// Unrouted counts the notifications that went to nobody: of channels that nobody listens to, or without a channel or data. A
+	// few come behind each unsubscribe.
+	Unrouted uint64
 	Conn         rpc.Stats // of all connections
 }
 
@@ -59,6 +62,7 @@ func (s *Session) Stats() Stats {
 		}
 	}
 	stats.Channels, stats.Kinds = s.subs.stats()
+	stats.Unrouted = s.subs.unrouted.Load()
 	return stats
 }
 

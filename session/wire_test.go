@@ -51,6 +51,13 @@ func newWires(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Con
 	if err != nil {
 		t.Fatal(err)
 	}
+	playing(t, l, upgraded(play))
+	return session.Config{URL: "ws://" + l.Addr().String(), Dialer: d, Heartbeat: -1, NewBackoff: quickly}
+}
+
+// playing plays each connection that l accepts, numbered from 1, until the test ends.
+func playing(t *testing.T, l net.Listener, play func(n int, w *wire)) {
+	t.Helper()
 	var playing sync.WaitGroup
 	playing.Go(func() {
 		for n := 1; ; n++ {
@@ -60,10 +67,7 @@ func newWires(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Con
 			}
 			playing.Go(func() {
 				defer conn.Close()
-				w := &wire{Conn: conn, in: bufio.NewReader(conn)}
-				if w.upgrade() == nil { // else a session that was closed has given up dialing
-					play(n, w)
-				}
+				play(n, &wire{Conn: conn, in: bufio.NewReader(conn)})
 			})
 		}
 	})
@@ -71,7 +75,15 @@ func newWires(t *testing.T, d rpc.Dialer, play func(n int, w *wire)) session.Con
 		l.Close()
 		playing.Wait()
 	})
-	return session.Config{URL: "ws://" + l.Addr().String(), Dialer: d, Heartbeat: -1, NewBackoff: quickly}
+}
+
+// upgraded is play after the opening handshake.
+func upgraded(play func(n int, w *wire)) func(n int, w *wire) {
+	return func(n int, w *wire) {
+		if w.upgrade() == nil { // else a session that was closed has given up dialing
+			play(n, w)
+		}
+	}
 }
 
 // upgrade answers the opening handshake.

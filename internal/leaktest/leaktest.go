@@ -27,6 +27,18 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Check fails t if goroutines that were started after the call are still there at its end, after a grace of five seconds. No other
+// test may run meanwhile.
+func Check(t testing.TB) {
+	t.Helper()
+	before := goroutines()
+	t.Cleanup(func() {
+		if left := leftOver(before, patience); len(left) > 0 {
+			t.Errorf("%d goroutines left behind:\n\n%s", len(left), strings.Join(left, "\n\n"))
+		}
+	})
+}
+
 // leftOver waits until no goroutine is left that is not in before, for at most wait, and returns the stacks of those
 // that are left then.
 func leftOver(before map[string]string, wait time.Duration) []string {

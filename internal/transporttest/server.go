@@ -130,6 +130,14 @@ type identity struct {
 	pool   *x509.CertPool
 }
 
+// NewIdentity makes a certificate for host that ended, or will end, at notAfter, a year after it began. It returns what its
+// server needs, and a client that trusts it.
+func NewIdentity(t *testing.T, host string, notAfter time.Time) (server, client *tls.Config) {
+	t.Helper()
+	id := newIdentity(t, host, notAfter)
+	return id.server, id.client()
+}
+
 // newIdentity makes a certificate for host that ended, or will end, at notAfter.
 func newIdentity(t *testing.T, host string, notAfter time.Time) identity {
 	t.Helper()
