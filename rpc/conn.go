@@ -63,6 +63,9 @@ type Config struct {
 	// MaxRequest bounds the bytes of one outgoing frame; 0 means no bound. A longer one fails its call with
 	// ErrMessageTooBig before anything is sent.
 	MaxRequest int
+	// MaxResult bounds the bytes of the result of a method, if it is more than 64 KiB; 0 and nil mean no bound. A longer result is
+	// not kept: its call ends with an error that matches ErrDecode and ErrMessageTooBig. The call was executed.
+	MaxResult func(method string) int
 	// MaxDepth bounds the nesting of an incoming frame; 0 means 64, and more than 10,000 means 10,000.
 	MaxDepth int
 }

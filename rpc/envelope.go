@@ -39,6 +39,9 @@ type failure struct {
 	data    []byte
 }
 
+// maxFailure bounds the message and the data of an error object, in bytes as sent: what refuses a call outlives its frame.
+const maxFailure = 64 << 10
+
 // member is a set of members.
 type member uint16
 
@@ -232,9 +235,15 @@ func (f *failure) set(key, value []byte) error {
 		if value[0] != '"' {
 			return errType
 		}
+		if len(value) > maxFailure {
+			f.message = "(the message is too long)"
+			return nil
+		}
 		return json.Unmarshal(value, &f.message)
 	case "data":
-		f.data = value
+		if f.data = value; len(value) > maxFailure {
+			f.data = nil
+		}
 	}
 	return nil
 }

@@ -196,3 +196,18 @@ func BenchmarkEnvelope(b *testing.B) {
 		})
 	}
 }
+
+// TestLongFailure: what refuses a call outlives its frame, and is bounded.
+func TestLongFailure(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 64<<10)
+	e, err := rpc.ParseEnvelope([]byte(`{"id":1,"error":{"code":7,"message":"`+long+`","data":"`+long+`"}}`), maxDepth)
+	if err != nil || e.Code != 7 || len(e.Message) > 100 || e.Message == "" || e.Data != nil {
+		t.Errorf("a message of %d bytes, data of %d, code %d, %v", len(e.Message), len(e.Data), e.Code, err)
+	}
+	short := long[:len(long)-2]
+	e, err = rpc.ParseEnvelope([]byte(`{"id":1,"error":{"code":7,"message":"`+short+`","data":"`+short+`"}}`), maxDepth)
+	if err != nil || e.Message != short || string(e.Data) != `"`+short+`"` {
+		t.Errorf("a message of %d bytes, data of %d, %v", len(e.Message), len(e.Data), err)
+	}
+}

@@ -86,8 +86,8 @@ type Verdict struct {
 // Branch on Code; servers change their messages.
 type Error struct {
 	Code    Code
-	Message string
-	Data    json.RawMessage // as sent, nil if absent; the caller owns it
+	Message string          // says only that it is too long if it is longer than 64 KiB
+	Data    json.RawMessage // as sent, nil if absent or longer than 64 KiB; the caller owns it
 
 	method  string   // of the call, empty for an Error that belongs to none or that no Conn made
 	verdict *Verdict // by Config.Classify; nil for an Error that no Conn made

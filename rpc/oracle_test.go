@@ -280,9 +280,13 @@ func oracleFailure(e *rpc.Envelope, value []byte) error {
 		case m.name == "code" && string(m.value) != "null":
 			err = json.Unmarshal(m.value, &e.Code)
 		case m.name == "message" && string(m.value) != "null":
-			err = json.Unmarshal(m.value, &e.Message)
+			if err = json.Unmarshal(m.value, &e.Message); len(m.value) > 64<<10 {
+				e.Message = "(the message is too long)"
+			}
 		case m.name == "data":
-			e.Data = m.value
+			if e.Data = m.value; len(m.value) > 64<<10 {
+				e.Data = nil
+			}
 		case m.name == "code", m.name == "message":
 			err = errOracle
 		}

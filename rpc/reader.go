@@ -57,9 +57,12 @@ func (c *Conn) answer(msg []byte, env *envelope) error {
 	cl.server = time.Duration(env.serverTime()) * time.Microsecond
 	sensitive := cl.sensitive
 	var err error
-	if env.failure != nil {
+	switch {
+	case env.failure != nil:
 		err = c.refusal(env, cl.method)
-	} else {
+	case c.isTooLong(cl.method, env.result):
+		err = fmt.Errorf("%w: %s: %w: %d bytes", ErrDecode, cl.method, ErrMessageTooBig, len(env.result))
+	default:
 		cl.reply = append(cl.reply[:0], env.result...)
 	}
 	if sensitive {
@@ -67,6 +70,15 @@ func (c *Conn) answer(msg []byte, env *envelope) error {
 	}
 	cl.complete(err)
 	return nil
+}
+
+// isTooLong reports whether a result is longer than any of its method can be.
+func (c *Conn) isTooLong(method string, result []byte) bool {
+	if len(result) <= keepBuffer || c.cfg.MaxResult == nil {
+		return false
+	}
+	most := c.cfg.MaxResult(method)
+	return most > 0 && len(result) > most
 }
 
 // takeCall removes the call that an answer belongs to from pending, or says what the answer is instead.

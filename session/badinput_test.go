@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -182,64 +180,6 @@ func TestHangingHandshakeEnds(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestBadFrameEndsItsConnectionOnly sends what no exchange should. Whoever waits on the connection learns that the outcome
-// is unknown, and why; the session goes on over another connection.
-func TestBadFrameEndsItsConnectionOnly(t *testing.T) {
-	t.Parallel()
-	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
-	for name, frame := range map[string]string{
-		"garbage":             "\x00\xffhush",
-		"an array":            `[{"jsonrpc":"2.0","id":1,"result":"hush"}]`,
-		"half a frame":        `{"jsonrpc":"2.0","id":1,"result":"hush`,
-		"10,000 levels":       `{"jsonrpc":"2.0","method":"subscription","params":` + deep + `}`,
-		"neither this nor it": `{"jsonrpc":"2.0","hush":1}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFar(t, script{"public/hello": func(p *peer, _ request) { p.send(frame) }})
-			s := dial(t, scripted(f))
-			err := s.Call(t.Context(), "public/hello", nil, nil)
-			unanswered, ok := errors.AsType[*rpc.CallError](err)
-			if !ok || !errors.Is(err, rpc.ErrMalformed) || unanswered.Outcome != rpc.Unknown || unanswered.Method != "public/hello" {
-				t.Errorf("the call that waited ended with %v", err)
-			}
-			if strings.Contains(err.Error(), "hush") {
-				t.Errorf("%q quotes the frame", err)
-			}
-			until(t, "the next connection is ready", func() bool { return s.Ready() && s.Stats().Epoch == 2 })
-		})
-	}
-}
-
-// TestHugeFrame is a frame of 10 MB, over each limit of the transport but one.
-func TestHugeFrame(t *testing.T) {
-	t.Parallel()
-	huge := []byte(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"c","data":"` + strings.Repeat("x", 10<<20) + `"}}`)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ws, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			t.Errorf("accept: %v", err)
-			return
-		}
-		defer ws.CloseNow()
-		for {
-			if _, _, err := ws.Read(r.Context()); err != nil {
-				return
-			}
-			if err := ws.Write(r.Context(), websocket.MessageText, huge); err != nil {
-				return
-			}
-		}
-	}))
-	t.Cleanup(server.Close)
-	s := dial(t, session.Config{URL: strings.Replace(server.URL, "http", "ws", 1), Heartbeat: -1, NewBackoff: quickly})
-	err := s.Call(t.Context(), "public/hello", nil, nil)
-	if !errors.Is(err, rpc.ErrMessageTooBig) || rpc.SafeToRetry(err) {
-		t.Errorf("the call that waited ended with %v, want ErrMessageTooBig and an unknown outcome", err)
-	}
-	until(t, "the next connection is ready", func() bool { return s.Ready() && s.Stats().Epoch == 2 })
 }
 
 // TestStrayFramesAreHarmless sends what belongs to no call, and goes on over the same connection.

@@ -94,6 +94,7 @@ func (s *Session) rpcConfig(ctx context.Context, l *link) rpc.Config {
 		WriteTimeout: s.cfg.WriteTimeout,
 		MaxPending:   s.cfg.MaxPending,
 		MaxRequest:   maxFrame,
+		MaxResult:    maxResult,
 	}
 	if s.cfg.Observer != nil {
 		step := Step{Kind: StepConnect, Session: s.cfg.Name, URL: s.cfg.URL, Epoch: l.epoch}
@@ -137,9 +138,6 @@ func (l *link) stray(stray rpc.Stray) {
 func (l *link) call(ctx context.Context, method string, params, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, l.session.cfg.CallTimeout)
 	defer cancel()
-	if result != nil {
-		result = &answer{result}
-	}
 	return l.conn.Call(ctx, method, params, result)
 }
 

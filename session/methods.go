@@ -68,3 +68,17 @@ func sensitive(method string) bool {
 	}
 	return strings.Contains(method, "api_key")
 }
+
+// longestAnswer is what a session takes for an answer to what it asks for itself, in bytes. The longest that is in order is the echo
+// of a subscribe, whose names fit into a frame; a list of millions of names would take many times its length.
+const longestAnswer = 128 << 10
+
+// maxResult bounds the answers to what a session asks for itself.
+func maxResult(method string) int {
+	switch method {
+	case methodAuth, methodTest, methodTime, methodSetHeartbeat, methodEnableCOD, methodGetCOD, methodLogout, methodSummary,
+		methodSubscribePublic, methodSubscribePrivate, methodUnsubscribePublic, methodUnsubscribePrivate:
+		return longestAnswer
+	}
+	return 0
+}

@@ -21,7 +21,7 @@ type Stats struct {
 	// Unrouted counts the notifications that went to nobody: of channels that nobody listens to, or without a channel or data. A
 	// few come behind each unsubscribe.
 	Unrouted uint64
-	Conn         rpc.Stats // of all connections
+	Conn     rpc.Stats // of all connections
 }
 
 // KindStats count the notifications of one kind of channel: its first segment, or its first two if that is "user".

@@ -40,7 +40,8 @@ func forEachDialer(t *testing.T, test func(t *testing.T, d rpc.Dialer)) {
 // crossed the wire.
 type wire struct {
 	net.Conn
-	in *bufio.Reader
+	in    *bufio.Reader
+	pongs int // that have been read
 }
 
 // newWires listens on loopback, and plays each connection, numbered from 1, once its opening handshake is done. It returns
@@ -92,43 +93,60 @@ func (w *wire) upgrade() error {
 	if err != nil {
 		return err
 	}
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	_, err = fmt.Fprintf(w, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+		acceptKey(req))
 	return err
+}
+
+// acceptKey answers the key of an opening handshake.
+func acceptKey(req *http.Request) string {
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // errCloseFrame is a close frame in the place of a message.
 var errCloseFrame = errors.New("close frame")
 
-// message reads the next frame of the client. If the connection ends inside of it, it returns what there is of it.
+// message reads the next frame of the client that answers no ping. If the connection ends inside of it, it returns what there is of it.
 func (w *wire) message() ([]byte, error) {
+	for {
+		opcode, payload, err := w.frame()
+		switch {
+		case err != nil:
+			return payload, err
+		case opcode == 8:
+			return payload, errCloseFrame
+		case opcode != 10:
+			return payload, nil
+		}
+		w.pongs++
+	}
+}
+
+// frame reads the next frame, as message does.
+func (w *wire) frame() (opcode byte, payload []byte, err error) {
 	var head [14]byte
 	if _, err := io.ReadFull(w.in, head[:2]); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	size := uint64(head[1] & 0x7f)
 	if long := map[uint64]int{126: 2, 127: 8}[size]; long > 0 {
 		if _, err := io.ReadFull(w.in, head[2+8-long:10]); err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		size = binary.BigEndian.Uint64(head[2:10])
 	}
 	if _, err := io.ReadFull(w.in, head[10:14]); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	payload, err := io.ReadAll(io.LimitReader(w.in, int64(size)))
+	payload, err = io.ReadAll(io.LimitReader(w.in, int64(size)))
 	for i := range payload {
 		payload[i] ^= head[10+i%4]
 	}
-	switch {
-	case err != nil:
-	case uint64(len(payload)) < size:
+	if err == nil && uint64(len(payload)) < size {
 		err = io.ErrUnexpectedEOF
-	case head[0]&0x0f == 8:
-		err = errCloseFrame
 	}
-	return payload, err
+	return head[0] & 0x0f, payload, err
 }
 
 // request reads the next request of the client.

@@ -14,15 +14,15 @@ type readBuffer struct {
 	buf []byte
 }
 
-// readFrom reads r, which ends or fails by the byte after limit, to its end. The slice is valid until the next readFrom; with
-// an error it is what came before it.
+// readFrom reads r, which fails behind the byte over limit if not before, to its end. The slice is valid until the next readFrom;
+// with an error it is what came before it.
 func (b *readBuffer) readFrom(r io.Reader, limit int) ([]byte, error) {
 	b.fit()
 	msg := b.buf[:0]
 	b.buf = nil // what msg outgrows is of no use
 	for {
 		if len(msg) == cap(msg) {
-			msg = append(make([]byte, 0, Grown(cap(msg), limit+1)), msg...)
+			msg = append(make([]byte, 0, Grown(cap(msg), limit+2)), msg...)
 		}
 		n, err := r.Read(msg[len(msg):cap(msg)])
 		msg = msg[:len(msg)+n]
@@ -36,14 +36,13 @@ func (b *readBuffer) readFrom(r io.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// Grown is the size of the buffer that takes the place of one that is full: twice as much, and the most that may be needed as
-// soon as that is no more than twice as much again. So while a message is copied from one to the other, both together are no
-// longer than one and a half of the longest.
+// Grown is the size of the buffer that takes the place of one that is full: twice as much up to a quarter of the most that may be
+// needed, and then that. So while a message is copied from one to the other, both together are a quarter longer than the longest.
 func Grown(size, most int) int {
-	if size *= 2; size > most/2 {
-		return max(most, size/2+1)
+	if quarter := most / 4; size < quarter {
+		return min(2*size, quarter)
 	}
-	return size
+	return max(most, size+1)
 }
 
 // fit prepares the buffer for the next message, in the light of the last one.

@@ -64,7 +64,7 @@ func (t *Transport[C, M, S]) ReadMessage() ([]byte, error) {
 	if typ != opText {
 		return nil, t.readError(fmt.Errorf("%w: binary message", rpc.ErrMalformed))
 	}
-	msg, err := t.in.readFrom(r, int(min(t.limit, math.MaxInt-1)))
+	msg, err := t.in.readFrom(r, int(min(t.limit, math.MaxInt-2)))
 	switch {
 	case err != nil && int64(len(msg)) > t.limit: // the library has told the peer
 		return nil, t.readError(fmt.Errorf("%w: longer than %d bytes", rpc.ErrMessageTooBig, t.limit))
