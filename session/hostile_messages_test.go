@@ -64,7 +64,7 @@ var hostileMessages = []hostile{
 	}, unrouted(0))},
 	{"refusal with three megabytes", false, func(a *arena) {
 		s := dial(a.T, a.config("public/hello", func(f *foe) {
-			f.say(`{"id":%d,"error":{"code":10009,"message":"` + megabyte + `","data":"` + megabyte + megabyte + `"}}`)
+			f.say(longRefusal)
 			f.look()
 		}))
 		_, err := a.call(s, patience)
@@ -76,7 +76,11 @@ var hostileMessages = []hostile{
 	}},
 }
 
-var megabyte = strings.Repeat("m", 1<<20)
+// What is there before an attack does not count.
+var (
+	megabyte    = strings.Repeat("m", 1<<20)
+	longRefusal = `{"id":%d,"error":{"code":10009,"message":"` + megabyte + `","data":"` + megabyte + megabyte + `"}}`
+)
 
 // mistakes is an attack of one message that is the victim's answer, and does not decode: the connection goes on.
 func mistakes(format string) hostileRun {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"runtime/metrics"
 	"strconv"
@@ -93,13 +94,16 @@ type heapWatch struct {
 func watchHeap() *heapWatch {
 	h := &heapWatch{stop: make(chan struct{}), before: liveHeap()}
 	h.looking.Go(func() {
+		pause := 20 * time.Millisecond
 		for {
 			select {
 			case <-h.stop:
 				return
-			case <-time.After(20 * time.Millisecond):
-				h.look()
+			case <-time.After(pause):
 			}
+			start := time.Now()
+			h.look()
+			pause = max(pause, 5*time.Since(start)) // else a slow machine does nothing else
 		}
 	})
 	return h
@@ -128,6 +132,8 @@ func (h *heapWatch) end() int64 {
 	close(h.stop)
 	h.looking.Wait()
 	h.look()
+	h.gate.Lock()
+	defer h.gate.Unlock()
 	return int64(h.most) - int64(h.before)
 }
 
@@ -170,7 +176,7 @@ type foe struct {
 
 // config is the Config of a session with a peer that behaves until it is asked for method, and plays then. It behaves behind that, as
 // over the next connection.
-func (a *arena) config(method string, play func(f *foe)) session.Config {
+func (a *arena) config(method string, play func(f *foe), over ...net.Listener) session.Config {
 	a.Helper()
 	act := func(n int, w *wire) {
 		f := &foe{wire: w, arena: a, n: n}
@@ -181,6 +187,10 @@ func (a *arena) config(method string, play func(f *foe)) session.Config {
 	}
 	if a.inside {
 		return pipes(a.T, joined{a.dialer}, act)
+	}
+	if len(over) > 0 {
+		playing(a.T, over[0], upgraded(act))
+		return session.Config{URL: "ws://localhost", Dialer: a.dialer, Heartbeat: -1, NewBackoff: quickly}
 	}
 	return newWires(a.T, a.dialer, act)
 }
