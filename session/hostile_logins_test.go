@@ -78,7 +78,7 @@ var hostileLogins = []hostile{
 }
 
 // lives is a token of a life in seconds: in an hour no more authentications follow than so many.
-func lives(seconds int64, most int64) hostileRun {
+func lives(seconds, most int64) hostileRun {
 	return func(a *arena) {
 		var asked atomic.Int64
 		cfg := pipes(a.T, joined{a.dialer}, func(_ int, w *wire) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -171,10 +172,10 @@ func shuffledAnswers(a *arena) {
 			}
 			asked = append(asked, r)
 		}
-		for i := len(asked) - 1; i >= 0; i-- {
-			f.send(text(fmt.Sprintf(`{"id":%d,"result":"made up"}`, asked[i].ID+1<<20)))
-			f.send(text(fmt.Sprintf(`{"id":%d,"result":%q}`, asked[i].ID, asked[i].Method)))
-			f.send(text(fmt.Sprintf(`{"id":%d,"result":"made up"}`, asked[i].ID)))
+		for _, r := range slices.Backward(asked) {
+			f.send(text(fmt.Sprintf(`{"id":%d,"result":"made up"}`, r.ID+1<<20)))
+			f.send(text(fmt.Sprintf(`{"id":%d,"result":%q}`, r.ID, r.Method)))
+			f.send(text(fmt.Sprintf(`{"id":%d,"result":"made up"}`, r.ID)))
 		}
 	}))
 	ctx, cancel := context.WithTimeout(a.Context(), patience)

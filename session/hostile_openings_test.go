@@ -65,14 +65,9 @@ func refuses(typed func(err error) bool, cfg func(a *arena) session.Config) host
 }
 
 // hangs is a peer in virtual time that keeps Dial waiting in some way.
-func hangs(secure bool, play func(w *wire)) hostileRun {
+func hangs(scheme string, play func(w *wire)) hostileRun {
 	return bubble(refuses(timedOut, func(a *arena) session.Config {
-		cfg := session.Config{URL: "ws://localhost/?token=hush", Dialer: a.dialer, DialTimeout: dialTimeout}
-		if secure {
-			cfg.URL = "wss://localhost/?token=hush"
-		}
-		cfg.NetDial = a.pipe(play)
-		return cfg
+		return session.Config{URL: scheme + "://localhost/?token=hush", Dialer: a.dialer, DialTimeout: dialTimeout, NetDial: a.pipe(play)}
 	}))
 }
 
@@ -163,8 +158,8 @@ func endlessly(first, next string) func(a *arena) session.Config {
 	}
 }
 
-// certified is a TLS server with a certificate for host that ends at end. The client trusts it, if it is to.
-func certified(host string, end time.Duration, trusted bool, change ...func(server, client *tls.Config)) func(a *arena) session.Config {
+// certified is a TLS server with a certificate for host that ends at end, and a client that trusts it, unless that is changed.
+func certified(host string, end time.Duration, change ...func(server, client *tls.Config)) func(a *arena) session.Config {
 	return func(a *arena) session.Config {
 		a.Helper()
 		server, client := transporttest.NewIdentity(a.T, host, time.Now().Add(end))
@@ -181,9 +176,7 @@ func certified(host string, end time.Duration, trusted bool, change ...func(serv
 			}
 		})
 		cfg.URL = strings.Replace(cfg.URL, "ws", "wss", 1)
-		if trusted {
-			cfg.TLS = client
-		}
+		cfg.TLS = client
 		return cfg
 	}
 }
@@ -240,11 +233,13 @@ func listens(w *wire) {
 
 // hostileOpenings are attacks before there is a session.
 var hostileOpenings = []hostile{
-	{"certificate of an authority that nobody knows", true, refuses(isA[x509.UnknownAuthorityError], certified("127.0.0.1", time.Hour, false))},
-	{"certificate that has ended", true, refuses(isA[x509.CertificateInvalidError], certified("127.0.0.1", -time.Hour, true))},
-	{"certificate that has not begun", true, refuses(isA[x509.CertificateInvalidError], certified("127.0.0.1", 2*366*24*time.Hour, true))},
-	{"certificate of another host", true, refuses(isA[x509.HostnameError], certified("www.deribit.com", time.Hour, true))},
-	{"TLS 1.1, to which the Config would agree", true, refuses(handshakeFails, certified("127.0.0.1", time.Hour, true, func(server, client *tls.Config) {
+	{"certificate of an authority that nobody knows", true, refuses(isA[x509.UnknownAuthorityError], certified("127.0.0.1", time.Hour, func(_, client *tls.Config) {
+		client.RootCAs = nil
+	}))},
+	{"certificate that has ended", true, refuses(isA[x509.CertificateInvalidError], certified("127.0.0.1", -time.Hour))},
+	{"certificate that has not begun", true, refuses(isA[x509.CertificateInvalidError], certified("127.0.0.1", 2*366*24*time.Hour))},
+	{"certificate of another host", true, refuses(isA[x509.HostnameError], certified("www.deribit.com", time.Hour))},
+	{"TLS 1.1, to which the Config would agree", true, refuses(handshakeFails, certified("127.0.0.1", time.Hour, func(server, client *tls.Config) {
 		server.MinVersion, server.MaxVersion, client.MinVersion = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS10
 	}))},
 	{"no TLS at all, where it should be", true, refuses(isA[tls.RecordHeaderError], securely(func(w *wire) {
@@ -263,8 +258,8 @@ var hostileOpenings = []hostile{
 			}
 		}
 	}))},
-	{"TLS handshake that does not begin", true, hangs(true, listens)},
-	{"TLS handshake a byte at a time", true, hangs(true, func(w *wire) {
+	{"TLS handshake that does not begin", true, hangs("wss", listens)},
+	{"TLS handshake a byte at a time", true, hangs("wss", func(w *wire) {
 		go listens(w) // ends with the connection
 		drips(w, append([]byte{22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc}, make([]byte, 0x4000)...))
 	})},
@@ -274,8 +269,8 @@ var hostileOpenings = []hostile{
 	{"redirect 307", true, redirected(http.StatusTemporaryRedirect)},
 	{"redirect 308", true, redirected(http.StatusPermanentRedirect)},
 	{"40 URLs", true, urls},
-	{"no answer to the handshake", true, hangs(false, listens)},
-	{"answer to the handshake a byte at a time", true, hangs(false, func(w *wire) {
+	{"no answer to the handshake", true, hangs("ws", listens)},
+	{"answer to the handshake a byte at a time", true, hangs("ws", func(w *wire) {
 		if _, err := http.ReadRequest(w.in); err == nil {
 			drips(w, []byte(strings.Join(upgrades(), "\r\n")))
 		}

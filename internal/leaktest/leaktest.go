@@ -27,14 +27,14 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Check fails t if goroutines that were started after the call are still there at its end, after a grace of five seconds. No other
+// Check fails tb if goroutines that were started after the call are still there at its end, after a grace of five seconds. No other
 // test may run meanwhile.
-func Check(t testing.TB) {
-	t.Helper()
+func Check(tb testing.TB) {
+	tb.Helper()
 	before := goroutines()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if left := leftOver(before, patience); len(left) > 0 {
-			t.Errorf("%d goroutines left behind:\n\n%s", len(left), strings.Join(left, "\n\n"))
+			tb.Errorf("%d goroutines left behind:\n\n%s", len(left), strings.Join(left, "\n\n"))
 		}
 	})
 }
