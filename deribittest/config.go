@@ -66,6 +66,12 @@ type Config struct {
 	SendBuffer int
 	// Limits makes requests cost credits, and refuses those for which there are none left, with 10028. Nil is no limit.
 	Limits *Limits
+
+	// Chaos, when set, has faults happen to the WebSocket connections by themselves.
+	Chaos *Chaos
+	// OnFault, when set, is told of every fault that happened, in order, by one goroutine and outside every lock. For a fault
+	// of a request Fault.Method is the request's. It must not call Close.
+	OnFault func(Fault)
 }
 
 const (

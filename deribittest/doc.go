@@ -16,6 +16,7 @@
 //
 // [Server.Inject] has things go wrong on command: requests and replies lost, late, doubled or cut off, channels that fall silent,
 // sockets that stall or stay half-open, bytes that come one at a time, a clock that is wrong. [Stats] counts what happened.
+// [Chaos] is a schedule of such faults that follows from a seed.
 //
 // [Server.SetPlatform] closes the exchange for maintenance, or to who is not authenticated.
 //

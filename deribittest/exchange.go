@@ -3,6 +3,7 @@ package deribittest
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest/internal/market"
@@ -37,6 +38,7 @@ type exchange struct {
 	secrets   map[string]struct{}
 
 	faults []Fault       // that wait for a request
+	untold []Fault       // that Config.OnFault is to be told of
 	skew   time.Duration // of the exchange's clock
 
 	platform Platform
@@ -99,6 +101,7 @@ func (ex *exchange) leave(c *conn) {
 	}
 	c.gone = true
 	delete(ex.conns, c.id)
+	ex.faults = slices.DeleteFunc(ex.faults, func(f Fault) bool { return f.Conn == c.id })
 	for k := range c.subs {
 		ex.unsubscribe(c, k)
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Handler is what the server serves, for tests that need no network.
@@ -23,4 +24,30 @@ func NarrowsWithin(limit, asked string) bool {
 	s, ok := parseScope(limit)
 	r, fault := parseScopeRequest(asked)
 	return !ok || fault != nil || s.narrow(r.levels).within(s)
+}
+
+// Planned returns the first faults of a chaos, each with when it comes and what chooses its connection.
+func (c Chaos) Planned(n int) []Planned {
+	plan := c.schedule()
+	var at time.Duration
+	planned := make([]Planned, n)
+	for i := range planned {
+		wait, f, pick := plan.next()
+		at += wait
+		planned[i] = Planned{at, f, pick}
+	}
+	return planned
+}
+
+// Planned is a fault of a schedule.
+type Planned struct {
+	At    time.Duration
+	Fault Fault
+	Pick  uint64
+}
+
+// FaultsWaiting returns how many faults wait for a request.
+func (s *Server) FaultsWaiting() (n int) {
+	s.locked(func(ex *exchange) { n = len(ex.faults) })
+	return n
 }

@@ -65,6 +65,26 @@ type Fault struct {
 	For time.Duration
 }
 
+// String says what happens, for logs.
+func (f Fault) String() string {
+	text := string(f.Kind)
+	if f.Method != "" {
+		text += " of " + f.Method
+	}
+	if f.Conn != 0 {
+		text += fmt.Sprintf(" on connection %d", f.Conn)
+	}
+	switch {
+	case f.Kind == SkewClock:
+		text += fmt.Sprintf(" by %v", f.For)
+	case f.For != 0:
+		text += fmt.Sprintf(" for %v", f.For)
+	case f.Kind == Stall:
+		text += " for good"
+	}
+	return text
+}
+
 // Inject has a fault happen. Each time that it does, Stats.Faults counts it. It panics for a kind that there is not.
 func (s *Server) Inject(f Fault) {
 	if !slices.Contains(ofRequests, f.Kind) && !slices.Contains(ofConnections, f.Kind) {
@@ -80,7 +100,7 @@ func (ex *exchange) inject(f Fault) {
 		ex.faults = append(ex.faults, f)
 		return
 	case f.Kind == SkewClock:
-		ex.skew = f.For
+		f.Conn, ex.skew = 0, f.For
 		ex.fired(f)
 		return
 	case f.Kind == Segment && f.Conn == 0:
@@ -94,8 +114,14 @@ func (ex *exchange) inject(f Fault) {
 	}
 }
 
-// fired counts a fault that happened.
-func (ex *exchange) fired(f Fault) { ex.stats.Faults[f.Kind]++ }
+// fired counts a fault that happened, and has it told.
+func (ex *exchange) fired(f Fault) {
+	ex.stats.Faults[f.Kind]++
+	if ex.cfg.OnFault != nil {
+		ex.untold = append(ex.untold, f)
+		signal(ex.server.news)
+	}
+}
 
 // befallen are the connections that a number stands for, in the order in which they came.
 func (ex *exchange) befallen(number uint64) []*conn {

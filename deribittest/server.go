@@ -26,6 +26,7 @@ type Server struct {
 	http     *http.Server
 	running  sync.WaitGroup // every goroutine of the server, and its HTTP connections
 	stop     chan struct{}
+	news     chan struct{} // there are faults to tell
 
 	mu     sync.Mutex // protects what follows, and every connState
 	ex     *exchange
@@ -42,7 +43,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		cfg.Listener = l
 	}
-	s := &Server{cfg: cfg, listener: cfg.Listener, stop: make(chan struct{})}
+	s := &Server{cfg: cfg, listener: cfg.Listener, stop: make(chan struct{}), news: make(chan struct{}, 1)}
 	s.wires = &wires{Listener: s.listener, server: s}
 	s.ex = newExchange(s, time.Now())
 	s.http = &http.Server{
@@ -56,6 +57,12 @@ func New(cfg Config) (*Server, error) {
 	s.running.Go(func() { _ = s.http.Serve(served) }) // it ends with ErrServerClosed
 	if cfg.Tick > 0 {
 		s.running.Go(s.move)
+	}
+	if cfg.OnFault != nil {
+		s.running.Go(s.tell)
+	}
+	if cfg.Chaos != nil {
+		s.running.Go(func() { s.wreak(*cfg.Chaos) })
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -186,6 +188,39 @@ func TestSecondFactorFromTheShell(t *testing.T) {
 	}
 }
 
+// TestSimWithChaos connects to a sim until a fault has befallen the connection, and is told of.
+func TestSimWithChaos(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	out, told := io.Pipe()
+	faults, stderr := io.Pipe()
+	exited := make(chan int, 1)
+	go func() {
+		exited <- run(ctx, streams{strings.NewReader(""), told, stderr}, []string{"sim", "-json", "-chaos", "14"})
+		stderr.Close()
+	}()
+	var sim simulated
+	if err := json.NewDecoder(out).Decode(&sim); err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.Dial(t.Context(), session.Config{URL: sim.WS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	lines := bufio.NewScanner(faults)
+	if !lines.Scan() || !regexp.MustCompile(`^fault: skew-clock by 1[89]\.\d+s$`).MatchString(lines.Text()) {
+		t.Errorf("told %q, %v", lines.Text(), lines.Err())
+	}
+	interrupt()
+	for lines.Scan() { // what else happened meanwhile
+	}
+	if code := <-exited; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestInterruptAtThePrompt: who is asked for a code may interrupt, and the key is as before.
 func TestInterruptAtThePrompt(t *testing.T) {
 	t.Parallel()
@@ -285,6 +320,7 @@ func TestBadInput(t *testing.T) {
 		"no command":              {nil, 2, "usage: holdfast COMMAND"},
 		"an unknown command":      {[]string{"turn"}, 2, "usage: holdfast COMMAND"},
 		"an unknown flag":         {[]string{"sim", "-port", "1"}, 2, "-port"},
+		"a seed that is none":     {[]string{"sim", "-chaos", "monday"}, 2, "-chaos"},
 		"an argument":             {rotate("-client-id", "x", "-secret-file", path, canary), 2, "unexpected argument"},
 		"no secret file":          {rotate("-client-id", "x"), 2, "-secret-file"},
 		"half a second key":       {rotate("-client-id", "x", "-secret-file", path, "-admin-client-id", "y"), 2, "go together"},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -39,6 +40,7 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 		"what a reset does to what the key had authenticated: tokens-kept, tokens-revoked, sockets-closed, or a profile as probe prints it")
 	flags.DurationVar(&cfg.Tick, "tick", 0, "how often the market moves; 0 is the default of 20 ms, negative stands still")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the keys, the tokens and the market: the same seed, the same secrets")
+	chaosFlag(flags, &cfg, std.err)
 	if err := parse(flags, std, args); err != nil {
 		return err
 	}
@@ -77,6 +79,19 @@ func sim(ctx context.Context, std streams, args []string) (err error) {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// chaosFlag adds the flag that has faults happen, each of which is told.
+func chaosFlag(flags *flag.FlagSet, cfg *deribittest.Config, told io.Writer) {
+	const usage = "seed of faults that happen to connections about once a second, each told on standard error; the same seed, the same faults"
+	flags.Func("chaos", usage, func(seed string) error {
+		n, err := strconv.ParseUint(seed, 10, 64)
+		cfg.Chaos = &deribittest.Chaos{Seed: n}
+		cfg.OnFault = func(f deribittest.Fault) {
+			_, _ = fmt.Fprintf(told, "fault: %v\n", f) // if nobody can read it, the faults go on
+		}
+		return err
+	})
 }
 
 // second adds a second key, if there is a file for its secret.
