@@ -107,3 +107,41 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 }
+
+// TestMaxResult: a result that is longer than its method's fails its call alone, and is not quoted.
+func TestMaxResult(t *testing.T) {
+	t.Parallel()
+	const most = 70_000
+	p := newPeer()
+	c := newConn(t, p, rpc.Config{MaxResult: func(method string) int {
+		if method == "public/bounded" {
+			return most
+		}
+		return 0
+	}})
+	for _, tt := range []struct {
+		method string
+		size   int
+		passes bool
+	}{
+		{"public/bounded", most, true},
+		{"public/bounded", most + 1, false},
+		{"public/unbounded", most + 1, true},
+		{"public/bounded", 2, true},
+	} {
+		pending, err := c.Send(t.Context(), tt.method, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.answer(pending.ID(), `"`+strings.Repeat("x", tt.size-2)+`"`)
+		raw, err := pending.WaitRaw(t.Context(), nil)
+		switch {
+		case tt.passes && (err != nil || len(raw) != tt.size):
+			t.Errorf("%s, %d bytes: %d bytes, %v", tt.method, tt.size, len(raw), err)
+		case !tt.passes && (!errors.Is(err, rpc.ErrDecode) || !errors.Is(err, rpc.ErrMessageTooBig) || rpc.SafeToRetry(err) || len(raw) > 0):
+			t.Errorf("%s, %d bytes: %d bytes, %v", tt.method, tt.size, len(raw), err)
+		case err != nil && strings.Contains(err.Error(), "xx"):
+			t.Errorf("%q quotes the result", err)
+		}
+	}
+}
