@@ -57,15 +57,14 @@ var hostileMessages = []hostile{
 	}, twice)},
 	{"half of a pair in a name", false, bears(func(f *foe) { f.say(`{"method":"\ud800","params":{"\udc00":%d}}`) }, unrouted(0))},
 	{"method of a megabyte", false, bears(func(f *foe) {
-		bomb := `{"method":"` + megabyte + `"}`
 		for range 20 {
-			f.say(bomb)
+			f.say(`{"method":"`, megabyte, `"}`)
 		}
 		f.look()
 	}, unrouted(0))},
 	{"refusal with three megabytes", false, func(a *arena) {
 		s := dial(a.T, a.config("public/hello", func(f *foe) {
-			f.say(longRefusal)
+			f.say(`{"id":%d,"error":{"code":10009,"message":"`, megabyte, `","data":"`, megabyte, megabyte, `"}}`)
 			f.look()
 		}))
 		_, err := a.call(s, patience)
@@ -77,11 +76,7 @@ var hostileMessages = []hostile{
 	}},
 }
 
-// What is there before an attack does not count.
-var (
-	megabyte    = strings.Repeat("m", 1<<20)
-	longRefusal = `{"id":%d,"error":{"code":10009,"message":"` + megabyte + `","data":"` + megabyte + megabyte + `"}}`
-)
+var megabyte = strings.Repeat("m", 1<<20)
 
 // mistakes is an attack of one message that is the victim's answer, and does not decode: the connection goes on.
 func mistakes(format string) hostileRun {
