@@ -284,6 +284,41 @@ func TestSessions(t *testing.T) {
 	if code := alive(second.AccessToken); code != 0 {
 		t.Errorf("session in use: code %d", code)
 	}
+	if got := s.Stats().Evicted; got != 1 {
+		t.Errorf("%d sessions evicted", got)
+	}
+}
+
+// Months of logins to one session leave the tokens that live behind, and those that died of late.
+func TestExpiredTokensAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := memoryServer(t, deribittest.Config{})
+		k := s.AddKey(deribittest.KeyConfig{})
+		c := dialMemory(t, s, l)
+		code := func(got tokens) (int, string) {
+			a := c.call("private/get_cancel_on_disconnect", params{"access_token": got.AccessToken})
+			return a.code(), a.Error.Message
+		}
+		first := c.login(k, "session:a expires:60")
+		second := first
+		for i := range 2000 {
+			pass(5 * time.Minute)
+			if second = c.login(k, "session:a expires:60"); i == 0 {
+				if code, message := code(first); code != 13009 || message != "invalid_token" {
+					t.Errorf("a token that has expired: code %d %s", code, message)
+				}
+			}
+		}
+		if code, message := code(first); code != 13009 || message != "unauthorized" {
+			t.Errorf("a token of last week: code %d %s", code, message)
+		}
+		if got := s.TokensKnown(); got > 50 { // of 14 logins, in three lists
+			t.Errorf("%d tokens known after a week", got)
+		}
+		if code := c.call("private/get_cancel_on_disconnect", params{"access_token": second.AccessToken}).code(); code != 0 {
+			t.Errorf("the last token: code %d", code)
+		}
+	})
 }
 
 func TestForkToken(t *testing.T) {

@@ -51,3 +51,17 @@ func (s *Server) FaultsWaiting() (n int) {
 	s.locked(func(ex *exchange) { n = len(ex.faults) })
 	return n
 }
+
+// TokensKnown returns how many tokens, and grants of keys, are remembered.
+func (s *Server) TokensKnown() (n int) {
+	s.locked(func(ex *exchange) {
+		n = len(ex.tokens)
+		for _, k := range ex.keys {
+			n += len(k.grants)
+			for _, session := range k.sessions {
+				n += len(session.grants)
+			}
+		}
+	})
+	return n
+}

@@ -13,6 +13,8 @@ type Stats struct {
 	Authentications, AuthFailures uint64
 	// FramesIn and FramesOut count WebSocket messages, and REST requests and replies.
 	FramesIn, FramesOut uint64
+	// Evicted counts named sessions that ended because their key had one too many.
+	Evicted uint64
 	// TooSlow counts connections dropped because their reader fell behind.
 	TooSlow uint64
 	// Calls counts the requests by method, refused ones too.

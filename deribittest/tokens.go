@@ -51,6 +51,9 @@ func (g *grant) scopeText() string {
 	return strings.Join(items, " ")
 }
 
+// expiredKept is how long an expired token is known as one; after that it is one that never was. Not documented.
+const expiredKept = time.Hour
+
 // mint makes a grant. In a named session it ends the refresh tokens given before in it.
 func (ex *exchange) mint(k *key, asked scopeRequest, r *request) *grant {
 	life := cmp.Or(asked.life, ex.cfg.TokenLife)
@@ -64,8 +67,18 @@ func (ex *exchange) mint(k *key, asked scopeRequest, r *request) *grant {
 		}
 		g.session.grants = append(slices.DeleteFunc(g.session.grants, func(old *grant) bool { return old.dead }), g)
 	}
-	k.grants = append(slices.DeleteFunc(k.grants, func(old *grant) bool { return old.dead }), g)
+	k.grants = append(ex.known(k.grants, r.now), g)
 	return g
+}
+
+// known returns the grants that are not dead, without those that expired long ago.
+func (ex *exchange) known(grants []*grant, now time.Time) []*grant {
+	return slices.DeleteFunc(grants, func(g *grant) bool {
+		if now.Sub(g.expires) > expiredKept {
+			ex.kill(g)
+		}
+		return g.dead
+	})
 }
 
 // token returns a new token, in the form that published examples have.
@@ -97,6 +110,7 @@ func (ex *exchange) evict(k *key) {
 			oldest = s
 		}
 	}
+	ex.stats.Evicted++
 	ex.endSession(k, oldest)
 }
 
