@@ -28,6 +28,10 @@ type Config struct {
 	// "holdfast probe" finds out. Then a refresh token that is stored with the intent can reset the key again if the answer is lost. It is a weaker authority than a
 	// second key: a crash in the moment in which the token is exchanged for the next one costs it.
 	TokensSurvive bool
+	// ConnectionsSurvive says that a reset leaves the connections of the key open, which the exchange does not document: "holdfast probe"
+	// finds out. Without it a Report warns of sessions whose orders are cancelled when their connection is lost. A rotation is not refused
+	// for it: who has set that wants it so whenever a connection ends.
+	ConnectionsSurvive bool
 	// AcceptLockout lets a rotation begin although nobody might be left who could reset the key again if the answer is lost: no
 	// Authority of another key, and no TokensSurvive. A person would have to, on the exchange's website. Without it such a rotation is refused with
 	// [ErrNoRecoveryAuthority].

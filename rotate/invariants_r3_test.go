@@ -51,6 +51,15 @@ type stream struct {
 	headless int // books that go on after a change of connection without a snapshot
 }
 
+func (s *stream) count(reason session.GapReason) (n int) {
+	for _, gap := range s.gaps {
+		if gap.Reason == reason {
+			n++
+		}
+	}
+	return n
+}
+
 func drain(t *testing.T, sub *session.Subscription) stream {
 	t.Helper()
 	ended, end := context.WithCancel(t.Context())
@@ -163,7 +172,7 @@ func (r *rig) flowing(t *testing.T, subs []*session.Subscription) {
 }
 
 // TestR3SilentlyDropped: where the exchange ends the channels without a word, at the reset or at the re-authentication, they flow again
-// when the rotation is over, and a book says what it has missed.
+// when the rotation is over; a book says what it has missed, and of the others each is marked once.
 func TestR3SilentlyDropped(t *testing.T) {
 	for name, exchange := range map[string]deribittest.Config{
 		"at the reset":               {Reset: deribittest.ResetProfile{TokensRevoked: true, SubscriptionsDropped: true}},
@@ -181,7 +190,12 @@ func TestR3SilentlyDropped(t *testing.T) {
 				stop()
 				for i, sub := range subs {
 					got := drain(t, sub)
-					if len(got.gaps) > 1 || exchange.Reset.SubscriptionsDropped && len(got.gaps) == 0 || exchange.SnapshotAgain && len(got.gaps) > 0 {
+					resumed, sequence := got.count(session.GapResumed), got.count(session.GapSequence)
+					want := 1
+					if exchange.SnapshotAgain {
+						want = 0
+					}
+					if resumed != want || sequence > want || resumed+sequence != len(got.gaps) {
 						t.Errorf("s%d: gaps: %v", i, got.gaps)
 					}
 				}
@@ -189,4 +203,29 @@ func TestR3SilentlyDropped(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestR3NothingIsAssumed: where nobody has found out what becomes of the channels, those that nothing proves are marked, and the report
+// says so, though the exchange has left them alone.
+func TestR3NothingIsAssumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, deribittest.Config{Tick: -1}, 1, func(_ int, cfg *session.Config) { cfg.SubscriptionsSurvive = false })
+		subs := r.subscribe(t)
+		for rotation := range 3 {
+			report := r.rotate(t)
+			if got := drain(t, subs[0]); len(got.gaps) != 1 || got.count(session.GapResumed) != 1 {
+				t.Errorf("rotation %d: gaps: %v", rotation, got.gaps)
+			}
+			for _, c := range report.Sessions[0].Channels {
+				want := uint64(0)
+				if strings.HasPrefix(c.Channel, "user.") {
+					want = 1
+				}
+				if c.Gaps != want {
+					t.Errorf("rotation %d: %s: %d gaps", rotation, c.Channel, c.Gaps)
+				}
+			}
+		}
+		r.flowing(t, subs)
+	})
 }

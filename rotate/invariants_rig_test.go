@@ -128,7 +128,8 @@ func newRigOf(t *testing.T, key deribittest.KeyConfig, exchange deribittest.Conf
 	r.keyring = rotate.NewKeyring(session.Credentials{ClientID: r.key.ClientID, Secret: session.NewSecret([]byte(r.key.Secret)), Generation: 1})
 	template := session.Config{
 		URL: r.server.URL(), NetDial: r.connect, Heartbeat: -1, Grant: session.GrantCredentials,
-		Logger: slog.New(slog.NewTextHandler(r.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		SubscriptionsSurvive: !exchange.Reset.SubscriptionsDropped && !exchange.ReauthDropsPrivate, // as holdfast probe finds out
+		Logger:               slog.New(slog.NewTextHandler(r.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for i := range sessions {
 		cfg := template

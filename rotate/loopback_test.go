@@ -150,7 +150,7 @@ func TestI9SubscriptionsSurvive(t *testing.T) {
 		t.Run(behaviour.String(), func(t *testing.T) {
 			t.Parallel()
 			server := exchangetest.New(t, deribittest.Config{Reset: behaviour})
-			b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{})
+			b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), session.Config{SubscriptionsSurvive: true})
 			defer b.close(t)
 			channels := []string{"book.BTC-PERPETUAL.raw", "book.ETH-PERPETUAL.100ms", "user.orders.any.any.raw"}
 			for _, s := range b.fleet {

@@ -69,7 +69,8 @@ func (r *rotation) checkSessions(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.Name(), err)
 		}
 	}
-	return nil
+	r.warnOfCancels(ctx)
+	return r.checkNames()
 }
 
 // checkAuthority refuses a rotation in which a lost answer could lock the key out.
@@ -118,7 +119,7 @@ func (r *rotation) checkThrowaway(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
 	if err := r.outside.reach(ctx); err != nil {
-		return fmt.Errorf("Config.Throwaway: %w", err)
+		return fmt.Errorf("Config.Throwaway: %w", r.crowded(err))
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ type Report struct {
 	OldFingerprint string          `json:"old_fingerprint"`
 	NewFingerprint string          `json:"new_fingerprint,omitempty"`
 	Started        time.Time       `json:"started"`
-	Duration       time.Duration   `json:"duration"` // nanoseconds in JSON, as all durations here
+	Duration       time.Duration   `json:"duration"`           // nanoseconds in JSON, as all durations here
+	Warnings       []string        `json:"warnings,omitempty"` // of what may happen to the fleet, found before the reset
 	Steps          []StepReport    `json:"steps"`
 	Sessions       []SessionReport `json:"sessions"`
 }
@@ -93,6 +94,9 @@ func (r Report) String() string {
 	}
 	if r.Err != "" {
 		fmt.Fprintf(&b, "\n  error: %s", r.Err)
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "\n  warning: %s", w)
 	}
 	for _, s := range r.Steps {
 		fmt.Fprintf(&b, "\n  %-14s %12v%s", s.Kind, s.Duration.Round(time.Microsecond), because(s.Err))

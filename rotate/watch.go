@@ -19,6 +19,8 @@ import (
 type Follower struct {
 	// shell has the configuration and the steps that following shares with rotating; it never flies.
 	shell Rotator
+	// followed is the generation that the sessions were last brought to; of Run.
+	followed uint64
 }
 
 var _ session.NewerSource = (*Follower)(nil)
@@ -33,7 +35,10 @@ func NewFollower(cfg Config) (*Follower, error) {
 		return nil, fmt.Errorf("%w: Store: is nil: open one with filestore.Open", ErrConfig)
 	}
 	cfg = cfg.withDefaults()
-	return &Follower{shell: Rotator{cfg: cfg, journal: journal{cfg.Store, cfg.StoreTimeout}}}, nil
+	return &Follower{
+		shell:    Rotator{cfg: cfg, journal: journal{cfg.Store, cfg.StoreTimeout}},
+		followed: cfg.Keyring.Current().Generation,
+	}, nil
 }
 
 // Credentials returns the newest credentials that the store and the keyring have. While a rotation is under way it waits for
@@ -109,7 +114,7 @@ func (f *Follower) take(record Record) error {
 	return f.shell.adopt(record)
 }
 
-// Run has the sessions take each new generation until ctx ends, and returns ctx's error. What goes wrong is logged: an error of
+// Run has the sessions take each new generation until ctx ends, and their private channels asked for again, and returns ctx's error. What goes wrong is logged: an error of
 // the store, a record that is not of the keyring's key, a session that does not re-authenticate, which is tried again when the
 // record changes next and authenticates with the new secret in any case when it has to.
 func (f *Follower) Run(ctx context.Context) error {
@@ -132,12 +137,7 @@ func (f *Follower) follow(ctx context.Context, record Record) error {
 		return nil // the sessions would wait for its end, which is a change of the record too
 	}
 	r := rotation{Rotator: &f.shell, secret: record.Current}
-	var behind []Session
-	for _, s := range f.shell.cfg.Sessions() {
-		if s.Generation() < record.Current.Generation {
-			behind = append(behind, s)
-		}
-	}
+	behind := f.behind(record.Current.Generation)
 	if len(behind) == 0 {
 		return nil
 	}
@@ -148,13 +148,28 @@ func (f *Follower) follow(ctx context.Context, record Record) error {
 		r.stagger(ctx, s)
 		group.Go(func() error {
 			errs[i] = r.bring(ctx, s)
+			if errs[i] == nil {
+				_, errs[i] = r.compare(ctx, member{Session: s})
+			}
 			return errs[i]
 		})
 	}
 	if group.Wait() != nil {
 		return errors.Join(errs...)
 	}
+	f.followed = record.Current.Generation
 	f.shell.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "rotation followed",
 		slog.Uint64("generation", record.Current.Generation), slog.Int("sessions", len(behind)))
 	return nil
+}
+
+// behind are the sessions that have not taken a generation, and those that did so by themselves since the last one: what became of their
+// channels nobody has asked yet.
+func (f *Follower) behind(generation uint64) (all []Session) {
+	for _, s := range f.shell.cfg.Sessions() {
+		if s.Generation() < generation || f.followed < generation {
+			all = append(all, s)
+		}
+	}
+	return all
 }

@@ -136,6 +136,51 @@ func TestF33OtherProcesses(t *testing.T) {
 	}
 }
 
+// TestF29OtherProcesses: where a reset drops private channels without a word, those of another process flow again too, and are marked,
+// whether its sessions were told of the new secret or came to it by a call that was refused.
+func TestF29OtherProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := deribittest.NewMemoryListener()
+		server := exchangetest.New(t, deribittest.Config{
+			Listener: listener, Tick: -1, Reset: deribittest.ResetProfile{TokensRevoked: true, SubscriptionsDropped: true},
+		})
+		template := session.Config{NetDial: listener.DialContext, URL: server.URL()}
+		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
+		defer b.close(t)
+		path := filepath.Join(privateDir(t), "key")
+		b.move(t, path, template)
+		f := newFollower(t, path, template)
+		defer f.close(t)
+		subs := make([]*session.Subscription, len(f.fleet))
+		for i, s := range f.fleet {
+			var err error
+			if subs[i], err = s.Subscribe(t.Context(), session.SubscribeConfig{}, "user.orders.any.any.raw"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for generation := uint64(2); generation < 5; generation++ {
+			if _, err := b.rotator.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.fleet[0].Call(t.Context(), "private/get_account_summary", map[string]string{"currency": "BTC"}, nil); err != nil {
+				t.Error(err)
+			}
+			<-time.After(5 * time.Second)
+			f.check(t, generation)
+			order := map[string]any{"instrument_name": "BTC-PERPETUAL", "amount": 10, "type": "limit", "price": 100, "label": "one"}
+			if err := b.fleet[0].Call(t.Context(), "private/buy", order, nil); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			for i, sub := range subs {
+				if got := drain(t, sub); len(got.gaps) != 1 || got.count(session.GapResumed) != 1 || got.messages != 1 {
+					t.Errorf("generation %d, session %d: %d messages, gaps: %v", generation, i, got.messages, got.gaps)
+				}
+			}
+		}
+	})
+}
+
 func followOthers(t *testing.T, behaviour deribittest.ResetProfile) {
 	t.Helper()
 	listener := deribittest.NewMemoryListener()

@@ -77,6 +77,7 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
+	l.proved = l.auths.Load() // there is no channel yet
 	return s.configure(ctx, l)
 }
 
@@ -157,10 +158,7 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	newer := l.generation.Load() != before
 	a.land(f, err)
 	if err == nil && !newer && f.first != wanted { // a rotation sees to the channels itself, as does who asks for this
-		if f.first == refused { // it was without authority for a time
-			s.subs.resumed(l.epoch)
-		}
-		s.reclaim(ctx, l)
+		s.reclaim(ctx, l, f.first == refused) // it was without authority for a time
 	}
 }
 

@@ -66,6 +66,11 @@ type Config struct {
 	// CancelOnDisconnect has the exchange cancel the orders of a connection that is lost. It is set again on each new
 	// connection. Close and Reconnect log out, which cancels nothing.
 	CancelOnDisconnect bool
+	// SubscriptionsSurvive says that a connection keeps its private and raw channels, and misses nothing of them, when it is
+	// authenticated again and when its key is reset. The exchange documents neither; the command "holdfast probe" finds out. Without
+	// it each such channel is marked by a [GapError] of reason [GapResumed] when it is asked for again after that, for nothing
+	// else tells whether notifications were missed; but for books, whose chain of change ids tells.
+	SubscriptionsSurvive bool
 	// DialTimeout bounds the opening handshake, and CallTimeout each call that the session makes for itself; 0 means
 	// 10 s.
 	DialTimeout time.Duration

@@ -24,6 +24,9 @@ type codState struct {
 	Enabled bool `json:"enabled"`
 }
 
+// CancelsOnDisconnect reports whether the loss of a connection cancels its orders: [Config.CancelOnDisconnect].
+func (s *Session) CancelsOnDisconnect() bool { return s.cfg.CancelOnDisconnect }
+
 // configure sets what belongs to a connection: its heartbeat, and whether its loss cancels orders.
 func (s *Session) configure(ctx context.Context, l *link) error {
 	if s.cfg.Heartbeat > 0 {

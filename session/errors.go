@@ -84,7 +84,9 @@ const (
 	GapOverflow  GapReason = "overflow"  // the subscriber was too slow for its buffer
 	GapSequence  GapReason = "sequence"  // the chain of change ids of a book is broken; its next message is a snapshot
 	GapResync    GapReason = "resync"    // a book began anew, for another subscription's sake; its next message is a snapshot
-	GapResumed   GapReason = "resumed"   // the connection had lost its authority; private and raw channels are subscribed again
+	// GapResumed is a connection that has lost its authority, or was authenticated anew without [Config.SubscriptionsSurvive]: its
+	// private and raw channels are subscribed again.
+	GapResumed GapReason = "resumed"
 )
 
 // GapError stands in a subscription's stream in the place of notifications that may be missing. It is not the end: the

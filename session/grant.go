@@ -169,6 +169,9 @@ func appendString(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
+// Scope is what the session asks for: [Config.Scope].
+func (s *Session) Scope() string { return s.cfg.Scope }
+
 // askedScope is the scope to ask for: bound to the connection unless the user names a session.
 func askedScope(scope string) string {
 	for item := range strings.FieldsSeq(scope) {

@@ -37,6 +37,7 @@ type link struct {
 
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
+	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
 	// served are the books that the exchange has confirmed and that have not been taken back: it sends no snapshot to who
 	// subscribes to them. Of who holds subscribing, and of the resume before.

@@ -89,16 +89,29 @@ func (s *Session) verifyAuthority(ctx context.Context, l *link) {
 
 // reclaim subscribes the private and raw channels again after an authentication that nobody outside asked for: what it does to
 // them is not documented.
-func (s *Session) reclaim(ctx context.Context, l *link) {
+func (s *Session) reclaim(ctx context.Context, l *link, missed bool) {
 	if err := l.holdSubscribing(ctx); err != nil {
 		return // the connection has ended: the next one resumes all
 	}
 	defer l.releaseSubscribing()
+	s.prove(l, missed)
 	channels, _ := s.subs.authorised()
 	refused, err := s.requestAgain(ctx, l, channels)
 	s.refuse(refused, nil)
 	if err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelWarn, "channels after a re-authentication", slog.Any("error", err))
+	}
+}
+
+// prove marks what may have been missed since the channels of a connection were last known to live: if nothing else was missed,
+// then where it was authenticated since, unless that is known to leave them alone. It is called before they are asked for again, so
+// that the mark comes before whatever follows, and by who holds subscribing.
+func (s *Session) prove(l *link, missed bool) {
+	now := l.auths.Load()
+	renewed := now != l.proved
+	l.proved = now
+	if missed || renewed && !s.cfg.SubscriptionsSurvive {
+		s.subs.resumed(l.epoch)
 	}
 }
 

@@ -288,7 +288,9 @@ type ChannelStatus struct {
 }
 
 // VerifySubscriptions asks the exchange to confirm the private and raw channels of the session again, as one does after a
-// re-authentication: what an exchange does to them then is not documented. Asking again for a channel that is live
+// re-authentication: what an exchange does to them then is not documented, and its confirmation does not tell whether a channel was
+// live. So each that was subscribed to over a connection which has authenticated again since is marked by a [GapError], once, unless
+// [Config.SubscriptionsSurvive] is set. Asking again for a channel that is live
 // changes nothing, but for a raw book, which may have a second snapshot. Other books need no authentication, and are not asked
 // about: their chain of change ids proves them, see [Session.Channels].
 func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, error) {
@@ -302,6 +304,7 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 		return nil, err
 	}
 	defer l.releaseSubscribing()
+	s.prove(l, false)
 	var ask []string
 	var found []ChannelStatus
 	for _, ch := range s.subs.all() {

@@ -95,8 +95,16 @@ func (f *findings) table(w io.Writer) error {
 	}
 	p := f.profile()
 	_, err := fmt.Fprintf(w, "As configuration:\n  holdfast sim -behaviour %s\n  holdfast rotate -tokens-survive=%v\n"+
-		"  rotate.Config{TokensSurvive: %v}\n  %s\n  %s\n", p.Reset, p.TokensSurvive, p.TokensSurvive, p.config(), p.keyConfig())
+		"  rotate.Config{TokensSurvive: %v, ConnectionsSurvive: %v}\n  session.Config{SubscriptionsSurvive: %v}\n  %s\n  %s\n",
+		p.Reset, p.TokensSurvive, p.TokensSurvive, p.connectionsSurvive(), p.subscriptionsSurvive(), p.config(), p.keyConfig())
 	return err
+}
+
+func (p profile) connectionsSurvive() bool { return p.Reset.Connections == deribittest.ConnectionsKept }
+
+// subscriptionsSurvive is so on a connection that lives on.
+func (p profile) subscriptionsSurvive() bool {
+	return !p.Reset.SubscriptionsDropped && !p.ReauthDropsPrivate
 }
 
 // align prints rows in columns, and an empty line.

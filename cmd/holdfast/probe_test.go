@@ -281,7 +281,8 @@ code 13009 (unauthorized)                      raised
 As configuration:
   holdfast sim -behaviour tokens-revoked,subscriptions-kept,connections-closed-before-reply
   holdfast rotate -tokens-survive=false
-  rotate.Config{TokensSurvive: false}
+  rotate.Config{TokensSurvive: false, ConnectionsSurvive: false}
+  session.Config{SubscriptionsSurvive: true}
   deribittest.Config{Reset: deribittest.ResetProfile{TokensRevoked: true, Connections: deribittest.ConnectionsClosedBeforeReply}, FailedAuthDeauthenticates: true}
   deribittest.KeyConfig{}
 `

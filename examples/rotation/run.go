@@ -187,7 +187,8 @@ func (s *stage) dial(ctx context.Context, name string, source session.Credential
 func (s *stage) sessionConfig(name string, source session.CredentialSource) session.Config {
 	return session.Config{
 		URL: s.exchange.URL(), Credentials: source, Name: name, Dialer: dialers[s.opts.transport],
-		Observer: s.evidence.observer, Logger: s.evidence.logger,
+		SubscriptionsSurvive: !s.opts.behaviour.SubscriptionsDropped, // of a real exchange "holdfast probe" finds out
+		Observer:             s.evidence.observer, Logger: s.evidence.logger,
 	}
 }
 

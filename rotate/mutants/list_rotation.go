@@ -6,6 +6,9 @@ const (
 	persistFile   = "rotate/persist.go"
 	authorityFile = "rotate/authority.go"
 	wavesFile     = "rotate/reauthenticate.go"
+	fleetFile     = "rotate/fleet.go"
+	watchFile     = "rotate/watch.go"
+	proveFile     = "session/probe.go"
 )
 
 // rotationMutants break what a rotation makes of answers, and what it does.
@@ -34,6 +37,11 @@ var rotationMutants = []mutant{
 		"record.Current.Generation = max(record.Current.Generation, published.Generation+1)", "record.Current.Rotation = r.id",
 	},
 	{"a quarantine takes no time", "F8", verifyFile, "pause(ctx, r.closing, max(left, 0))", "pause(ctx, r.closing, min(left, 0))"},
+	{"the rescue token has a session of the fleet dropped", "T2", fleetFile, "len(names) > maxNamed-2", "len(names) > maxNamed"},
+	{"orders that a reset may cancel are not spoken of", "T2", fleetFile, "c.CancelsOnDisconnect() {", "c.CancelsOnDisconnect() && len(names) > 0 {"},
+	{"channels of another process stay silent", "F29", watchFile, " || f.followed < generation {", " {"},
+	{"channels that nothing proves are taken to be whole", "R3", proveFile, "renewed && !s.cfg.SubscriptionsSurvive", "renewed && s.cfg.SubscriptionsSurvive"},
+	{"a loss is marked each time that somebody looks", "R3", proveFile, "\tl.proved = now\n", ""},
 	{"sessions re-authenticate in a burst", "T20", wavesFile, "r.turn = time.Now().Add(r.cfg.Stagger)", "r.turn = time.Now()"},
 	{"a session that needs no turn waits for one", "T20", wavesFile, "if s.Generation() >= r.secret.Generation {\n\t\treturn\n", "if s == nil {\n\t\treturn\n"},
 	{"nobody is told that a secret is unsaved", "F20", persistFile, "if hook := r.cfg.Hooks.OnUnsaved; hook != nil {", "if hook := r.cfg.Hooks.OnUnsaved; hook != nil && r.err == nil {"},

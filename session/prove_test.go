@@ -1,0 +1,101 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// toldOf are the gaps that a subscription has been told of so far.
+func toldOf(t *testing.T, sub *session.Subscription) (reasons []session.GapReason) {
+	t.Helper()
+	synctest.Wait()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for _, err := range sub.Notifications(ended) {
+		gap, ok := errors.AsType[*session.GapError](err)
+		if err != nil && !ok {
+			break
+		}
+		if ok {
+			reasons = append(reasons, gap.Reason)
+		}
+	}
+	return reasons
+}
+
+// TestVerifySubscriptionsMarks: the exchange's confirmation does not tell whether a channel has missed anything when the connection was
+// authenticated again. So it is marked, once for each time, and only where nothing else tells: not a book, not a public channel, and
+// nothing if the exchange is known to leave the channels alone.
+func TestVerifySubscriptionsMarks(t *testing.T) {
+	t.Parallel()
+	verify := func(t *testing.T, s *session.Session, renewals int) {
+		t.Helper()
+		for range renewals {
+			if err := s.Reauthenticate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.VerifySubscriptions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, survive := range map[string]bool{"not known": false, "known to survive": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				_, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+				cfg.SubscriptionsSurvive = survive
+				s := dial(t, cfg)
+				private := subscribe(t, s, session.SubscribeConfig{}, orders)
+				others := subscribe(t, s, session.SubscribeConfig{}, "book.BTC-PERPETUAL.raw", "ticker.BTC-PERPETUAL.100ms")
+				var want []session.GapReason
+				for i, renewals := range []int{0, 1, 0, 2, 0} {
+					verify(t, s, renewals)
+					want = nil
+					if renewals > 0 && !survive {
+						want = []session.GapReason{session.GapResumed}
+					}
+					if got := toldOf(t, private); !slices.Equal(got, want) {
+						t.Errorf("verification %d, after %d authentications: told %v, want %v", i, renewals, got, want)
+					}
+					if got := toldOf(t, others); len(got) > 0 {
+						t.Errorf("verification %d: a book and a public channel told %v", i, got)
+					}
+				}
+				counted := uint64(2)
+				if survive {
+					counted = 0
+				}
+				for _, c := range s.Channels() {
+					if want := counted; (c.Channel == orders) && c.Gaps != want || c.Channel != orders && c.Gaps != 0 {
+						t.Errorf("%s: %d gaps", c.Channel, c.Gaps)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestNewConnectionIsMarkedOnce: a lost connection has its own marker, and what is verified over the next one needs none.
+func TestNewConnectionIsMarkedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+		s := dial(t, cfg)
+		sub := subscribe(t, s, session.SubscribeConfig{}, orders)
+		server.CutConnections()
+		synctest.Wait()
+		if _, err := s.VerifySubscriptions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := toldOf(t, sub); !slices.Equal(got, []session.GapReason{session.GapReconnect}) {
+			t.Errorf("told %v", got)
+		}
+	})
+}
