@@ -99,3 +99,28 @@ func TestNewConnectionIsMarkedOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestHandoverDoesNotHide: what an authentication may have cost the connection that is replaced is marked, though the next one takes its
+// channels over without a break.
+func TestHandoverDoesNotHide(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := newMemoryServer(t, deribittest.Config{Tick: -1, ReauthDropsPrivate: true})
+		s := dial(t, cfg)
+		sub := subscribe(t, s, session.SubscribeConfig{}, orders)
+		if err := s.Reauthenticate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second one replaces a connection that nothing was done to
+			if err := s.Reconnect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.VerifySubscriptions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := toldOf(t, sub); !slices.Equal(got, []session.GapReason{session.GapResumed}) {
+			t.Errorf("told %v", got)
+		}
+	})
+}

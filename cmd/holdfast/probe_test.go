@@ -200,7 +200,7 @@ func (p *person) Read(b []byte) (int, error) {
 	}
 	p.codes++
 	if p.codes <= p.wrong {
-		return copy(b, "000\n"), nil
+		return copy(b, "CANARY-code\n"), nil // three zeros would be found in any timestamp, and taken for a secret that was printed
 	}
 	return copy(b, p.server.SecondFactorCode(p.key)+"\n"), nil
 }
