@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// gather asks for the sessions, and keeps what is known of them.
+// gather asks for the sessions, and keeps what is known of them. What their channels had before the reset is taken once more then; a
+// recovery, whose reset was another's, has it from here.
 func (r *rotation) gather() {
 	before := make(map[string][]session.ChannelStats, len(r.fleet))
 	for _, m := range r.fleet {
@@ -21,7 +22,11 @@ func (r *rotation) gather() {
 	}
 	r.fleet = nil
 	for _, s := range r.cfg.Sessions() {
-		r.fleet = append(r.fleet, member{Session: s, before: before[s.Name()]})
+		had, known := before[s.Name()]
+		if !known {
+			had = s.Channels()
+		}
+		r.fleet = append(r.fleet, member{Session: s, before: had})
 	}
 }
 

@@ -47,3 +47,23 @@ func TestReport(t *testing.T) {
 		}
 	})
 }
+
+// TestRecoveryReportsChannels: a recovery, too, says what became of each channel, though the reset was another's.
+func TestRecoveryReportsChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(unfinished(t))
+		for _, s := range p.sessions {
+			s.channels = []session.ChannelStats{{Channel: "user.orders.any.any.raw", Gaps: 1}}
+		}
+		report, err := p.rotator(t, nil).Recover(t.Context())
+		if err != nil || len(report.Sessions) != len(p.sessions) {
+			t.Fatalf("%v, %v", report, err)
+		}
+		for _, s := range report.Sessions {
+			if len(s.Channels) != 1 || s.Channels[0].Channel != "user.orders.any.any.raw" || !s.Channels[0].Confirmed || s.Channels[0].Gaps != 0 {
+				t.Errorf("%s: %+v", s.Name, s.Channels)
+			}
+		}
+		settled(t, p)
+	})
+}

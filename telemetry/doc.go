@@ -51,12 +51,15 @@
 // 5 ms. Every set of attributes is closed: methods outside the known set are _OTHER, channels are told by their kind, and
 // 256 combinations of method and outcome are told apart. Where the server refused, rpc.status_code goes with error.type.
 //
+// holdfast.rotation.trigger is rotate, recover or check. holdfast.rotation.outcome, on its span, is rotated, recovered, checked,
+// unchanged, aborted, degraded, unfinished or locked out.
+//
 // # Errors
 //
 // error.type is the code of an error object, the HTTP status of a refused handshake, or a name:
 //
-//	calls        timeout, canceled, connection_lost, session_closed, not_ready, write_failed, too_many_pending, draining, encode,
-//	             decode, malformed, message_too_big, close_NNNN (the code with which the peer closed the connection; from 3000 on its
+//	calls        timeout, canceled, connection_lost, session_closed, not_ready, rate_limited, write_failed, too_many_pending,
+//	             draining, encode, decode, malformed, message_too_big, close_NNNN (the code with which the peer closed the connection; from 3000 on its
 //	             thousand, as close_4xxx)
 //	sessions     those, connection_failed, silent, scope, refused, clock_skew, config, no_credentials
 //	rotations    those, locked_out, unsaved, unknown_outcome, degraded, lease_held, lease_lost, second_factor, hook, preflight,

@@ -33,6 +33,7 @@ var verdicts = []errorName{
 var names = []errorName{
 	{"session_closed", is(session.ErrClosed)},
 	{"not_ready", is(session.ErrNotReady)},
+	{"rate_limited", is(session.ErrRateLimited)},
 	{"silent", is(session.ErrSilent)},
 	{"no_credentials", is(session.ErrNoCredentials)},
 	{"config", is(session.ErrConfig)},

@@ -37,6 +37,7 @@ func TestErrorType(t *testing.T) {
 
 		{session.ErrClosed, "session_closed"},
 		{&rpc.CallError{Err: session.ErrNotReady}, "not_ready"},
+		{&rpc.CallError{Outcome: rpc.NotSent, Err: fmt.Errorf("%w: 2s", session.ErrRateLimited)}, "rate_limited"},
 		{fmt.Errorf("%w for 75s", session.ErrSilent), "silent"},
 		{session.ErrNoCredentials, "no_credentials"},
 		{session.ErrConfig, "config"},

@@ -100,7 +100,7 @@ func (t *trading) rotating(ctx context.Context) (chunk, error) {
 
 func (t *trading) judge(turns []turn) (*result, error) {
 	r := newResult("orders", "%d a second over one of %d sessions, in %d turns of three chunks of %v: one with rotations, one after the other, "+
-		"and two without; between sessions %v; a reset: %v; %s; medians over the turns [from..to]",
+		"and two without; from one session to the next %v (0 is the rotator's default); a reset: %v; %s; medians over the turns [from..to]",
 		t.Rate, t.Sessions, len(turns), t.For, t.Stagger, t.Reset, t.fleet.exchange.cores())
 	r.atLeast(1, figure{What: "rotations", Value: float64(t.rotations)})
 	for _, p := range points {

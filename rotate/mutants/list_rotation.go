@@ -42,6 +42,7 @@ var rotationMutants = []mutant{
 	{"channels of another process stay silent", "F29", watchFile, " || f.followed < generation {", " {"},
 	{"channels that nothing proves are taken to be whole", "R3", proveFile, "renewed && !s.cfg.SubscriptionsSurvive", "renewed && s.cfg.SubscriptionsSurvive"},
 	{"a loss is marked each time that somebody looks", "R3", proveFile, "\tl.proved = now\n", ""},
+	{"a recovery says nothing of channels", "I9", wavesFile, "\t\t\thad = s.Channels()\n", "\t\t\thad = nil\n"},
 	{"sessions re-authenticate in a burst", "T20", wavesFile, "r.turn = time.Now().Add(r.cfg.Stagger)", "r.turn = time.Now()"},
 	{"a session that needs no turn waits for one", "T20", wavesFile, "if s.Generation() >= r.secret.Generation {\n\t\treturn\n", "if s == nil {\n\t\treturn\n"},
 	{"nobody is told that a secret is unsaved", "F20", persistFile, "if hook := r.cfg.Hooks.OnUnsaved; hook != nil {", "if hook := r.cfg.Hooks.OnUnsaved; hook != nil && r.err == nil {"},
