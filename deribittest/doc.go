@@ -20,6 +20,8 @@
 //
 // [Server.SetPlatform] closes the exchange for maintenance, or to who is not authenticated.
 //
+// A [Recorder] keeps what was sent, without secrets, and a [Replay] plays it to a client.
+//
 // It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
 //

@@ -47,7 +47,7 @@ func New(cfg Config) (*Server, error) {
 	s.wires = &wires{Listener: s.listener, server: s}
 	s.ex = newExchange(s, time.Now())
 	s.http = &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: s.countHTTP, ConnContext: withWire,
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ConnState: countHTTP(&s.running), ConnContext: withWire,
 		ErrorLog: log.New(io.Discard, "", 0), // what clients do wrong is theirs to tell
 	}
 	var served net.Listener = s.wires
@@ -78,13 +78,15 @@ func (s *Server) routes() http.Handler {
 
 // countHTTP keeps the HTTP connections' goroutines in running, as net/http does not join them. A hijacked connection is
 // counted by its own handler.
-func (s *Server) countHTTP(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.running.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		s.running.Done()
-	case http.StateActive, http.StateIdle:
+func countHTTP(running *sync.WaitGroup) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			running.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			running.Done()
+		case http.StateActive, http.StateIdle:
+		}
 	}
 }
 
