@@ -158,7 +158,7 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	newer := l.generation.Load() != before
 	a.land(f, err)
 	if err == nil && !newer && f.first != wanted { // a rotation sees to the channels itself, as does who asks for this
-		s.reclaim(ctx, l, f.first == refused) // it was without authority for a time
+		s.reclaim(ctx, l, f.first)
 	}
 }
 

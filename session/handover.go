@@ -114,7 +114,7 @@ func (s *Session) handOver(ctx context.Context, old, next *link) error {
 	if err := old.holdSubscribing(ctx); err != nil {
 		return err
 	}
-	s.prove(old, false) // what its last authentication may have cost is not seen at the seam
+	s.prove(old, wanted) // what its last authentication may have cost is not seen at the seam
 	seam := s.subs.newSeam(old.epoch, next.epoch)
 	s.subs.seam.Store(seam)
 	err := s.resumeBeside(ctx, old, next)

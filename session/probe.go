@@ -89,12 +89,12 @@ func (s *Session) verifyAuthority(ctx context.Context, l *link) {
 
 // reclaim subscribes the private and raw channels again after an authentication that nobody outside asked for: what it does to
 // them is not documented.
-func (s *Session) reclaim(ctx context.Context, l *link, missed bool) {
+func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	if err := l.holdSubscribing(ctx); err != nil {
 		return // the connection has ended: the next one resumes all
 	}
 	defer l.releaseSubscribing()
-	s.prove(l, missed)
+	s.prove(l, why)
 	channels, _ := s.subs.authorised()
 	refused, err := s.requestAgain(ctx, l, channels)
 	s.refuse(refused, nil)
@@ -103,14 +103,14 @@ func (s *Session) reclaim(ctx context.Context, l *link, missed bool) {
 	}
 }
 
-// prove marks what may have been missed since the channels of a connection were last known to live: if nothing else was missed,
-// then where it was authenticated since, unless that is known to leave them alone. It is called before they are asked for again, so
+// prove marks what may have been missed since the channels of a connection were last known to live: where it was without authority for a
+// time, or was authenticated since, unless that is known to leave them alone. It is called before they are asked for again, so
 // that the mark comes before whatever follows, and by who holds subscribing.
-func (s *Session) prove(l *link, missed bool) {
+func (s *Session) prove(l *link, why need) {
 	now := l.auths.Load()
 	renewed := now != l.proved
 	l.proved = now
-	if missed || renewed && !s.cfg.SubscriptionsSurvive {
+	if why == refused || renewed && !s.cfg.SubscriptionsSurvive {
 		s.subs.resumed(l.epoch)
 	}
 }

@@ -304,7 +304,7 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 		return nil, err
 	}
 	defer l.releaseSubscribing()
-	s.prove(l, false)
+	s.prove(l, wanted)
 	var ask []string
 	var found []ChannelStatus
 	for _, ch := range s.subs.all() {

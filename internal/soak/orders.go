@@ -112,7 +112,7 @@ func (t *trading) judge(turns []turn) (*result, error) {
 			r.Figures = append(r.Figures, added)
 		}
 	}
-	var quiet, with []chunk
+	quiet, with := make([]chunk, 0, 2*len(turns)), make([]chunk, 0, len(turns))
 	for _, one := range turns {
 		quiet, with = append(quiet, one.without, one.again), append(with, one.with)
 	}
