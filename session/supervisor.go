@@ -219,9 +219,10 @@ type tending struct {
 	received    uint64           // frames at the last look
 	silence     time.Time        // since when nothing has come
 	probe       prober
-	answered    chan struct{}  // closed when the answer to a test_request is done, nil while there is none
-	leaving     sync.WaitGroup // who retires connections
-	next        *handover      // to the connection that is to follow, nil while there is none
+	answered    chan struct{}    // closed when the answer to a test_request is done, nil while there is none
+	rested      <-chan time.Time // when the next one may be answered, nil for now
+	leaving     sync.WaitGroup   // who retires connections
+	next        *handover        // to the connection that is to follow, nil while there is none
 }
 
 // tend serves a connection, and those that follow it, until the last ends, and says why.
@@ -249,6 +250,8 @@ func (s *Session) tend(t *tending) error {
 			s.answerTest(t)
 		case <-t.answered:
 			t.answered = nil
+		case <-t.rested:
+			t.rested = nil
 		case now := <-watch.C:
 			if s.isSilent(t, now) && !s.conclude(t) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
@@ -309,22 +312,16 @@ func (s *Session) isSilent(t *tending, now time.Time) bool {
 // answerTest answers a test_request beside all else.
 func (s *Session) answerTest(t *tending) {
 	l, answered := t.link, make(chan struct{})
-	t.answered = answered
+	t.answered, t.rested = answered, time.After(testRest)
 	s.work.Go(func() {
 		defer close(answered)
-		rest := time.NewTimer(testRest)
-		defer rest.Stop()
 		l.answerTest()
-		select {
-		case <-rest.C:
-		case <-l.ctx.Done():
-		}
 	})
 }
 
 // tests are the requests to answer, one at a time.
 func (t *tending) tests() <-chan struct{} {
-	if t.answered != nil {
+	if t.answered != nil || t.rested != nil {
 		return nil
 	}
 	return t.link.tests
