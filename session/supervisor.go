@@ -220,7 +220,8 @@ type tending struct {
 	silence     time.Time        // since when nothing has come
 	probe       prober
 	answered    chan struct{}    // closed when the answer to a test_request is done, nil while there is none
-	rested      <-chan time.Time // when the next one may be answered, nil for now
+	tested      time.Time        // when a test_request was answered last
+	test        <-chan time.Time // when the next one is to be answered, nil while none waits
 	leaving     sync.WaitGroup   // who retires connections
 	next        *handover        // to the connection that is to follow, nil while there is none
 }
@@ -247,11 +248,15 @@ func (s *Session) tend(t *tending) error {
 			s.serve(t)
 			t.ready()
 		case <-t.tests():
-			s.answerTest(t)
+			if rest := testRest - time.Since(t.tested); rest > 0 {
+				t.test = time.After(rest)
+			} else {
+				s.answerTest(t)
+			}
 		case <-t.answered:
 			t.answered = nil
-		case <-t.rested:
-			t.rested = nil
+		case <-t.test:
+			s.answerTest(t)
 		case now := <-watch.C:
 			if s.isSilent(t, now) && !s.conclude(t) {
 				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
@@ -312,7 +317,7 @@ func (s *Session) isSilent(t *tending, now time.Time) bool {
 // answerTest answers a test_request beside all else.
 func (s *Session) answerTest(t *tending) {
 	l, answered := t.link, make(chan struct{})
-	t.answered, t.rested = answered, time.After(testRest)
+	t.answered, t.tested, t.test = answered, time.Now(), nil
 	s.work.Go(func() {
 		defer close(answered)
 		l.answerTest()
@@ -321,7 +326,7 @@ func (s *Session) answerTest(t *tending) {
 
 // tests are the requests to answer, one at a time.
 func (t *tending) tests() <-chan struct{} {
-	if t.answered != nil || t.rested != nil {
+	if t.answered != nil || t.test != nil {
 		return nil
 	}
 	return t.link.tests
