@@ -1,12 +1,15 @@
 package deribittest_test
 
 import (
+	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // One seed is one schedule, another seed another; the faults keep their distance, and each kind comes.
@@ -124,5 +127,43 @@ func TestFaultString(t *testing.T) {
 		if got := f.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// A session's ten minutes in chaos: each kind of fault befalls it, and the end of the server leaves nothing behind.
+func TestSessionInChaos(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // the bubble fails on what is left running
+				s, l := memoryServer(t, deribittest.Config{Chaos: &deribittest.Chaos{Seed: seed, Every: 2 * time.Second}})
+				k := s.AddKey(deribittest.KeyConfig{})
+				c, err := session.Dial(t.Context(), session.Config{
+					URL: s.URL(), NetDial: l.DialContext,
+					Credentials: session.Credentials{ClientID: k.ClientID, Secret: session.NewSecret([]byte(k.Secret))},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Subscribe(t.Context(), session.SubscribeConfig{}, "user.orders.any.any.raw", raw); err != nil {
+					t.Fatal(err)
+				}
+				answered := 0
+				for start := time.Now(); time.Since(start) < 10*time.Minute; pass(500 * time.Millisecond) {
+					s.Tick()
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					if _, err := c.CallRaw(ctx, "private/get_positions", nil, nil); err == nil {
+						answered++
+					}
+					cancel()
+				}
+				st := s.Stats()
+				if len(st.Faults) != 11 || answered < 100 {
+					t.Errorf("%d calls answered; faults %v", answered, st.Faults)
+				}
+				_ = c.Close(t.Context()) // its connection may be stalled
+			})
+		})
 	}
 }

@@ -37,3 +37,22 @@ func Example() {
 	// 200 OK new secret: true
 	// closed: true
 }
+
+// A fault befalls the next request of its method. That it happened is counted, so that a test can tell a fault that was survived
+// from one that never came.
+func ExampleServer_Inject() {
+	s, err := deribittest.New(deribittest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s.Inject(deribittest.Fault{Kind: deribittest.CutAtReply, Method: "private/buy"})
+
+	// A client under test would send an order here, and never hear of it.
+
+	fmt.Println("happened:", s.Stats().Faults[deribittest.CutAtReply])
+	fmt.Println("closed:", s.Close() == nil)
+	// Output:
+	// happened: 0
+	// closed: true
+}
