@@ -39,6 +39,11 @@ type Config struct {
 	// TakeBack lets the rotator reset the key again after somebody else has, whose secret it does not know. Without it that is a
 	// [*LockedOutError] that matches [ErrForeignReset]: who has reset the key may have had a reason.
 	TakeBack bool
+	// Strategy is how Rotate turns the key: in place, which is the default, or by a second key that takes its place.
+	Strategy Strategy
+	// Overlap is how long Replace leaves the old key alone after every session of this process has the new one, for processes that
+	// follow the store; 0 means 60 s.
+	Overlap time.Duration
 	// KeyID is the exchange's number of the key; 0 has it looked up by the client id.
 	KeyID int64
 	// Throwaway says where and how a secret is tried: on a connection of its own. Its Credentials and Scope are not used.
@@ -128,6 +133,7 @@ func (c Config) withDefaults() Config {
 		{&c.Quarantine, time.Minute},
 		{&c.SessionTimeout, 30 * time.Second},
 		{&c.StoreTimeout, 5 * time.Second},
+		{&c.Overlap, time.Minute},
 		{&c.HookTimeout, 10 * time.Second},
 	} {
 		if *d.field <= 0 {
@@ -148,6 +154,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: Store: is nil: open one with filestore.Open", ErrConfig)
 	case c.Keyring.Current().ClientID == "" || c.Keyring.Current().Secret.IsZero():
 		return fmt.Errorf("%w: Keyring: has no client id or no secret", ErrConfig)
+	case c.Strategy > Replace:
+		return fmt.Errorf("%w: Strategy: there is none with the number %d", ErrConfig, c.Strategy)
+	case c.Strategy == Replace && c.SecondFactor == nil:
+		return fmt.Errorf("%w: SecondFactor: is nil: the exchange asks for one when a key is created", ErrConfig)
 	case c.Throwaway.URL == "":
 		return fmt.Errorf("%w: Throwaway.URL: is empty: new secrets are tried there before they are used", ErrConfig)
 	case c.Authority == nil && c.Sessions == nil:

@@ -19,6 +19,19 @@ type recordJSON struct {
 	Candidates []candidateJSON `json:"candidates,omitempty"`
 	Intent     *intentJSON     `json:"intent,omitempty"`
 	Lease      *leaseJSON      `json:"lease,omitempty"`
+
+	Replacement *replacementJSON `json:"replacement,omitempty"`
+	Former      []string         `json:"former,omitempty"`
+}
+
+type replacementJSON struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Sent     time.Time `json:"sent,omitzero"`
+	KeyID    int64     `json:"key_id,omitempty"`
+	ClientID string    `json:"client_id,omitempty"`
+	Secret   []byte    `json:"secret,omitempty"`
+	Promoted time.Time `json:"promoted,omitzero"`
 }
 
 type candidateJSON struct {
@@ -50,6 +63,7 @@ func EncodeRecord(r Record) ([]byte, error) {
 	j := recordJSON{
 		Version: r.Version, KeyID: r.KeyID, ClientID: r.ClientID, Current: toJSON(r.Current),
 		Intent: r.Intent.toJSON(), Lease: (*leaseJSON)(r.Lease),
+		Replacement: r.Replacement.toJSON(), Former: r.Former,
 	}
 	for _, c := range r.Candidates {
 		j.Candidates = append(j.Candidates, toJSON(c))
@@ -81,6 +95,7 @@ func DecodeRecord(text []byte) (Record, error) {
 	r := Record{
 		Version: j.Version, KeyID: j.KeyID, ClientID: j.ClientID, Current: j.Current.candidate(),
 		Intent: j.Intent.intent(), Lease: (*Lease)(j.Lease),
+		Replacement: j.Replacement.replacement(), Former: j.Former,
 	}
 	for _, c := range j.Candidates {
 		if len(c.Secret) == 0 {
@@ -115,8 +130,25 @@ func (j *intentJSON) intent() *Intent {
 	return &Intent{j.ID, j.Epoch, j.Started, j.OldFingerprint, j.Sent, j.Settling, session.NewSecret(j.Rescue)}
 }
 
+func (p *Replacement) toJSON() *replacementJSON {
+	if p == nil {
+		return nil
+	}
+	return &replacementJSON{p.ID, p.Name, p.Sent, p.KeyID, p.ClientID, p.Secret.Reveal(), p.Promoted}
+}
+
+func (j *replacementJSON) replacement() *Replacement {
+	if j == nil {
+		return nil
+	}
+	return &Replacement{j.ID, j.Name, j.Sent, j.KeyID, j.ClientID, session.NewSecret(j.Secret), j.Promoted}
+}
+
 func (j *recordJSON) wipe() {
 	clear(j.Current.Secret)
+	if j.Replacement != nil {
+		clear(j.Replacement.Secret)
+	}
 	if j.Intent != nil {
 		clear(j.Intent.Rescue)
 	}

@@ -97,6 +97,7 @@ func (r *rotation) acquire(ctx context.Context) (Record, error) {
 		return Record{}, err
 	}
 	r.epoch, r.keyID, r.old, r.seen = record.Lease.Epoch, record.KeyID, record.Current, record
+	r.report.ClientID = record.ClientID
 	return record, r.adopt(record)
 }
 
@@ -155,9 +156,11 @@ func (r *rotation) reconcile(record *Record) error {
 func (r *Rotator) fits(record Record) error {
 	creds := r.cfg.Keyring.Current()
 	switch {
+	case record.replaced(creds):
+		return nil
 	case record.ClientID != creds.ClientID:
 		return fmt.Errorf("%w: the store is of key %s, the keyring of %s", ErrMismatch, record.ClientID, creds.ClientID)
-	case record.KeyID != 0 && r.cfg.KeyID != 0 && record.KeyID != r.cfg.KeyID:
+	case record.KeyID != 0 && r.cfg.KeyID != 0 && len(record.Former) == 0 && record.KeyID != r.cfg.KeyID:
 		return fmt.Errorf("%w: the store is of key %d, Config.KeyID is %d", ErrMismatch, record.KeyID, r.cfg.KeyID)
 	case record.Current.Generation == creds.Generation && !record.Current.Secret.Equal(creds.Secret):
 		return fmt.Errorf("%w: two secrets of generation %d: %s in the store, %s in the keyring: "+

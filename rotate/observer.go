@@ -47,10 +47,12 @@ const (
 	StepPreflight      StepKind = "preflight"
 	StepIntent         StepKind = "intent"
 	StepReset          StepKind = "reset"
+	StepCreate         StepKind = "create" // in the place of a reset with the strategy Replace
 	StepStore          StepKind = "store"
 	StepVerify         StepKind = "verify"
 	StepPublish        StepKind = "publish"
 	StepReauthenticate StepKind = "reauthenticate" // one for each session
+	StepRemove         StepKind = "remove"         // of the old key, with the strategy Replace
 )
 
 // Step describes a step that begins.

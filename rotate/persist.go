@@ -3,6 +3,7 @@ package rotate
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate/internal/core"
@@ -78,7 +79,7 @@ func (r *rotation) replaceSpare(ctx context.Context, c Candidate) error {
 		return err
 	}
 	_, err = r.spareJournal().update(ctx, func(record *Record) error {
-		if record.ClientID != spare.ClientID {
+		if record.ClientID != spare.ClientID && !slices.Contains(r.seen.Former, record.ClientID) {
 			return ErrMismatch
 		}
 		if record.Current.Secret.Equal(c.Secret) {

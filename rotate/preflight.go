@@ -37,17 +37,24 @@ func (r *rotation) check(ctx context.Context) core.EventKind {
 }
 
 func (r *rotation) preflight(ctx context.Context) error {
-	for _, check := range []struct {
-		name string
-		fn   func(context.Context) error
-	}{
+	return r.runChecks(ctx, []check{
 		{"sessions", r.checkSessions},
 		{"authority", r.checkAuthority},
 		{"clock", r.checkClock},
 		{"connection", r.checkThrowaway},
 		{"key", r.checkKey},
 		{"store", r.checkStore},
-	} {
+	})
+}
+
+// check is one of a preflight's.
+type check struct {
+	name string
+	fn   func(context.Context) error
+}
+
+func (r *rotation) runChecks(ctx context.Context, checks []check) error {
+	for _, check := range checks {
 		if r.isClosing() {
 			return ErrClosed
 		}
@@ -142,7 +149,7 @@ func (r *rotation) checkKey(ctx context.Context) error {
 		case r.keyID != 0 && r.keyID != key.ID:
 			return fmt.Errorf("client id %s belongs to key %d, not %d", clientID, key.ID, r.keyID)
 		case key.PublicKey != "":
-			return fmt.Errorf("key %d is asymmetric: it has no secret to reset", key.ID)
+			return fmt.Errorf("key %d is asymmetric: it has no secret to reset: create a second key, move to it and remove this one", key.ID)
 		case !key.Enabled:
 			return fmt.Errorf("key %d is disabled: enable it first", key.ID)
 		}
@@ -154,38 +161,13 @@ func (r *rotation) checkKey(ctx context.Context) error {
 
 // listKeys returns nil without error if the list needs a second factor and can be done without.
 func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
-	var given answer
-	for round := 1; ; round++ {
-		keys, demand, err := r.callList(ctx, given)
-		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
-			if round > maxRounds || !refusal.worthAnotherRound() {
-				return nil, refusal
-			}
-			given = answer{}
-			continue
-		}
-		if err != nil || demand == nil {
-			return keys, err
-		}
-		if r.keyID != 0 {
-			return nil, nil
-		}
-		demand.public.Method, demand.public.Round = methodList, round
-		if given, err = r.ask(ctx, demand); err != nil {
-			return nil, err
-		}
+	raw, err := r.manage(ctx, methodList, keyParams{}, r.keyID == 0 || r.cfg.Strategy == Replace)
+	if err != nil || raw == nil {
+		return nil, err
 	}
-}
-
-func (r *rotation) callList(ctx context.Context, given answer) ([]APIKey, *challenge, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.ResetTimeout)
-	defer cancel()
-	raw, err := r.authorities[0].CallRaw(ctx, methodList, keyParams{answer: given}, make([]byte, 0, 4096))
 	defer clear(raw)
-	if err != nil {
-		return nil, nil, scrub(err)
-	}
-	return decodeKeys(raw)
+	keys, _, err := decodeKeys(raw) // a challenge was answered
+	return keys, err
 }
 
 // checkStore proves that the store takes and keeps what it is given: a reset would be the wrong moment to find out.

@@ -132,7 +132,7 @@ func (r *rotation) bringOnce(ctx context.Context, s Session) error {
 	if s.Generation() >= r.secret.Generation {
 		return nil
 	}
-	if err := s.Reauthenticate(ctx); err != nil {
+	if err := r.takeAnew(ctx, s); err != nil {
 		return err
 	}
 	if s.Generation() < r.secret.Generation {

@@ -39,6 +39,7 @@ type Report struct {
 	Err            string          `json:"error,omitempty"`
 	KeyID          int64           `json:"key_id"`
 	ClientID       string          `json:"client_id"`
+	NewClientID    string          `json:"new_client_id,omitempty"` // of the key that took the place of this one
 	OldGeneration  uint64          `json:"old_generation"`
 	NewGeneration  uint64          `json:"new_generation"` // 0 if there is no new secret
 	OldFingerprint string          `json:"old_fingerprint"`

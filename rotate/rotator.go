@@ -197,12 +197,23 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 			return Report{}, err
 		}
 	}
+	if record.Replacement != nil {
+		report, err := r.newReplacement(TriggerRecover).run(ctx)
+		if err != nil || recovering {
+			return report, err
+		}
+	}
 	if recovering {
 		return r.nothingToRecover(ctx, record)
 	}
 	goal := core.Rotate
 	if want.trigger == TriggerCheck {
 		goal = core.Preview
+	}
+	if r.cfg.Strategy == Replace {
+		replacement := r.newReplacement(want.trigger)
+		replacement.ends = want.ends
+		return replacement.run(ctx)
 	}
 	for {
 		rotation := r.newRotation(want.trigger, goal)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -70,6 +71,10 @@ type answer struct{ code, token session.Secret }
 type keyParams struct {
 	id     int64 // 0 for none
 	answer answer
+	// What a key is created with.
+	name     string
+	maxScope []string
+	features []string
 }
 
 // AppendJSON implements rpc.Appender.
@@ -77,6 +82,12 @@ func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
 	fields := make(map[string]any, 3)
 	if p.id != 0 {
 		fields["id"] = p.id
+	}
+	if p.name != "" {
+		fields["name"], fields["max_scope"] = p.name, strings.Join(p.maxScope, " ")
+	}
+	if len(p.features) > 0 {
+		fields["enabled_features"] = p.features
 	}
 	if !p.answer.token.IsZero() {
 		fields["authorization_data"] = string(p.answer.code.Reveal())

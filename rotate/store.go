@@ -48,6 +48,10 @@ type Record struct {
 	Candidates []Candidate
 	// Intent is the rotation under way, nil if there is none. While it stands, Current may be dead.
 	Intent *Intent
+	// Replacement is a second key under way, nil if there is none. Current works as long as it stands.
+	Replacement *Replacement
+	// Former are the client ids of the keys that this one has replaced, the last one last.
+	Former []string
 	// Lease says who may rotate, nil if nobody ever did. It stays when it is released, so that its epoch only rises.
 	Lease *Lease
 }
@@ -76,6 +80,21 @@ type Intent struct {
 	Rescue session.Secret
 }
 
+// Replacement is a second key that takes the place of the first: see [Replace].
+type Replacement struct {
+	ID   string // of the rotation
+	Name string // of the new key at the exchange, which no other has
+	// Sent is when the creation of the key was about to be sent.
+	Sent time.Time
+	// KeyID and ClientID are of the new key, once it is known, and of the old one, which is to be removed, once the new one is current.
+	KeyID    int64
+	ClientID string
+	// Secret is the new key's until it is the current one, then zero.
+	Secret session.Secret
+	// Promoted is when the new key became the current one, zero if it has not.
+	Promoted time.Time
+}
+
 // Lease lets one rotator at a time work on the key. It cannot stop one that was paused and woke up later; for that,
 // candidates are only ever added.
 type Lease struct {
@@ -94,6 +113,10 @@ func (r Record) Clone() Record {
 	r.Candidates = slices.Clone(r.Candidates)
 	if r.Intent != nil {
 		r.Intent = new(*r.Intent)
+	}
+	r.Former = slices.Clone(r.Former)
+	if r.Replacement != nil {
+		r.Replacement = new(*r.Replacement)
 	}
 	if r.Lease != nil {
 		r.Lease = new(*r.Lease)

@@ -31,7 +31,12 @@ func made(n uint64) rotate.Record {
 			ID: fmt.Sprintf("intent-%d", n), Epoch: n, Started: at, OldFingerprint: fmt.Sprintf("%08x", n),
 			Sent: at.Add(time.Second), Settling: n%2 == 0, Rescue: secret("rescue", n),
 		},
-		Lease: &rotate.Lease{Owner: fmt.Sprintf("owner-%d", n), Epoch: n, Expires: at.Add(time.Minute)},
+		Replacement: &rotate.Replacement{
+			ID: fmt.Sprintf("replacement-%d", n), Name: fmt.Sprintf("hf_%d", n), Sent: at, KeyID: small + 1,
+			ClientID: fmt.Sprintf("next-%d", n), Secret: secret("next", n), Promoted: at.Add(time.Minute),
+		},
+		Former: []string{fmt.Sprintf("former-%d", n)},
+		Lease:  &rotate.Lease{Owner: fmt.Sprintf("owner-%d", n), Epoch: n, Expires: at.Add(time.Minute)},
 	}
 	for i := range n%3 + 1 {
 		record.Candidates = append(record.Candidates, rotate.Candidate{
@@ -62,6 +67,12 @@ func differences(got, want rotate.Record) []string {
 	if !sameIntent(got.Intent, want.Intent) {
 		note("Intent", got.Intent, want.Intent)
 	}
+	if !sameReplacement(got.Replacement, want.Replacement) {
+		note("Replacement", got.Replacement, want.Replacement)
+	}
+	if !slices.Equal(got.Former, want.Former) {
+		note("Former", got.Former, want.Former)
+	}
 	if !sameLease(got.Lease, want.Lease) {
 		note("Lease", got.Lease, want.Lease)
 	}
@@ -78,6 +89,14 @@ func sameIntent(a, b *rotate.Intent) bool {
 	}
 	return a.ID == b.ID && a.Epoch == b.Epoch && a.Started.Equal(b.Started) && a.OldFingerprint == b.OldFingerprint &&
 		a.Sent.Equal(b.Sent) && a.Settling == b.Settling && a.Rescue.Equal(b.Rescue)
+}
+
+func sameReplacement(a, b *rotate.Replacement) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ID == b.ID && a.Name == b.Name && a.Sent.Equal(b.Sent) && a.KeyID == b.KeyID && a.ClientID == b.ClientID &&
+		a.Secret.Equal(b.Secret) && a.Promoted.Equal(b.Promoted)
 }
 
 func sameLease(a, b *rotate.Lease) bool {

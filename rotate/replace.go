@@ -1,0 +1,371 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+const (
+	methodCreate = "private/create_api_key"
+	methodRemove = "private/remove_api_key"
+)
+
+// maxKeys is how many keys an account may have, as the exchange documents it.
+const maxKeys = 8
+
+// answering is how long the second factor may take after a creation was about to be sent for the first time.
+const answering = (maxRounds + 1) * secondFactorTimeout
+
+// replacement is one way through the strategy Replace. What is left to do the store's record says, so that a recovery is the same walk,
+// begun in the middle:
+//
+//	no Replacement -> named (the key may have been created) -> stored (its secret is known) -> promoted (the old key is to go) -> none
+//
+// The old key works until it is removed, which is last: the keyring's gate stays open.
+type replacement struct {
+	*rotation
+	template APIKey // the key to replace
+}
+
+func (r *Rotator) newReplacement(trigger Trigger) *replacement {
+	return &replacement{rotation: r.newRotation(trigger, core.Rotate)}
+}
+
+// run goes from one end to the other, or to where it cannot go on.
+func (r *replacement) run(ctx context.Context) (Report, error) {
+	creds := r.cfg.Keyring.Current()
+	started := time.Now()
+	ended := func(RotationEnd) {}
+	if r.cfg.Observer != nil {
+		what := Rotation{ID: r.id, KeyID: r.keyID, ClientID: creds.ClientID, Trigger: r.trigger}
+		ctx, ended = r.cfg.Observer.RotationStart(ctx, what)
+	}
+	r.report = Report{ID: r.id, Trigger: r.trigger, ClientID: creds.ClientID, Started: started}
+	r.patient = r.trigger == TriggerRecover
+	if r.takeLease(ctx); r.err == nil {
+		r.err = r.walk(ctx)
+		r.release(ctx)
+	}
+	r.finish(started)
+	if r.cfg.Hooks.Finished != nil {
+		r.notify(ctx, "Finished", func(ctx context.Context) { r.cfg.Hooks.Finished(ctx, r.report) })
+	}
+	ended(RotationEnd{Err: r.err, Report: r.report})
+	return r.report, r.err
+}
+
+// walk does what the record says is next, until nothing is.
+func (r *replacement) walk(ctx context.Context) error {
+	if r.seen.Intent != nil {
+		return fmt.Errorf("%w: a reset is unfinished: call Recover", ErrMismatch)
+	}
+	if r.seen.Replacement == nil {
+		if r.trigger == TriggerRecover {
+			return nil // somebody has finished it
+		}
+		done, err := r.begin(ctx)
+		if err != nil || done {
+			return err
+		}
+	} else {
+		r.id = r.seen.Replacement.ID
+		if r.seen.Replacement.KeyID == 0 {
+			r.enter(ctx, core.Unknown)
+			return r.abandon(ctx, nil)
+		}
+	}
+	if r.seen.Replacement.Promoted.IsZero() {
+		if err := r.prove(ctx); err != nil {
+			return err
+		}
+	}
+	return r.complete(ctx)
+}
+
+// enter notes where the replacement stands.
+func (r *replacement) enter(ctx context.Context, state core.State) {
+	r.log(ctx, state, 0)
+	r.machine.State = state
+}
+
+// change changes the record while it is this replacement's.
+func (r *replacement) change(ctx context.Context, fn func(*Record, *Replacement)) error {
+	record, err := r.journal.update(ctx, func(record *Record) error {
+		p, err := record.replacing(r.holder, r.id, time.Now())
+		if err == nil {
+			fn(record, p)
+		}
+		return err
+	})
+	if err == nil {
+		r.seen = record
+	}
+	return err
+}
+
+// begin checks what can be checked, and creates the new key. done is a Check that has passed.
+func (r *replacement) begin(ctx context.Context) (done bool, err error) {
+	if r.ends != 0 && r.ends != r.old.Generation {
+		return false, errTurnTaken
+	}
+	if err := r.step(ctx, StepPreflight, r.preflightReplace); err != nil || r.trigger == TriggerCheck {
+		return err == nil, err
+	}
+	if err := r.beforeReset(ctx); err != nil {
+		return false, err
+	}
+	if r.isClosing() {
+		return false, ErrClosed
+	}
+	named := &Replacement{ID: r.id, Name: "hf_" + r.id[:13], Sent: time.Now()}
+	err = r.step(ctx, StepIntent, func(ctx context.Context) error {
+		record, err := r.journal.update(ctx, func(record *Record) error {
+			if err := record.renew(r.holder, time.Now()); err != nil {
+				return err
+			}
+			if record.Replacement != nil || record.Intent != nil {
+				return errMoved
+			}
+			record.Replacement = new(*named)
+			return nil
+		})
+		if err == nil {
+			r.seen = record
+		}
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	r.enter(ctx, core.Resetting)
+	return false, r.create(ctx)
+}
+
+// create asks for the new key, and stores it before anything else is done with it.
+func (r *replacement) create(ctx context.Context) error {
+	err := r.step(ctx, StepCreate, func(ctx context.Context) error {
+		raw, err := r.manage(ctx, methodCreate, keyParams{
+			name: r.seen.Replacement.Name, maxScope: r.template.MaxScope, features: r.template.EnabledFeatures,
+		}, true)
+		if err != nil {
+			return err
+		}
+		defer clear(raw)
+		key, _, odd, err := decodeReset(raw)
+		if err != nil {
+			return err
+		}
+		if odd != nil {
+			r.warn(ctx, "rotation reply", odd)
+		}
+		r.key = key
+		return r.checkNew(key)
+	})
+	if err != nil {
+		return r.abandon(ctx, fmt.Errorf("rotate: create: %w", err))
+	}
+	r.enter(ctx, core.Received)
+	err = r.step(ctx, StepStore, func(ctx context.Context) error {
+		return r.change(ctx, func(_ *Record, p *Replacement) {
+			p.KeyID, p.ClientID, p.Secret = r.key.ID, r.key.ClientID, r.key.Secret
+		})
+	})
+	if err != nil { // its secret is lost with this process: the key that has its name is removed
+		return fmt.Errorf("rotate: the new key is not stored: call Recover, which removes it: %w", err)
+	}
+	r.enter(ctx, core.Durable)
+	return nil
+}
+
+// checkNew accepts nothing but a new key with all that the old one may do.
+func (r *replacement) checkNew(key APIKey) error {
+	switch {
+	case key.ID == 0 || key.ID == r.keyID:
+		return fmt.Errorf("%w: it is of key %d", ErrReply, key.ID)
+	case key.ClientID == "" || key.ClientID == r.report.ClientID:
+		return fmt.Errorf("%w: it is of client id %q", ErrReply, key.ClientID)
+	case key.Secret.IsZero() || key.Secret.Equal(r.old.Secret):
+		return fmt.Errorf("%w: client_secret is empty or the old one", ErrReply)
+	case key.Name != r.seen.Replacement.Name:
+		return fmt.Errorf("%w: it is of a key with another name", ErrReply)
+	}
+	for _, item := range r.template.MaxScope {
+		if !slices.Contains(key.MaxScope, item) {
+			return fmt.Errorf("%w: the new key may not %s: it may %s", ErrReply, item, strings.Join(key.MaxScope, " "))
+		}
+	}
+	return nil
+}
+
+// prove tries the new key on a connection of its own, and makes it the current one.
+func (r *replacement) prove(ctx context.Context) error {
+	p := r.seen.Replacement
+	r.enter(ctx, core.Durable)
+	err := r.step(ctx, StepVerify, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+		defer cancel()
+		return r.outside.try(ctx, session.Credentials{ClientID: p.ClientID, Secret: p.Secret})
+	})
+	switch {
+	case isRefused(err):
+		return r.abandon(ctx, fmt.Errorf("rotate: the exchange refuses the new key: %w", err))
+	case err != nil:
+		return fmt.Errorf("rotate: the new key is stored and could not be tried: call Recover: %w", err)
+	}
+	r.enter(ctx, core.Verified)
+	err = r.step(ctx, StepPublish, func(ctx context.Context) error {
+		above := r.cfg.Keyring.Current().Generation
+		return r.change(ctx, func(record *Record, p *Replacement) { record.replace(p, above, time.Now()) })
+	})
+	if err != nil {
+		return fmt.Errorf("rotate: the new key is not yet the current one: call Recover: %w", err)
+	}
+	return nil
+}
+
+// complete has the sessions take the new key, and removes the old one when all have.
+func (r *replacement) complete(ctx context.Context) error {
+	r.secret, r.report.NewClientID = r.seen.Current, r.seen.ClientID
+	r.enter(ctx, core.Promoted)
+	if err := r.adopt(r.seen); err != nil {
+		return err
+	}
+	if hook := r.cfg.Hooks.AfterReset; hook != nil && !r.key.Secret.IsZero() {
+		r.notify(ctx, "AfterReset", func(ctx context.Context) { hook(ctx, r.key) })
+	}
+	r.enter(ctx, core.Reauthing)
+	if r.reauthenticate(ctx) == core.SomeLeft {
+		r.enter(ctx, core.Degraded)
+		return r.left // they have the old key, which stays until Recover has moved them
+	}
+	r.enter(ctx, core.Settling)
+	old := r.seen.Replacement
+	if err := r.step(ctx, StepRemove, func(ctx context.Context) error { return r.retire(ctx, old) }); err != nil {
+		return &LeftoverKeyError{KeyID: old.KeyID, ClientID: old.ClientID, Err: err}
+	}
+	r.enter(ctx, core.Idle)
+	return nil
+}
+
+// retire waits for those who follow the store, and removes the old key.
+func (r *replacement) retire(ctx context.Context, old *Replacement) error {
+	if err := r.linger(ctx, time.Now().Add(r.cfg.Overlap)); err != nil {
+		return err
+	}
+	for _, s := range r.cfg.Sessions() {
+		if s.Generation() < r.seen.Current.Generation {
+			return fmt.Errorf("session %s is not at generation %d", s.Name(), r.seen.Current.Generation)
+		}
+	}
+	if err := r.remove(ctx, old.KeyID, old.ClientID); err != nil {
+		return err
+	}
+	return r.change(ctx, func(record *Record, _ *Replacement) { record.Replacement = nil })
+}
+
+// linger waits, and keeps the lease.
+func (r *replacement) linger(ctx context.Context, until time.Time) error {
+	for left := time.Until(until); left > 0; left = time.Until(until) {
+		if err := pause(ctx, r.closing, min(left, r.cfg.LeaseTTL/3)); err != nil {
+			return err
+		}
+		if err := r.change(ctx, func(*Record, *Replacement) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes a key. One that is gone already is as good.
+func (r *replacement) remove(ctx context.Context, id int64, clientID string) error {
+	if id == r.seen.KeyID || clientID == r.seen.ClientID {
+		return fmt.Errorf("%w: key %d is the current one", ErrMismatch, id)
+	}
+	r.authorities = r.appealTo(r.seen)
+	if len(r.authorities) == 0 {
+		return errAuthority
+	}
+	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+		return err
+	}
+	raw, err := r.manage(ctx, methodRemove, keyParams{id: id}, true)
+	clear(raw)
+	if err == nil {
+		return nil
+	}
+	keys, listErr := r.listKeys(ctx)
+	if listErr == nil && !slices.ContainsFunc(keys, func(k APIKey) bool { return k.ID == id }) {
+		return nil
+	}
+	return errors.Join(err, listErr)
+}
+
+// abandon gives up a new key that is not used yet, whatever has become of it: a key with its name is removed once no creation can be
+// executed any more. The old key is as good as before. cause is why.
+func (r *replacement) abandon(ctx context.Context, cause error) error {
+	p := r.seen.Replacement
+	err := error(nil)
+	if p.KeyID == 0 && !surelyNot(cause) {
+		err = r.linger(ctx, p.Sent.Add(r.cfg.Quarantine+answering))
+	}
+	if err == nil && !surelyNot(cause) {
+		err = r.step(ctx, StepRemove, r.removeOrphan)
+	}
+	if err == nil {
+		err = r.change(ctx, func(record *Record, _ *Replacement) { record.Replacement = nil })
+	}
+	if err != nil {
+		return fmt.Errorf("rotate: a key with the name %s may be left, which nobody uses: call Recover, which removes it: %w",
+			p.Name, errors.Join(cause, err))
+	}
+	r.enter(ctx, core.Idle)
+	return cause
+}
+
+// surelyNot reports whether the exchange has surely not created a key.
+func surelyNot(err error) bool {
+	if err == nil {
+		return false
+	}
+	if _, refused := errors.AsType[*SecondFactorError](err); refused || errors.Is(err, ErrNoSecondFactor) {
+		return true
+	}
+	if _, hook := errors.AsType[*HookError](err); hook {
+		return true
+	}
+	if _, tried := errors.AsType[*session.AuthError](err); tried {
+		return false
+	}
+	if refusal, ok := errors.AsType[*rpc.Error](err); ok && refusal.Code == session.CodeTooManyRequests {
+		return false
+	}
+	return !errors.Is(err, ErrReply) && rpc.SafeToRetry(err)
+}
+
+// removeOrphan removes the key with the name of this replacement, and no other.
+func (r *replacement) removeOrphan(ctx context.Context) error {
+	if r.authorities = r.appealTo(r.seen); len(r.authorities) == 0 {
+		return errAuthority
+	}
+	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+		return err
+	}
+	keys, err := r.listKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.Name == r.seen.Replacement.Name {
+			return r.remove(ctx, key.ID, key.ClientID)
+		}
+	}
+	return nil
+}

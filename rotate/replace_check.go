@@ -1,0 +1,76 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// preflightReplace checks all that can be checked before a second key is created.
+func (r *replacement) preflightReplace(ctx context.Context) error {
+	return r.runChecks(ctx, []check{
+		{"sessions", r.checkSessions},
+		{"authority", func(ctx context.Context) error { return r.waitFor(ctx, r.authorities[0]) }},
+		{"clock", r.checkClock},
+		{"connection", r.checkThrowaway},
+		{"key", r.checkTemplate},
+		{"store", r.checkStore},
+	})
+}
+
+// checkTemplate finds the key, and sees that another one can take its place.
+func (r *replacement) checkTemplate(ctx context.Context) error {
+	keys, err := r.listKeys(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(keys, func(k APIKey) bool { return k.ClientID == r.report.ClientID })
+	if i < 0 {
+		return fmt.Errorf("the authority sees no key with client id %s among %d", r.report.ClientID, len(keys))
+	}
+	key := keys[i]
+	key.Secret = session.Secret{}
+	switch {
+	case r.keyID != 0 && r.keyID != key.ID:
+		return fmt.Errorf("client id %s belongs to key %d, not %d", key.ClientID, key.ID, r.keyID)
+	case len(keys) >= maxKeys:
+		return fmt.Errorf("the account has %d keys, and no place for another one: remove one", len(keys))
+	case key.PublicKey != "":
+		return fmt.Errorf("key %d is asymmetric: the store has no place for a private key", key.ID)
+	case !key.Enabled:
+		return fmt.Errorf("key %d is disabled: enable it first", key.ID)
+	case len(key.IPWhitelist) > 0:
+		return fmt.Errorf("key %d has an IP whitelist, which a new key cannot be created with", key.ID)
+	case !r.isIndependent(r.authorities[0]) && !slices.Contains(key.MaxScope, "account:read_write"):
+		return fmt.Errorf("key %d lacks account:read_write: set Config.Authority to a session that has it", key.ID)
+	}
+	r.keyID, r.template = key.ID, key
+	return nil
+}
+
+// takeAnew has a session authenticate with what the Keyring has. Whether an exchange takes another key on a connection is not
+// documented: where it refuses, the session is moved to a new connection.
+func (r *rotation) takeAnew(ctx context.Context, s Session) error {
+	err := s.Reauthenticate(ctx)
+	if m, ok := s.(member); ok {
+		s = m.Session
+	}
+	mover, ok := s.(interface {
+		ClientID() string
+		Reconnect(ctx context.Context) error
+	})
+	if err == nil || !ok || mover.ClientID() == r.cfg.Keyring.Current().ClientID {
+		return err
+	}
+	if _, refused := errors.AsType[*rpc.Error](err); !refused {
+		return err
+	}
+	if moved := mover.Reconnect(ctx); moved != nil {
+		return fmt.Errorf("move to a new connection: %w", moved)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package rotate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// Strategy is how a key is turned.
+type Strategy uint8
+
+// The strategies.
+const (
+	// ResetInPlace resets the key: it keeps its id, its client id and its place, and its old secret ends at once.
+	ResetInPlace Strategy = iota
+	// Replace creates a second key with the scope and the features of the first, moves every session to it, and removes the first
+	// after Config.Overlap. Both work in between, so that no lost answer locks anybody out. It needs a free place among the account's
+	// eight keys and Config.SecondFactor. The key's client id, id and name are others afterwards: Config.KeyID and the keyring are
+	// followed, what else names the key is the caller's. A key with an IP whitelist is refused, for none can be given to a new key.
+	Replace
+)
+
+// LeftoverKeyError is a key that has been replaced and could not be removed: all sessions use the new one. Recover tries again.
+type LeftoverKeyError struct {
+	KeyID    int64
+	ClientID string
+	Err      error
+}
+
+// Error says what to do.
+func (e *LeftoverKeyError) Error() string {
+	return fmt.Sprintf("rotate: the new key is used, but the old key %d (%s) still works: call Recover, or remove it on the exchange's website: %v",
+		e.KeyID, e.ClientID, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *LeftoverKeyError) Unwrap() error { return e.Err }
+
+// maxFormer bounds how many replaced keys a record remembers: a process that follows the store may be as many behind.
+const maxFormer = 16
+
+// replaced reports whether credentials are of a key that the record's has replaced.
+func (r *Record) replaced(creds session.Credentials) bool {
+	return r.ClientID != creds.ClientID && slices.Contains(r.Former, creds.ClientID) && r.Current.Generation > creds.Generation
+}
+
+// replacing returns a copy of the record's replacement, which is the record's own, if it is still this one and the lease is held.
+func (r *Record) replacing(h holder, id string, now time.Time) (*Replacement, error) {
+	if err := r.renew(h, now); err != nil {
+		return nil, err
+	}
+	if r.Replacement == nil || r.Replacement.ID != id {
+		return nil, errMoved
+	}
+	r.Replacement = new(*r.Replacement)
+	return r.Replacement, nil
+}
+
+// replace makes the new key, which the exchange has taken, the record's. above is a generation that it must be above.
+func (r *Record) replace(p *Replacement, above uint64, now time.Time) {
+	next := Candidate{Secret: p.Secret, Generation: max(r.newest(), above) + 1, Rotation: p.ID, Received: now}
+	former := append(slices.Clone(r.Former), r.ClientID)
+	r.Former = former[max(0, len(former)-maxFormer):]
+	r.KeyID, p.KeyID = p.KeyID, r.KeyID
+	r.ClientID, p.ClientID = p.ClientID, r.ClientID
+	r.Current, r.Candidates = next, nil
+	p.Secret, p.Promoted = session.Secret{}, now
+}
