@@ -295,6 +295,26 @@ func TestManageKeysRefused(t *testing.T) {
 	}
 }
 
+// TestKeysOfAnAccount: an account has room for 8 keys, other accounts' not counted, and a removed one makes room.
+func TestKeysOfAnAccount(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, deribittest.Config{})
+	admin := s.AddKey(deribittest.KeyConfig{})
+	s.AddKey(deribittest.KeyConfig{Account: 2})
+	c := dial(t, s)
+	c.login(admin, "")
+	wanted := params{"max_scope": "account:read"}
+	var last apiKey
+	for range 7 {
+		last = result[apiKey](t, c.call("private/create_api_key", wanted))
+	}
+	if code := c.call("private/create_api_key", wanted).code(); code != 13008 {
+		t.Errorf("the ninth key: code %d, want 13008", code)
+	}
+	result[string](t, c.call("private/remove_api_key", params{"id": last.ID}))
+	result[apiKey](t, c.call("private/create_api_key", wanted))
+}
+
 func TestListAPIKeys(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -92,6 +92,9 @@ func (ex *exchange) createKey(r *request) (any, *rpcError) {
 	if !ok {
 		return nil, invalidParam("public_key", "invalid format")
 	}
+	if ex.keysOf(r.grant.key.account) >= maxKeys {
+		return nil, newError(codeRequestFailed, "request_failed")
+	}
 	k := ex.newKey(r.grant.key.account, r.now)
 	k.scope = sc
 	if p.Name != nil {
@@ -103,6 +106,20 @@ func (ex *exchange) createKey(r *request) (any, *rpcError) {
 	}
 	ex.logAccess(k.account, "new_api_key", k.clientID, r)
 	return ex.object(k), nil
+}
+
+// maxKeys is how many keys an account may have, by the exchange's page on connection management. With which error it refuses one more
+// is not documented.
+const maxKeys = 8
+
+func (ex *exchange) keysOf(account int64) int {
+	n := 0
+	for _, k := range ex.keys {
+		if k.account == account {
+			n++
+		}
+	}
+	return n
 }
 
 // parsePublicKey reads an Ed25519 key in PEM. RSA keys are not played: their padding is not documented.
