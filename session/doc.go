@@ -12,4 +12,7 @@
 //
 // The exchange ends a session that asks too much of it: [Limits] keep the calls of an account's sessions within what it
 // allows.
+//
+// A [Group] is several sessions of an account behind one Caller and one Subscribe: channels are spread over them, or come over two at
+// once, so that losing either connection loses nothing.
 package session

@@ -52,7 +52,12 @@ type Session struct {
 //
 // Errors match [ErrConfig], or are an [*rpc.HandshakeError], an [*AuthError], an [*rpc.CallError] or ctx's error.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
-	s, err := newSession(ctx, cfg)
+	return dial(ctx, cfg, newPools())
+}
+
+// dial is Dial with the pools that hold without a Config.Limits.
+func dial(ctx context.Context, cfg Config, shared *pools) (*Session, error) {
+	s, err := newSession(ctx, cfg, shared)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,7 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	return s, nil
 }
 
-func newSession(ctx context.Context, cfg Config) (*Session, error) {
+func newSession(ctx context.Context, cfg Config, shared *pools) (*Session, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -85,7 +90,7 @@ func newSession(ctx context.Context, cfg Config) (*Session, error) {
 		changed: make(chan struct{}),
 		mender:  mender{wake: make(chan struct{}, 1)},
 	}
-	if s.pools = newPools(); cfg.Limits != nil {
+	if s.pools = shared; cfg.Limits != nil {
 		s.pools = cfg.Limits.get()
 	}
 	s.subs = newRegistry(s.mend)

@@ -106,10 +106,14 @@ func (s *Session) Channels() []ChannelStats {
 		if !ch.isDesired() {
 			continue
 		}
-		stats = append(stats, ChannelStats{
-			Channel: ch.name, Epoch: ch.epoch.Load(), Notifications: ch.received.Load(), Gaps: ch.gaps.Load(),
-			Snapshots: ch.chain.snapshots.Load(), Breaks: ch.chain.breaks.Load(), LastChangeID: ch.chain.last.Load(),
-		})
+		stats = append(stats, ch.stats())
 	}
 	return stats
+}
+
+func (ch *channel) stats() ChannelStats {
+	return ChannelStats{
+		Channel: ch.name, Epoch: ch.epoch.Load(), Notifications: ch.received.Load(), Gaps: ch.gaps.Load(),
+		Snapshots: ch.chain.snapshots.Load(), Breaks: ch.chain.breaks.Load(), LastChangeID: ch.chain.last.Load(),
+	}
 }

@@ -40,13 +40,13 @@ func (c SubscribeConfig) withDefaults() SubscribeConfig {
 	return c
 }
 
-// Subscription is a stream of the notifications of some channels, over all connections of its session.
+// Subscription is a stream of the notifications of some channels, over all connections of its session or [Group].
 type Subscription struct {
 	alone   listeners // of a channel that nobody else listens to: it alone; set by the registry
 	itself  [1]*Subscription
 	handler func(Notification)
 	ring    *ring // nil if there is a handler
-	session *Session
+	host    host
 	onGap   func(error)
 
 	names []string // protected by the registry's lock, replaced rather than changed
@@ -71,36 +71,7 @@ type Subscription struct {
 // Other errors are those of [Session.Call], [ErrConfig] for a name that cannot be a channel's, or why the session is
 // closed.
 func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels ...string) (*Subscription, error) {
-	names := slices.Compact(slices.Sorted(slices.Values(channels)))
-	if err := s.checkChannels(names); err != nil {
-		return nil, err
-	}
-	cfg = cfg.withDefaults()
-	if cfg.Policy == Conflate {
-		if err := checkComplete(names); err != nil {
-			return nil, err
-		}
-		cfg.Buffer = len(names)
-	}
-	sub := &Subscription{session: s, handler: cfg.Handler, onGap: cfg.OnGap, names: names}
-	if cfg.Handler == nil {
-		sub.ring = newRing(cfg.Policy, cfg.Buffer, cfg.BufferBytes)
-	}
-	if err := s.subs.add(sub); err != nil {
-		return nil, err
-	}
-	if err := s.ensure(ctx, names); err != nil {
-		sub.abandon(ctx, err)
-		return nil, err
-	}
-	if err := sub.resumedWithout(names); err != nil {
-		sub.abandon(ctx, err)
-		return nil, err
-	}
-	if s.subs.isLate(names) {
-		s.mend()
-	}
-	return sub, nil
+	return subscribe(ctx, s, s.cfg.Credentials != nil, cfg, channels)
 }
 
 // Resync has one of the subscription's books (book.INSTRUMENT.INTERVAL) begin anew, and returns at once: nothing more comes of
@@ -108,10 +79,10 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 // the snapshot comes by itself. Other subscriptions of the book find a [*GapError] with [GapResync] in their streams, if
 // they missed anything. A Handler may call it. It returns [ErrConfig] for what is no such book of the subscription.
 func (sub *Subscription) Resync(channel string) error {
-	if !sub.session.subs.postpone(sub, channel) {
+	if !sub.host.registry().postpone(sub, channel) {
 		return fmt.Errorf("%w: Resync: %q is no book of this subscription that is told by its changes", ErrConfig, channel)
 	}
-	sub.session.mend()
+	sub.host.mend()
 	return nil
 }
 
@@ -125,7 +96,7 @@ func (sub *Subscription) resumedWithout(names []string) error {
 	return &SubscribeError{Refused: lacks}
 }
 
-func (s *Session) checkChannels(names []string) error {
+func checkChannels(names []string, isPrivate bool) error {
 	if len(names) == 0 {
 		return fmt.Errorf("%w: Subscribe: no channels", ErrConfig)
 	}
@@ -133,7 +104,7 @@ func (s *Session) checkChannels(names []string) error {
 		switch {
 		case name == "" || len(name) > maxChannelName:
 			return fmt.Errorf("%w: Subscribe: a channel's name has 1 to %d bytes, not %d", ErrConfig, maxChannelName, len(name))
-		case isPrivateChannel(name) && s.cfg.Credentials == nil:
+		case isPrivateChannel(name) && !isPrivate:
 			return fmt.Errorf("session: subscribe %s: %w", name, ErrNoCredentials)
 		}
 	}
@@ -160,8 +131,9 @@ func (s *Session) Handle(channel string, fn func(Notification)) (remove func()) 
 
 // Channels returns the channels that the subscription still has; the caller owns the slice.
 func (sub *Subscription) Channels() []string {
-	sub.session.subs.mu.Lock()
-	defer sub.session.subs.mu.Unlock()
+	subs := sub.host.registry()
+	subs.mu.Lock()
+	defer subs.mu.Unlock()
 	return slices.Clone(sub.names)
 }
 
@@ -206,19 +178,18 @@ func (sub *Subscription) Close(ctx context.Context) error {
 	if !sub.finish(ErrUnsubscribed) {
 		return nil
 	}
-	return sub.session.unsubscribe(ctx, sub)
+	return sub.host.release(ctx, sub)
 }
 
 // abandon undoes a Subscribe that failed. A caller whose ctx has ended does not wait for that.
 func (sub *Subscription) abandon(ctx context.Context, err error) {
 	sub.finish(err)
-	s := sub.session
 	undo := func(ctx context.Context) {
-		if err := s.unsubscribe(ctx, sub); err != nil {
-			s.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+		if err := sub.host.release(ctx, sub); err != nil {
+			sub.host.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
 		}
 	}
-	if ctx.Err() == nil || !s.spawn(func() { undo(s.ctx) }) {
+	if ctx.Err() == nil || !sub.host.later(undo) {
 		undo(ctx)
 	}
 }
@@ -229,15 +200,17 @@ func (sub *Subscription) push(ch *channel, n Notification) {
 		sub.handler(n)
 		return
 	}
-	sub.session.observeGap(sub.ring.push(ch, n))
+	if began := sub.ring.push(ch, n); began != nil {
+		sub.host.observeGap(began)
+	}
 }
 
 // gap marks a possible loss.
 func (sub *Subscription) gap(gap *GapError) {
-	sub.session.observeGap(gap)
+	sub.host.observeGap(gap)
 	switch {
 	case sub.ring != nil:
-		sub.session.observeGap(sub.ring.gap(gap))
+		sub.host.observeGap(sub.ring.gap(gap))
 	case sub.onGap != nil:
 		sub.onGap(gap)
 	}

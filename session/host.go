@@ -1,0 +1,74 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+)
+
+// host is what subscriptions live on: a Session, or a Group of them.
+type host interface {
+	registry() *registry
+	// obtain returns when the exchange has confirmed channels that a subscription in the registry wants.
+	obtain(ctx context.Context, names []string) error
+	// release takes a subscription off its channels, and those back from the exchange that nobody wants any more.
+	release(ctx context.Context, sub *Subscription) error
+	// mend has it looked which books are owed a snapshot; it waits for nothing.
+	mend()
+	// later runs f on a goroutine that the host waits for, with its ctx, unless it is ending: then it reports false.
+	later(f func(ctx context.Context)) bool
+	observeGap(gap *GapError)
+	log(level slog.Level, msg string, attrs ...slog.Attr)
+}
+
+var (
+	_ host = (*Session)(nil)
+	_ host = (*Group)(nil)
+)
+
+func (s *Session) registry() *registry { return s.subs }
+
+func (s *Session) obtain(ctx context.Context, names []string) error { return s.ensure(ctx, names) }
+
+func (s *Session) release(ctx context.Context, sub *Subscription) error {
+	return s.unsubscribe(ctx, sub)
+}
+
+func (s *Session) later(f func(ctx context.Context)) bool {
+	return s.spawn(func() { f(s.ctx) })
+}
+
+// subscribe makes a subscription on h, of which isPrivate says whether it may have private channels.
+func subscribe(ctx context.Context, h host, isPrivate bool, cfg SubscribeConfig, channels []string) (*Subscription, error) {
+	names := slices.Compact(slices.Sorted(slices.Values(channels)))
+	if err := checkChannels(names, isPrivate); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if cfg.Policy == Conflate {
+		if err := checkComplete(names); err != nil {
+			return nil, err
+		}
+		cfg.Buffer = len(names)
+	}
+	sub := &Subscription{host: h, handler: cfg.Handler, onGap: cfg.OnGap, names: names}
+	if cfg.Handler == nil {
+		sub.ring = newRing(cfg.Policy, cfg.Buffer, cfg.BufferBytes)
+	}
+	subs := h.registry()
+	if err := subs.add(sub); err != nil {
+		return nil, err
+	}
+	if err := h.obtain(ctx, names); err != nil {
+		sub.abandon(ctx, err)
+		return nil, err
+	}
+	if err := sub.resumedWithout(names); err != nil {
+		sub.abandon(ctx, err)
+		return nil, err
+	}
+	if subs.isLate(names) {
+		h.mend()
+	}
+	return sub, nil
+}
