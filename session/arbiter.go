@@ -17,7 +17,9 @@ type arbiter struct {
 	rising bool
 	// leading has the first leg alone deliver while it is there; the other's messages are kept until it has left.
 	leading bool
-	deliver func(leg int, data []byte)
+	// yielding ends that when the second leg is aligned: see yield.
+	yielding bool
+	deliver  func(leg int, data []byte)
 	// room bounds what is kept, for all arbiters that share it; needed where two legs join.
 	room *room
 
@@ -72,6 +74,7 @@ func (a *arbiter) message(at int, key uint64, data []byte) bool {
 	case a.repeats(x, key):
 		a.drop(x)
 		x.aligned, x.strange = true, 0
+		a.leading = a.leading && !a.yielding
 		return true
 	case len(x.owed) == 0:
 	case x.strange < strangers:
@@ -90,7 +93,7 @@ func (a *arbiter) message(at int, key uint64, data []byte) bool {
 	a.pass(at, key, data)
 	if a.has(y, key) {
 		y.aligned = true
-		if !a.leading {
+		if a.leading = a.leading && !a.yielding; !a.leading {
 			a.release(1 - at)
 		}
 	}
@@ -141,6 +144,17 @@ func (a *arbiter) vouch(at int) {
 		if !a.leading {
 			a.release(at)
 		}
+	}
+}
+
+// yield has the second leg deliver beside the first, which has led so far, and is told what vouch is. If it has brought something that the
+// first has not, the first is behind whatever was asked of it: then it leads on until it has caught up.
+func (a *arbiter) yield() {
+	x := &a.legs[1]
+	a.yielding = true
+	if a.leading = !x.aligned && len(x.kept) > 0; !a.leading {
+		x.aligned = true
+		a.release(1)
 	}
 }
 

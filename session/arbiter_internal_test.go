@@ -214,13 +214,25 @@ func TestArbiterHandsOver(t *testing.T) {
 		for c.legs[0].sent < c.legs[1].from {
 			c.bring(0)
 		}
-		c.arbiter.vouch(1)
-		switch rapid.IntRange(0, 1).Draw(t, "end") {
+		switch rapid.IntRange(0, 2).Draw(t, "end") {
 		case 0:
+			c.arbiter.vouch(1)
 			c.legs[0].open = false
 			c.arbiter.leave(0)
 		case 1:
+			c.arbiter.vouch(1)
 			c.cut(0)
+		case 2:
+			c.arbiter.yield()
+			for range some.Draw(t, "beside") {
+				step(0, 1)
+				step(1, 0)
+			}
+			for c.legs[0].sent < c.legs[1].from {
+				c.bring(0)
+			}
+			c.legs[0].open = false
+			c.arbiter.leave(0)
 		}
 		step(1)
 		for c.legs[1].sent < c.published {

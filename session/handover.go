@@ -88,7 +88,7 @@ func (s *Session) follow(t *tending, next *link) {
 		t.leaving.Add(1)
 		s.work.Go(func() {
 			defer t.leaving.Done()
-			s.retire(old)
+			s.retire(old, next, t.hurry)
 		})
 		s.mend() // a book that was owed a snapshot still is
 		if next.generation.Load() < old.generation.Load() {
@@ -109,6 +109,9 @@ func (s *Session) handOver(ctx context.Context, old, next *link) error {
 	stay := context.AfterFunc(ctx, next.end)
 	defer stay()
 	if err := s.auth.login(next.opening, next); err != nil {
+		return err
+	}
+	if err := old.awaitWhole(ctx); err != nil {
 		return err
 	}
 	if err := old.holdSubscribing(ctx); err != nil {
@@ -136,10 +139,6 @@ func (s *Session) handOver(ctx context.Context, old, next *link) error {
 		seam.isLost = lost != nil
 		seam.leave()
 	})
-	if err := next.question(next.ctx); err != nil {
-		s.log(slog.LevelWarn, "the connection that follows does not answer", slog.Any("error", err))
-	}
-	seam.in(func() { seam.end(legAfter) })
 	return nil
 }
 
@@ -152,26 +151,49 @@ func (s *Session) resumeBeside(ctx context.Context, old, next *link) error {
 	return s.resume(next.opening, next)
 }
 
-// question returns when the exchange has answered it: what it published before has come then.
+// question returns when the exchange has answered it: what it published before has come then, or is about to.
 func (l *link) question(ctx context.Context) error { return l.call(ctx, methodTest, nil, nil) }
 
-// retire leaves a connection once the calls that are under way over it have their outcome.
-func (s *Session) retire(l *link) {
-	defer l.hangUp()
+// retire leaves a connection once the calls that are under way over it have their outcome, or at once if hurry is closed. With it
+// the seam ends.
+func (s *Session) retire(l, next *link, hurry <-chan struct{}) {
+	s.drain(l, hurry)
+	l.goodbye(s.ctx, l.leaving())
+	l.hangUp() // its reader has ended now
+	if err := next.question(next.ctx); err != nil && next.ctx.Err() == nil {
+		s.log(slog.LevelWarn, "the connection that has taken over does not answer", slog.Any("error", err))
+	}
+	if seam := s.subs.seam.Load(); seam != nil {
+		seam.in(func() { seam.end(legAfter) })
+	}
+	close(next.whole)
+}
+
+func (s *Session) drain(l *link, hurry <-chan struct{}) {
 	defer l.attend()()
 	ctx, cancel := context.WithTimeout(l.ctx, s.cfg.CallTimeout)
 	defer cancel()
 	s.work.Go(func() {
+		defer cancel()
 		select {
 		case <-s.closing:
-			cancel()
+		case <-hurry:
 		case <-ctx.Done():
 		}
 	})
 	if err := l.conn.Drain(ctx); err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelInfo, "calls over the connection that was replaced are not waited for any longer", slog.Any("error", err))
 	}
-	l.goodbye(s.ctx, l.leaving())
+}
+
+// awaitWhole waits until the connection feeds the subscriptions alone.
+func (l *link) awaitWhole(ctx context.Context) error {
+	select {
+	case <-l.whole:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // logoutParams are those of private/logout. The tokens of a named session are those of the next connection too.

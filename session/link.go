@@ -20,6 +20,7 @@ type link struct {
 	ctx     context.Context //nolint:containedctx // the connection's own life, not a call's
 	end     context.CancelFunc
 	left    chan struct{} // closed once another connection has taken over
+	whole   chan struct{} // closed once it feeds the subscriptions alone
 
 	// The step StepConnect, which ends when the connection is what the session promises.
 	opening context.Context //nolint:containedctx // of that step
@@ -48,7 +49,7 @@ type link struct {
 func (s *Session) newLink() *link {
 	s.dialed++
 	l := &link{
-		session: s, epoch: s.dialed, left: make(chan struct{}),
+		session: s, epoch: s.dialed, left: make(chan struct{}), whole: make(chan struct{}),
 		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: map[string]bool{},
 	}
 	l.ctx, l.end = context.WithCancel(s.ctx)

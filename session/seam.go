@@ -7,7 +7,8 @@ import (
 )
 
 // seam joins the streams of a connection and of the one that follows it, while both bring the same channels: until the first is
-// left it alone feeds the subscriptions, and what the second brings is kept; then the second goes on where the first has ended.
+// left it alone feeds the subscriptions, and what the second brings is kept; then both do, each message once, until the first is
+// closed: an answer may overtake notifications, so that what is asked of the first does not prove that nothing more comes over it.
 // While there is a seam all deliveries of the session are one at a time, whichever reader brings them.
 type seam struct {
 	subs   *registry
@@ -19,7 +20,7 @@ type seam struct {
 	arbiters map[*channel]*arbiter
 	room     room
 	isTorn   bool // something of the second connection is missing
-	isLost   bool // something of the first may be
+	isLost   bool // something of the first may be: nothing more of it counts
 	isLeft   bool // the first connection was left
 	isOver   bool // one connection alone goes on: sole
 	sole     int
@@ -55,8 +56,8 @@ func (x *seam) do(t turned) {
 	switch {
 	case t.act != nil:
 		t.act()
-	case x.isOver && t.leg != x.sole, x.isLeft && t.leg == legBefore:
-		// The other connection brings it too.
+	case x.isOver && t.leg != x.sole, x.isLeft && x.isLost && t.leg == legBefore:
+		// The other connection brings it too, or a gap was told.
 	case x.isOver:
 		t.channel.deliver(x.epochs[x.sole], t.data)
 	case t.spilled:
@@ -91,26 +92,37 @@ func (x *seam) arbiter(ch *channel) *arbiter {
 	if a == nil {
 		a = &arbiter{
 			rising: hasChangeIDs(ch.name), leading: true, room: &x.room,
-			deliver: func(leg int, data []byte) { ch.deliver(x.epochs[leg], data) },
+			deliver: func(_ int, data []byte) { ch.deliver(x.serving(), data) },
 		}
-		if ch.epoch.Load() == x.epochs[legBefore] {
+		if ch.epoch.Load() == x.serving() {
 			a.last = uint64(max(ch.chain.last.Load(), 0))
 		}
 		a.join(legBefore)
 		a.join(legAfter)
 		x.arbiters[ch] = a
+		if x.isLeft {
+			x.pass(a)
+		}
 	}
 	return a
+}
+
+// serving is the epoch that deliveries are of.
+func (x *seam) serving() uint64 {
+	if x.isLeft {
+		return x.epochs[legAfter]
+	}
+	return x.epochs[legBefore]
 }
 
 // spill is told that something is missing that a connection has brought.
 func (x *seam) spill(at int) {
 	switch {
-	case at == legBefore:
-		x.subs.lost(x.epochs[legBefore], x.epochs[legAfter])
 	case x.isLeft:
 		x.subs.lost(x.epochs[legAfter])
 		x.beginAnew()
+	case at == legBefore:
+		x.subs.lost(x.epochs[legBefore], x.epochs[legAfter])
 	default:
 		x.isTorn = true
 	}
@@ -135,7 +147,17 @@ func (x *seam) leave() {
 		if x.isTorn || x.isLost && ch.chain.isBook {
 			a.drop(&a.legs[legAfter])
 		}
+		x.pass(a)
+	}
+}
+
+// pass has the second connection go on with a channel: beside the first, unless that is lost.
+func (x *seam) pass(a *arbiter) {
+	if x.isLost {
+		a.leading = false
 		a.leave(legBefore)
+	} else {
+		a.yield()
 	}
 }
 
@@ -160,6 +182,11 @@ func (x *seam) undo() {
 
 // end ends the seam: from now on one connection alone brings something.
 func (x *seam) end(sole int) {
+	if sole == legAfter {
+		for _, a := range x.arbiters {
+			a.leave(legBefore)
+		}
+	}
 	x.isOver, x.sole, x.arbiters = true, sole, nil
 	x.turn.finish(func() { x.subs.seam.Store(nil) })
 }

@@ -148,6 +148,7 @@ func isLimited(err error) bool {
 func (s *Session) connectAndTend(ready func()) (err error) {
 	s.setState(Connecting, nil)
 	l := s.newLink()
+	close(l.whole)
 	s.setEpoch(l.epoch)
 	if err := s.dial(l); err != nil {
 		l.opened(StepEnd{Err: err})
@@ -160,11 +161,13 @@ func (s *Session) connectAndTend(ready func()) (err error) {
 		l.opened(StepEnd{Err: err, Generation: l.generation.Load()})
 		established <- err
 	})
-	t := tending{link: l, established: established, ready: ready}
+	t := tending{link: l, established: established, ready: ready, hurry: make(chan struct{})}
 	err = s.tend(&t)
 	last := t.link
 	s.live.Store(nil)
 	last.hangUp()
+	close(t.hurry)
+	t.leaving.Wait() // nothing of this connection, and of those before it, comes after what the next one brings
 	if t.established != nil {
 		// An exchange that refuses may close the connection too: the refusal is the reason.
 		if refusal := <-established; s.isFinal(refusal) || isLimited(refusal) {
@@ -223,6 +226,7 @@ type tending struct {
 	tested      time.Time        // when a test_request was answered last
 	test        <-chan time.Time // when the next one is to be answered, nil while none waits
 	leaving     sync.WaitGroup   // who retires connections
+	hurry       chan struct{}    // closed when they are to be quick
 	next        *handover        // to the connection that is to follow, nil while there is none
 }
 
