@@ -49,7 +49,6 @@ func (r *replacement) run(ctx context.Context) (Report, error) {
 		ctx, ended = r.cfg.Observer.RotationStart(ctx, what)
 	}
 	r.report = Report{ID: r.id, Trigger: r.trigger, ClientID: creds.ClientID, Started: started}
-	r.patient = r.trigger == TriggerRecover
 	if r.takeLease(ctx); r.err == nil {
 		r.err = r.walk(ctx)
 		r.release(ctx)

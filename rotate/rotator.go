@@ -198,7 +198,9 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 		}
 	}
 	if record.Replacement != nil {
-		report, err := r.newReplacement(TriggerRecover).run(ctx)
+		rest := r.newReplacement(TriggerRecover)
+		rest.patient = recovering
+		report, err := rest.run(ctx)
 		if err != nil || recovering {
 			return report, err
 		}
