@@ -27,6 +27,8 @@ type asked struct {
 
 	stop bool
 	slow slow
+
+	handovers count
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -54,6 +56,7 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.DurationVar(&a.slow.For, "for", time.Minute, "with -slow: how long it stands still")
 	flags.IntVar(&a.slow.Rate, "notifications", 50_000, "with -slow: notifications a second")
 	a.slow.Calls = 1000
+	flags.Var(&a.handovers, "handovers", "replace the connection of a working session so often, while callers order and streams are listened to")
 	return a
 }
 
@@ -103,6 +106,9 @@ func (a *asked) modes() (all []mode) {
 	}
 	if a.stop {
 		all = append(all, a.slow)
+	}
+	if a.handovers > 0 {
+		all = append(all, handovers{Count: int(a.handovers), Traders: 8})
 	}
 	return all
 }

@@ -16,6 +16,7 @@ type caller struct {
 	session     *session.Session
 	instruments []string
 	timeout     time.Duration
+	newOrder    func(label string) order
 
 	made   int
 	orders []outcome // of the order of each number
@@ -95,7 +96,7 @@ func (c *caller) order(ctx context.Context) error {
 	number := len(c.orders)
 	label := c.label(number)
 	var got placed
-	was, err := c.call(ctx, "private/buy", newOrder(label), &got)
+	was, err := c.call(ctx, "private/buy", c.newOrder(label), &got)
 	c.orders = append(c.orders, was)
 	if was != answered {
 		return err

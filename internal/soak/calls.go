@@ -58,7 +58,7 @@ func (m calls) call(ctx context.Context, e env, shared *session.Session) ([]*cal
 	var made atomic.Int64
 	var all sync.WaitGroup
 	for i := range callers {
-		c := &caller{id: i, session: shared, instruments: instruments, timeout: m.Timeout}
+		c := &caller{id: i, session: shared, instruments: instruments, timeout: m.Timeout, newOrder: newOrder}
 		if c.timeout == 0 {
 			c.timeout = 30 * time.Second
 		}

@@ -34,11 +34,13 @@ func (w *watched) add(one *watched, losses int) {
 	}
 }
 
-// consumer reads the stream of one book, and follows the chain of its change ids by itself.
+// consumer reads the stream of one channel: of a book, whose chain of change ids it follows by itself, unless it has another take.
 type consumer struct {
-	sub     *session.Subscription
-	reading sync.WaitGroup
-	fault   func(session.Notification, error) bool
+	sub      *session.Subscription
+	reading  sync.WaitGroup
+	fault    func(session.Notification, error) (drop bool) // if set, drops what the consumer is not to see
+	take     func(session.Notification) error              // nil is a book's chain
+	seamless bool                                          // another connection goes on with the chain
 
 	watched // once reading is done
 	last    int64
@@ -47,8 +49,12 @@ type consumer struct {
 	owed    bool // a snapshot, after a marker
 }
 
-func consume(ctx context.Context, sub *session.Subscription, fault func(session.Notification, error) bool) *consumer {
-	c := &consumer{sub: sub, fault: fault}
+// consume has c read sub.
+func (c *consumer) consume(ctx context.Context, sub *session.Subscription) *consumer {
+	c.sub = sub
+	if c.take == nil {
+		c.take = c.follow
+	}
 	c.reading.Go(func() {
 		for n, err := range sub.Notifications(ctx) {
 			if c.fault == nil || !c.fault(n, err) {
@@ -73,33 +79,39 @@ func (c *consumer) see(n session.Notification, err error) {
 		c.gaps++
 		c.began, c.owed = false, true
 	case err != nil:
-		c.failed++
-		c.failure = err.Error()
+		c.fail(err)
 	default:
-		c.follow(n)
+		c.notifications++
+		if err := c.take(n); err != nil {
+			c.fail(err)
+		}
 	}
 }
 
+func (c *consumer) fail(err error) {
+	c.failed++
+	c.failure = err.Error()
+}
+
 // follow holds a message against the one before.
-func (c *consumer) follow(n session.Notification) {
+func (c *consumer) follow(n session.Notification) error {
 	var book struct {
 		Type string `json:"type"`
 		ID   int64  `json:"change_id"`
 		Prev int64  `json:"prev_change_id"`
 	}
 	if err := json.Unmarshal(n.Data, &book); err != nil {
-		c.failed++
-		c.failure = err.Error()
-		return
+		return err
 	}
-	c.notifications++
 	isSnapshot := book.Type == "snapshot"
 	if isSnapshot {
 		c.snapshots++
 	}
-	goesOn := n.Epoch == c.epoch && !isSnapshot && book.Prev == c.last
+	same := n.Epoch == c.epoch || c.seamless && n.Epoch > c.epoch
+	goesOn := same && !isSnapshot && book.Prev == c.last
 	if c.began && !goesOn || c.owed && !isSnapshot {
 		c.silent++
 	}
 	c.last, c.epoch, c.began, c.owed = book.ID, n.Epoch, true, false
+	return nil
 }

@@ -21,12 +21,19 @@ type order struct {
 	Amount      float64 `json:"amount"`
 	Type        string  `json:"type"`
 	Price       float64 `json:"price"`
-	TimeInForce string  `json:"time_in_force"`
+	TimeInForce string  `json:"time_in_force,omitempty"`
 	Label       string  `json:"label"`
 }
 
 func newOrder(label string) order {
 	return order{"BTC-PERPETUAL", 10, "limit", 1000, "immediate_or_cancel", label}
+}
+
+// newResting is one that stays.
+func newResting(label string) order {
+	o := newOrder(label)
+	o.TimeInForce = ""
+	return o
 }
 
 // placed is the answer to it.

@@ -11,6 +11,7 @@ type (
 	Calls      = calls
 	Reconnects = reconnects
 	Slow       = slow
+	Handovers  = handovers
 	Streams    = streams
 )
 

@@ -7,6 +7,7 @@
 //	go run ./internal/soak -calls 1e7 -cut 2000
 //	go run ./internal/soak -reconnects 10000
 //	go run ./internal/soak -slow
+//	go run ./internal/soak -handovers 1000
 //
 // Figures of time are of the machine as it is: run them on a quiet one.
 package main

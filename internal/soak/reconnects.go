@@ -163,7 +163,7 @@ func (s *audience) subscribe(ctx context.Context, one *session.Session) ([]*cons
 		if err != nil {
 			return nil, err
 		}
-		consumers[i] = consume(ctx, sub, s.Fault)
+		consumers[i] = (&consumer{fault: s.Fault}).consume(ctx, sub)
 	}
 	return consumers, all.Close(ctx)
 }
