@@ -203,15 +203,15 @@ const calm = 300 * time.Millisecond
 // trade has the traders trade while the connection is replaced n times.
 func (f *floor) trade(ctx context.Context, n int) error {
 	end := make(chan struct{})
-	errs := make([]error, len(f.traders))
+	errs := make([]error, len(f.traders)+1)
 	var trading sync.WaitGroup
 	for i, t := range f.traders {
 		trading.Go(func() { errs[i] = t.trade(ctx, end) })
 	}
-	err := f.replace(ctx, n)
+	errs[len(f.traders)] = f.replace(ctx, n)
 	close(end)
 	trading.Wait()
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 func (f *floor) replace(ctx context.Context, n int) error {
