@@ -9,8 +9,8 @@ import (
 )
 
 // manage calls a method on keys, and has the second factor answered if the exchange wants it. It returns the result, which the caller
-// wipes; nil without error if a second factor is wanted and willing is false.
-func (r *rotation) manage(ctx context.Context, method string, params keyParams, willing bool) ([]byte, error) {
+// wipes; nil without error if a second factor is wanted and params say that nobody is asked for one.
+func (r *rotation) manage(ctx context.Context, method string, params keyParams) ([]byte, error) {
 	for round := 1; ; round++ {
 		raw, err := r.callOnce(ctx, method, params)
 		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
@@ -27,7 +27,7 @@ func (r *rotation) manage(ctx context.Context, method string, params keyParams, 
 		if err != nil || demand == nil {
 			return raw, err
 		}
-		if !willing {
+		if params.unasked {
 			return nil, nil
 		}
 		demand.public.Method, demand.public.Round = method, round

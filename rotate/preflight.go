@@ -21,6 +21,9 @@ const (
 // maxSkew is far below the 60 s for which a signature is valid.
 const maxSkew = 5 * time.Second
 
+// errReplacing keeps a key from being reset that is being replaced.
+var errReplacing = errors.New("rotate: a second key is taking the place of this one: call Recover, which finishes that")
+
 // errAuthority is a rotation without anybody who could send the reset.
 var errAuthority = errors.New("nobody to send the reset: set Config.Authority or have Config.Sessions return one")
 
@@ -161,7 +164,7 @@ func (r *rotation) checkKey(ctx context.Context) error {
 
 // listKeys returns nil without error if the list needs a second factor and can be done without.
 func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
-	raw, err := r.manage(ctx, methodList, keyParams{}, r.keyID == 0 || r.cfg.Strategy == Replace)
+	raw, err := r.manage(ctx, methodList, keyParams{unasked: r.keyID != 0 && r.cfg.Strategy != Replace})
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -222,7 +225,12 @@ func (r *rotation) arm(ctx context.Context) core.EventKind {
 		return core.Stopped
 	}
 	if r.err == nil {
-		_, r.err = r.journal.update(ctx, func(record *Record) error { return record.arm(r.holder, r.id, time.Now()) })
+		_, r.err = r.journal.update(ctx, func(record *Record) error {
+			if record.Replacement != nil && !r.machine.Doubt { // somebody was faster, and is no more
+				return errReplacing
+			}
+			return record.arm(r.holder, r.id, time.Now())
+		})
 	}
 	if r.err != nil {
 		return core.NotArmed

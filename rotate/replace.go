@@ -153,7 +153,7 @@ func (r *replacement) create(ctx context.Context) error {
 	err := r.step(ctx, StepCreate, func(ctx context.Context) error {
 		raw, err := r.manage(ctx, methodCreate, keyParams{
 			name: r.seen.Replacement.Name, maxScope: r.template.MaxScope, features: r.template.EnabledFeatures,
-		}, true)
+		})
 		if err != nil {
 			return err
 		}
@@ -295,7 +295,7 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string) err
 	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
 		return err
 	}
-	raw, err := r.manage(ctx, methodRemove, keyParams{id: id}, true)
+	raw, err := r.manage(ctx, methodRemove, keyParams{id: id})
 	clear(raw)
 	if err == nil {
 		return nil

@@ -252,3 +252,38 @@ func TestReplaceClosed(t *testing.T) {
 		b.replaced(t, 2)
 	})
 }
+
+// TestReplaceIsNotReset has another process begin to replace the key, and die, right before a reset is sent: it is not sent.
+func TestReplaceIsNotReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{})
+		defer b.close(t)
+		begin := func(ctx context.Context, _ rotate.Plan) error {
+			record, err := b.store.Load(ctx)
+			if err != nil {
+				return err
+			}
+			record.Replacement = &rotate.Replacement{ID: "another", Name: "hf_another", Sent: time.Now()}
+			_, err = b.store.Save(ctx, record, record.Version)
+			return err
+		}
+		r := b.second(t, template, func(cfg *rotate.Config) {
+			cfg.Strategy, cfg.AcceptLockout, cfg.Hooks.BeforeReset = rotate.ResetInPlace, true, begin
+		})
+		if report, err := r.Rotate(t.Context()); err == nil || report.Outcome != rotate.Aborted {
+			t.Errorf("%v, %v", report, err)
+		}
+		if n := b.server.Stats().Calls["private/reset_api_key"]; n != 0 {
+			t.Errorf("%d resets beside a replacement", n)
+		}
+		if _, err := r.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if record, err := b.store.Load(t.Context()); err != nil || record.Replacement != nil || record.Intent != nil {
+			t.Errorf("after Recover: %+v, %v", record, err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -112,22 +112,25 @@ func TestReplaceCrashes(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			for at := 1; at < 16; at++ {
 				t.Run(fmt.Sprintf("second factor %v, after %v, save %d", factor, after, at), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { crashReplacing(t, factor, after, at) })
+					synctest.Test(t, func(t *testing.T) {
+						crashReplacing(t, deribittest.KeyConfig{Name: "trader", SecondFactor: factor}, &crashing{at: at, after: after})
+					})
 				})
 			}
 		}
 	}
 }
 
-func crashReplacing(t *testing.T, factor, after bool, at int) {
+func crashReplacing(t *testing.T, trader deribittest.KeyConfig, store *crashing) {
 	t.Helper()
 	listener := deribittest.NewMemoryListener()
 	server := exchangetest.New(t, deribittest.Config{Listener: listener, Tick: -1})
-	key := server.AddKey(deribittest.KeyConfig{Name: "trader", SecondFactor: factor})
+	key := server.AddKey(trader)
 	template := session.Config{NetDial: listener.DialContext}
 	b := newBench(t, server, key, template)
 	defer b.close(t)
-	b.replacing(t, &crashing{Store: b.store, at: at, after: after}, template)
+	store.Store = b.store
+	b.replacing(t, store, template)
 	_, crash := b.rotator.Rotate(t.Context())
 	for _, s := range b.fleet {
 		if err := s.Call(t.Context(), "private/get_account_summary", map[string]string{"currency": "BTC"}, nil); err != nil {
@@ -144,7 +147,7 @@ func crashReplacing(t *testing.T, factor, after bool, at int) {
 		t.Fatalf("%+v, %v", record, err)
 	}
 	var keys []struct{ ID int64 }
-	if !factor {
+	if !trader.SecondFactor {
 		if err := b.fleet[0].Call(t.Context(), "private/list_api_keys", nil, &keys); err != nil || len(keys) != 1 {
 			t.Errorf("%d keys, %v, after %v", len(keys), err, crash)
 		}

@@ -181,32 +181,8 @@ func (r *Rotator) spawn(fn func()) { r.work.Go(fn) }
 
 // perform is a flight.
 func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
-	record, err := r.journal.load(ctx)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Report{}, err
-	}
-	recovering := want.trigger == TriggerRecover
-	if record.Intent != nil || recovering && r.isDead(ctx, record) {
-		recovery := r.newRotation(TriggerRecover, core.Recover)
-		recovery.patient = recovering
-		report, err := recovery.run(ctx)
-		if err != nil || recovering && recovery.doubted {
-			return report, err
-		}
-		if record, err = r.journal.load(ctx); err != nil {
-			return Report{}, err
-		}
-	}
-	if record.Replacement != nil {
-		rest := r.newReplacement(TriggerRecover)
-		rest.patient = recovering
-		report, err := rest.run(ctx)
-		if err != nil || recovering {
-			return report, err
-		}
-	}
-	if recovering {
-		return r.nothingToRecover(ctx, record)
+	if report, ended, err := r.finishOthers(ctx, want); ended || err != nil {
+		return report, err
 	}
 	goal := core.Rotate
 	if want.trigger == TriggerCheck {
@@ -226,6 +202,39 @@ func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
 		}
 		// It has found something unfinished, and finished that.
 	}
+}
+
+// finishOthers finishes what a rotation or a replacement has left unfinished, and reports whether nothing else was asked for.
+func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, ended bool, err error) {
+	record, err := r.journal.load(ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Report{}, false, err
+	}
+	recovering := want.trigger == TriggerRecover
+	if record.Intent != nil || recovering && r.isDead(ctx, record) {
+		recovery := r.newRotation(TriggerRecover, core.Recover)
+		recovery.patient = recovering
+		report, err := recovery.run(ctx)
+		if err != nil || recovering && recovery.doubted {
+			return report, true, err
+		}
+		if record, err = r.journal.load(ctx); err != nil {
+			return Report{}, false, err
+		}
+	}
+	if record.Replacement != nil {
+		rest := r.newReplacement(TriggerRecover)
+		rest.patient = recovering
+		report, err := rest.run(ctx)
+		if err != nil || recovering {
+			return report, true, err
+		}
+	}
+	if recovering {
+		report, err := r.nothingToRecover(ctx, record)
+		return report, true, err
+	}
+	return Report{}, false, nil
 }
 
 // isDead reports whether the exchange refuses the store's current secret: somebody has reset the key, or a reset was executed very

@@ -69,8 +69,9 @@ type answer struct{ code, token session.Secret }
 
 // keyParams are the params of a method on keys.
 type keyParams struct {
-	id     int64 // 0 for none
-	answer answer
+	id      int64 // 0 for none
+	answer  answer
+	unasked bool // nobody is asked for a second factor
 	// What a key is created with.
 	name     string
 	maxScope []string

@@ -54,7 +54,7 @@ func chosen(match string) ([]mutant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mutants: -run: %w", err)
 	}
-	all := slices.Concat(storeMutants, secretMutants, recordMutants, rotationMutants, coreMutants)
+	all := slices.Concat(storeMutants, secretMutants, recordMutants, rotationMutants, coreMutants, replaceMutants)
 	return slices.DeleteFunc(all, func(m mutant) bool { return !expression.MatchString(m.name) && !expression.MatchString(m.file) }), nil
 }
 
