@@ -1,0 +1,183 @@
+// Marketdata is a consumer that runs for long: books, trades and tickers over a redundant pair of connections. Every channel comes over
+// both, and the stream is one: losing either connection loses nothing. By default it runs against a simulated exchange, which breaks one
+// of the two every second, so that there is something to get over. At the end it prints what came of each channel, and it fails if
+// anything was missing.
+//
+//	go run ./examples/marketdata
+//	go run ./examples/marketdata -json
+//	go run ./examples/marketdata -url wss://test.deribit.com/ws/api/v2 -interval 100ms -for 1h BTC-PERPETUAL
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// options are what the flags say.
+type options struct {
+	url         string
+	interval    string
+	run         time.Duration
+	cut         time.Duration
+	json        bool
+	instruments []string
+}
+
+func main() {
+	opts, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "marketdata:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	r, err := run(ctx, opts)
+	if err == nil {
+		err = r.show(os.Stdout, opts.json)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "marketdata:", err)
+		os.Exit(1)
+	}
+	if !r.Whole {
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	opts := options{}
+	flags := flag.NewFlagSet("marketdata", flag.ContinueOnError)
+	flags.StringVar(&opts.url, "url", "", "the exchange's WebSocket endpoint; empty runs a simulated exchange")
+	flags.StringVar(&opts.interval, "interval", "raw", "how often changes come: raw, which needs a key on a real exchange, 100ms or agg2")
+	flags.DurationVar(&opts.run, "for", 5*time.Second, "how long to run")
+	flags.DurationVar(&opts.cut, "cut", time.Second, "how often the simulated exchange breaks one of the two connections; 0 for never")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	if opts.instruments = flags.Args(); len(opts.instruments) == 0 {
+		opts.instruments = []string{"BTC-PERPETUAL", "ETH-PERPETUAL"}
+	}
+	if opts.run <= 0 || opts.cut < 0 {
+		return opts, errors.New("-for must be positive, and -cut not negative")
+	}
+	return opts, nil
+}
+
+// run consumes until the time is up or ctx ends.
+func run(ctx context.Context, opts options) (*result, error) {
+	ctx, cancel := context.WithTimeout(ctx, opts.run)
+	defer cancel()
+	cfg := session.GroupConfig{Config: session.Config{URL: opts.url, Name: "marketdata"}, Copies: 2}
+	var exchange *deribittest.Server
+	if opts.url == "" {
+		var err error
+		if exchange, err = deribittest.New(deribittest.Config{}); err != nil {
+			return nil, err
+		}
+		defer exchange.Close()
+		key := exchange.AddKey(deribittest.KeyConfig{Name: "marketdata"})
+		cfg.URL = exchange.URL()
+		cfg.Credentials = session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))}
+	}
+	pair, err := session.DialGroup(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.Close(context.WithoutCancel(ctx))
+	var channels []string
+	for _, name := range opts.instruments {
+		for _, kind := range []string{"book", "trades", "ticker"} {
+			channels = append(channels, kind+"."+name+"."+opts.interval)
+		}
+	}
+	sub, err := pair.Subscribe(ctx, session.SubscribeConfig{}, channels...)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	var cutting sync.WaitGroup
+	cuts := 0
+	if exchange != nil && opts.cut > 0 {
+		cutting.Go(func() { cuts = breakEach(ctx, exchange, opts.cut) })
+	}
+	seen := newTally()
+	for n, err := range sub.Notifications(ctx) {
+		if gap, isGap := errors.AsType[*session.GapError](err); isGap {
+			seen.gap(gap)
+		} else if err == nil {
+			seen.message(n)
+		} else if ctx.Err() == nil {
+			cancel()
+			cutting.Wait()
+			return nil, fmt.Errorf("the stream has ended: %w", err)
+		}
+	}
+	cutting.Wait()
+	return seen.result(pair, cuts, time.Since(began)), nil
+}
+
+// breakEach breaks the exchange's connections in turn, one at a time, until ctx ends, and returns how many.
+func breakEach(ctx context.Context, exchange *deribittest.Server, every time.Duration) (cuts int) {
+	due := time.NewTicker(every)
+	defer due.Stop()
+	// The first two are numbered 1 and 2. What takes the place of one that is broken has the next number.
+	for number := uint64(1); ; number++ {
+		select {
+		case <-due.C:
+			exchange.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
+			cuts++
+		case <-ctx.Done():
+			return cuts
+		}
+	}
+}
+
+// result is what is printed.
+type result struct {
+	Seconds  float64   `json:"seconds"`
+	Cuts     int       `json:"cuts"`
+	Channels []channel `json:"channels"`
+	Whole    bool      `json:"whole"` // nothing was missing, and nothing came twice
+}
+
+// channel is what came of one.
+type channel struct {
+	Name     string   `json:"name"`
+	Messages int      `json:"messages"`
+	Switches uint64   `json:"switches"` // how often the other connection was the first
+	Gaps     int      `json:"gaps"`
+	Broken   int      `json:"broken"` // messages that do not follow the one before
+	Sessions []string `json:"sessions"`
+}
+
+func (r *result) show(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	fmt.Fprintf(out, "%.1f s, %d connections broken\n", r.Seconds, r.Cuts)
+	for _, c := range r.Channels {
+		fmt.Fprintf(out, "%-32s %7d messages %8.1f/s %4d switches %3d gaps %3d broken\n",
+			c.Name, c.Messages, float64(c.Messages)/r.Seconds, c.Switches, c.Gaps, c.Broken)
+	}
+	verdict := "nothing was missing, and nothing came twice"
+	if !r.Whole {
+		verdict = "SOMETHING WAS MISSING, or came twice"
+	}
+	_, err := fmt.Fprintln(out, verdict)
+	return err
+}

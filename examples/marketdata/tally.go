@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// tally judges each stream by what the exchange numbers: the changes of a book by their ids, the trades of an instrument by theirs.
+type tally struct {
+	messages, gaps, broken map[string]int
+	last                   map[string]int64
+}
+
+func newTally() *tally {
+	return &tally{messages: map[string]int{}, gaps: map[string]int{}, broken: map[string]int{}, last: map[string]int64{}}
+}
+
+func (t *tally) gap(gap *session.GapError) {
+	t.gaps[gap.Channel]++
+	delete(t.last, gap.Channel) // what follows begins anew
+}
+
+func (t *tally) message(n session.Notification) {
+	t.messages[n.Channel]++
+	switch {
+	case strings.HasPrefix(n.Channel, "book."):
+		var book struct {
+			Previous int64 `json:"prev_change_id"`
+			ID       int64 `json:"change_id"`
+		}
+		t.follow(n, &book, func() (previous, id int64) { return book.Previous, book.ID })
+	case strings.HasPrefix(n.Channel, "trades."):
+		var trades []struct {
+			Sequence int64 `json:"trade_seq"`
+		}
+		t.follow(n, &trades, func() (previous, id int64) {
+			if len(trades) == 0 {
+				return -1, -1
+			}
+			return trades[0].Sequence - 1, trades[len(trades)-1].Sequence
+		})
+	}
+}
+
+// follow holds a message against the one before it in its channel.
+func (t *tally) follow(n session.Notification, into any, ids func() (previous, id int64)) {
+	if json.Unmarshal(n.Data, into) != nil {
+		t.broken[n.Channel]++
+		return
+	}
+	previous, id := ids()
+	if last, ok := t.last[n.Channel]; ok && last != previous {
+		t.broken[n.Channel]++
+	}
+	t.last[n.Channel] = id
+}
+
+// result sums up. Where something may be missing the stream says so by a gap: with one connection at a time broken there is no need for any.
+func (t *tally) result(pair *session.Group, cuts int, took time.Duration) *result {
+	r := &result{Seconds: took.Seconds(), Cuts: cuts, Whole: t.gaps[""] == 0}
+	for _, stats := range pair.Channels() {
+		name := stats.Channel
+		c := channel{
+			Name: name, Messages: t.messages[name], Switches: stats.Switches,
+			Gaps: t.gaps[name], Broken: t.broken[name], Sessions: stats.Sessions,
+		}
+		isQuiet := c.Messages == 0 && !strings.HasPrefix(name, "trades.")
+		r.Whole = r.Whole && !isQuiet && c.Gaps == 0 && c.Broken == 0
+		r.Channels = append(r.Channels, c)
+	}
+	return r
+}
