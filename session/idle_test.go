@@ -39,7 +39,7 @@ func TestIdleSessions(t *testing.T) {
 			perSession := perConnection(t, func() { dial(t, cfg) }) - perPeer
 			until(t, "every session has answered", func() bool { return tested.Load() == idle+1 })
 			wantGoroutines(t, before, idleGoroutines[name])
-			if perSession > idleBytes {
+			if !raced && perSession > idleBytes { // the budget is that of a program as it is shipped
 				t.Errorf("a session holds %d bytes, want at most %d", perSession, idleBytes)
 			}
 			t.Logf("%d bytes a session", perSession)

@@ -47,7 +47,7 @@ func main() {
 	defer stop()
 	r, err := run(ctx, opts)
 	if err == nil {
-		err = r.show(os.Stdout, opts.json)
+		err = opts.show(os.Stdout, r)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "marketdata:", err)
@@ -165,8 +165,8 @@ type channel struct {
 	Sessions []string `json:"sessions"`
 }
 
-func (r *result) show(out io.Writer, asJSON bool) error {
-	if asJSON {
+func (o options) show(out io.Writer, r *result) error {
+	if o.json {
 		return json.NewEncoder(out).Encode(r)
 	}
 	fmt.Fprintf(out, "%.1f s, %d connections broken\n", r.Seconds, r.Cuts)

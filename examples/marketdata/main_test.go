@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var out strings.Builder
-	if err := r.show(&out, true); err != nil || !json.Valid([]byte(out.String())) {
+	if err := opts.show(&out, r); err != nil || !json.Valid([]byte(out.String())) {
 		t.Errorf("%s, %v", out.String(), err)
 	}
 }

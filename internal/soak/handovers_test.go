@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-ws/holdfast/session/transport/leanws"
 )
 
-func fewHandovers() main.Handovers { return main.Handovers{Count: 3, Traders: 4} }
+func fewHandovers() main.Handovers { return main.Handovers{Count: 3, Traders: 16} }
 
 func TestHandoversAreNotNoticed(t *testing.T) { keeps(t, fewHandovers()) }
 

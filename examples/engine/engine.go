@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+const (
+	instrument = "BTC-PERPETUAL"
+	pace       = 5 * time.Millisecond // from one quote to the next
+	depth      = 8                    // quotes that rest at a time
+)
+
+// engine quotes over a session.
+type engine struct {
+	session *session.Session
+	gate    gate
+	labels  []string // of every order that may have left
+	resting []string // labels of those that are open, as far as is known
+	took    []time.Duration
+	counts  counts
+	err     error // an order of which it does not know what has become
+}
+
+// counts are of orders by what has become of them.
+type counts struct {
+	Placed        int `json:"placed"`
+	Refused       int `json:"refused"`
+	NotSent       int `json:"not_sent"`
+	Cancelled     int `json:"cancelled"`
+	Gone          int `json:"gone"`
+	Unknown       int `json:"unknown"`
+	UnknownPlaced int `json:"unknown_placed"`
+}
+
+func newEngine(s *session.Session) *engine {
+	e := &engine{session: s}
+	e.gate.changed = make(chan struct{}, 1)
+	return e
+}
+
+// quote places orders while that is safe, and takes the oldest back, until ctx ends.
+func (e *engine) quote(ctx context.Context) {
+	due := time.NewTicker(pace)
+	defer due.Stop()
+	for n := 0; ctx.Err() == nil; n++ {
+		if !e.gate.wait(ctx) {
+			return
+		}
+		e.place(ctx, fmt.Sprintf("quote-%d", n))
+		if len(e.resting) > depth {
+			e.takeBack(ctx, e.resting[0])
+		}
+		select {
+		case <-due.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// place places an order, and finds out what has become of it. It is sent once.
+func (e *engine) place(ctx context.Context, label string) {
+	began := time.Now()
+	err := e.session.Call(ctx, "private/buy", map[string]any{
+		"instrument_name": instrument, "amount": 10, "type": "limit", "price": 1000, "label": label,
+	}, nil)
+	unanswered, isUnanswered := errors.AsType[*rpc.CallError](err)
+	switch {
+	case err == nil:
+		e.took = append(e.took, time.Since(began))
+		e.counts.Placed++
+		e.rest(label)
+	case isUnanswered && unanswered.Outcome == rpc.NotSent:
+		e.counts.NotSent++ // it may be sent again: here the next quote takes its place
+		return
+	case isUnanswered:
+		e.counts.Unknown++
+		e.reconcile(ctx, label)
+	default:
+		e.counts.Refused++
+	}
+	e.labels = append(e.labels, label)
+}
+
+func (e *engine) rest(label string) { e.resting = append(e.resting, label) }
+
+// reconcile asks for an order that may have been placed, by its label: it is never sent again. The exchange is asked until it answers, also
+// if the time is up.
+func (e *engine) reconcile(ctx context.Context, label string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for {
+		if err := e.session.WaitReady(ctx); err != nil {
+			e.err = errors.Join(e.err, fmt.Errorf("%s: what has become of it is not known: %w", label, err))
+			return
+		}
+		found, err := rpc.Call[[]struct {
+			State string `json:"order_state"`
+		}](ctx, e.session, "private/get_order_state_by_label", map[string]string{"currency": "BTC", "label": label})
+		switch {
+		case err != nil: // the connection was lost again
+			continue
+		case len(found) > 0:
+			e.counts.UnknownPlaced++
+			if found[0].State == "open" {
+				e.rest(label)
+			}
+		}
+		return
+	}
+}
+
+// takeBack cancels an order. A cancel may be sent again: once is as good as twice.
+func (e *engine) takeBack(ctx context.Context, label string) {
+	n, err := rpc.Call[int](ctx, e.session, "private/cancel_by_label", map[string]string{"currency": "BTC", "label": label})
+	switch {
+	case err != nil:
+		return // it is the oldest still, and is tried again
+	case n == 0:
+		e.counts.Gone++ // cancelled when the connection was lost
+	default:
+		e.counts.Cancelled++
+	}
+	e.resting = slices.DeleteFunc(e.resting, func(l string) bool { return l == label })
+}
+
+// flatten takes back whatever is open: a clean Close cancels nothing.
+func (e *engine) flatten(ctx context.Context) error {
+	if err := e.session.WaitReady(ctx); err != nil {
+		return err
+	}
+	return e.session.Call(ctx, "private/cancel_all", nil, nil)
+}
+
+// result is what is printed. Durations are in nanoseconds.
+type result struct {
+	counts
+
+	P50         int64 `json:"p50_ns"`
+	P99         int64 `json:"p99_ns"`
+	Stops       int   `json:"stops"`
+	NotSafe     int64 `json:"not_safe_ns"`
+	Connections int   `json:"connections"`
+	Open        int   `json:"open"`
+	Twice       int   `json:"twice"`
+	Kept        bool  `json:"kept"`
+}
+
+func (e *engine) result(exchange *deribittest.Server) *result {
+	r := &result{counts: e.counts, Connections: int(e.session.Stats().Epoch)} //nolint:gosec // a few
+	slices.Sort(e.took)
+	if n := len(e.took); n > 0 {
+		r.P50, r.P99 = int64(e.took[n/2]), int64(e.took[n*99/100])
+	}
+	r.Stops, r.NotSafe = e.gate.stops, int64(e.gate.lost)
+	executed := 0
+	for _, label := range e.labels {
+		switch n := exchange.Executed(label); {
+		case n > 1:
+			r.Twice++
+			fallthrough
+		case n == 1:
+			executed++
+		}
+	}
+	open, err := rpc.Call[[]struct{}](context.Background(), e.session, "private/get_open_orders", nil)
+	r.Open = len(open)
+	r.Kept = err == nil && e.err == nil && r.Open == 0 && r.Twice == 0 && r.Placed > 0 && executed == r.Placed+r.UnknownPlaced
+	return r
+}
