@@ -116,12 +116,14 @@ func (d *fewDials) Dial(ctx context.Context, cfg rpc.DialConfig) (rpc.Transport,
 
 var errPlanted = errors.New("planted")
 
-// breaking breaks a connection once, after so many writes over all connections.
+// breaking breaks the connection once, at an order by which each trader has placed one that rests.
 func breaking() faulty {
-	var writes atomic.Int64
+	var orders atomic.Int64
 	return faulty{write: func(write func(...[]byte) error, msgs [][]byte) error {
-		if writes.Add(1) == 400 {
-			return errPlanted
+		for _, msg := range msgs {
+			if bytes.Contains(msg, []byte("private/buy")) && orders.Add(1) == 40 {
+				return errPlanted
+			}
 		}
 		return write(msgs...)
 	}}
