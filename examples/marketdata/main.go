@@ -1,7 +1,7 @@
 // Marketdata is a consumer that runs for long: books, trades and tickers over a redundant pair of connections. Every channel comes over
 // both, and the stream is one: losing either connection loses nothing. By default it runs against a simulated exchange, which breaks one
 // of the two every second, so that there is something to get over. At the end it prints what came of each channel, and it fails if
-// anything was missing.
+// anything was missing, or if a book was not the exchange's.
 //
 //	go run ./examples/marketdata
 //	go run ./examples/marketdata -json
@@ -17,6 +17,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,12 +112,18 @@ func run(ctx context.Context, opts options) (*result, error) {
 		return nil, err
 	}
 	began := time.Now()
-	var cutting sync.WaitGroup
-	cuts := 0
+	var beside sync.WaitGroup
 	if exchange != nil && opts.cut > 0 {
-		cutting.Go(func() { cuts = breakEach(ctx, exchange, opts.cut) })
+		beside.Go(func() { breakEach(ctx, exchange, pair, opts.cut) })
 	}
-	seen := newTally()
+	answers := make(chan answer)
+	var refusal error
+	beside.Go(func() {
+		if refusal = ask(ctx, pair, opts, answers); refusal != nil {
+			cancel()
+		}
+	})
+	seen := newTally(answers)
 	for n, err := range sub.Notifications(ctx) {
 		if gap, isGap := errors.AsType[*session.GapError](err); isGap {
 			seen.gap(gap)
@@ -123,26 +131,37 @@ func run(ctx context.Context, opts options) (*result, error) {
 			seen.message(n)
 		} else if ctx.Err() == nil {
 			cancel()
-			cutting.Wait()
+			beside.Wait()
 			return nil, fmt.Errorf("the stream has ended: %w", err)
 		}
 	}
-	cutting.Wait()
-	return seen.result(pair, cuts, time.Since(began)), nil
+	took := time.Since(began)
+	beside.Wait()
+	if refusal != nil {
+		return nil, refusal
+	}
+	cuts := uint64(0)
+	if exchange != nil {
+		cuts = exchange.Stats().Faults[deribittest.Cut]
+	}
+	return seen.result(pair, cuts, took), nil
 }
 
-// breakEach breaks the exchange's connections in turn, one at a time, until ctx ends, and returns how many.
-func breakEach(ctx context.Context, exchange *deribittest.Server, every time.Duration) (cuts int) {
+// breakEach breaks the exchange's connections in turn until ctx ends: one at a time, so never before both are there again.
+func breakEach(ctx context.Context, exchange *deribittest.Server, pair *session.Group, every time.Duration) {
 	due := time.NewTicker(every)
 	defer due.Stop()
+	isDown := func(s *session.Session) bool { return !s.Ready() }
 	// The first two are numbered 1 and 2. What takes the place of one that is broken has the next number.
-	for number := uint64(1); ; number++ {
+	for number := uint64(1); ; {
 		select {
 		case <-due.C:
-			exchange.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
-			cuts++
 		case <-ctx.Done():
-			return cuts
+			return
+		}
+		if exchange.Stats().Connections > number && !slices.ContainsFunc(pair.Sessions(), isDown) {
+			exchange.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
+			number++
 		}
 	}
 }
@@ -150,9 +169,9 @@ func breakEach(ctx context.Context, exchange *deribittest.Server, every time.Dur
 // result is what is printed.
 type result struct {
 	Seconds  float64   `json:"seconds"`
-	Cuts     int       `json:"cuts"`
+	Cuts     uint64    `json:"cuts"`
 	Channels []channel `json:"channels"`
-	Whole    bool      `json:"whole"` // nothing was missing, and nothing came twice
+	Whole    bool      `json:"whole"` // nothing was missing, nothing came twice, and no book was wrong
 }
 
 // channel is what came of one.
@@ -161,7 +180,9 @@ type channel struct {
 	Messages int      `json:"messages"`
 	Switches uint64   `json:"switches"` // how often the other connection was the first
 	Gaps     int      `json:"gaps"`
-	Broken   int      `json:"broken"` // messages that do not follow the one before
+	Broken   int      `json:"broken"`   // messages that do not follow the one before
+	Compared int      `json:"compared"` // how often a book was held against the exchange's at the same change id
+	Wrong    int      `json:"wrong"`    // how often it was another
 	Sessions []string `json:"sessions"`
 }
 
@@ -171,13 +192,20 @@ func (o options) show(out io.Writer, r *result) error {
 	}
 	fmt.Fprintf(out, "%.1f s, %d connections broken\n", r.Seconds, r.Cuts)
 	for _, c := range r.Channels {
-		fmt.Fprintf(out, "%-32s %7d messages %8.1f/s %4d switches %3d gaps %3d broken\n",
-			c.Name, c.Messages, float64(c.Messages)/r.Seconds, c.Switches, c.Gaps, c.Broken)
+		fmt.Fprintf(out, "%-32s %7d messages %8.1f/s %4d switches %3d gaps %3d broken%s\n",
+			c.Name, c.Messages, float64(c.Messages)/r.Seconds, c.Switches, c.Gaps, c.Broken, c.book())
 	}
-	verdict := "nothing was missing, and nothing came twice"
+	verdict := "nothing was missing, nothing came twice, and no book was wrong"
 	if !r.Whole {
-		verdict = "SOMETHING WAS MISSING, or came twice"
+		verdict = "SOMETHING WAS MISSING, came twice, or was wrong"
 	}
 	_, err := fmt.Fprintln(out, verdict)
 	return err
+}
+
+func (c channel) book() string {
+	if !strings.HasPrefix(c.Name, "book.") {
+		return ""
+	}
+	return fmt.Sprintf(", %d of %d comparisons with the exchange's book agree", c.Compared-c.Wrong, c.Compared)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/orderbook"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -23,6 +24,11 @@ func TestRun(t *testing.T) {
 	if !r.Whole || r.Cuts < 3 || len(r.Channels) != 6 || r.Channels[0].Switches == 0 {
 		t.Errorf("%+v", r)
 	}
+	for _, c := range r.Channels[:2] {
+		if c.Compared == 0 {
+			t.Errorf("%s was never held against the exchange's: %+v", c.Name, c)
+		}
+	}
 	var out strings.Builder
 	if err := opts.show(&out, r); err != nil || !json.Valid([]byte(out.String())) {
 		t.Errorf("%s, %v", out.String(), err)
@@ -33,7 +39,7 @@ func TestRun(t *testing.T) {
 func TestTallyFindsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, last := range []string{`{"prev_change_id":3,"change_id":4}`, `{"prev_change_id":1,"change_id":2}`, `no JSON`} {
-		seen := newTally()
+		seen := newTally(nil)
 		for _, data := range []string{`{"change_id":1}`, `{"prev_change_id":1,"change_id":2}`, last} {
 			seen.message(session.Notification{Channel: "book.A.raw", Data: json.RawMessage(data)})
 		}
@@ -41,12 +47,34 @@ func TestTallyFindsWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: %d broken", last, seen.broken["book.A.raw"])
 		}
 	}
-	seen := newTally()
+	seen := newTally(nil)
 	for _, data := range []string{`[{"trade_seq":7},{"trade_seq":8}]`, `[{"trade_seq":9}]`, `[{"trade_seq":11}]`} {
 		seen.message(session.Notification{Channel: "trades.A.raw", Data: json.RawMessage(data)})
 	}
 	if seen.broken["trades.A.raw"] != 1 {
 		t.Errorf("%d broken", seen.broken["trades.A.raw"])
+	}
+}
+
+// TestBooksFindWhatIsWrong at the same change id, and compare nothing at another.
+func TestBooksFindWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	const name = "book.A.raw"
+	snapshot := session.Notification{Channel: name, Data: json.RawMessage(
+		`{"type":"snapshot","instrument_name":"A","change_id":5,"bids":[["new",1,10]],"asks":[["new",2,10]]}`)}
+	for _, c := range []struct {
+		id              int64
+		amount          float64
+		compared, wrong int
+	}{{5, 10, 1, 0}, {5, 11, 1, 1}, {4, 11, 0, 0}, {6, 11, 0, 0}} {
+		b := newBooks(nil)
+		b.ahead[name] = orderbook.View{
+			ChangeID: c.id, Bids: []orderbook.Level{{Price: 1, Amount: c.amount}}, Asks: []orderbook.Level{{Price: 2, Amount: 10}},
+		}
+		b.message(snapshot)
+		if b.compared[name] != c.compared || b.wrong[name] != c.wrong {
+			t.Errorf("%+v: compared %d, wrong %d", c, b.compared[name], b.wrong[name])
+		}
 	}
 }
 

@@ -12,15 +12,20 @@ import (
 type tally struct {
 	messages, gaps, broken map[string]int
 	last                   map[string]int64
+	books                  *books
 }
 
-func newTally() *tally {
-	return &tally{messages: map[string]int{}, gaps: map[string]int{}, broken: map[string]int{}, last: map[string]int64{}}
+func newTally(answers <-chan answer) *tally {
+	return &tally{
+		messages: map[string]int{}, gaps: map[string]int{}, broken: map[string]int{}, last: map[string]int64{},
+		books: newBooks(answers),
+	}
 }
 
 func (t *tally) gap(gap *session.GapError) {
 	t.gaps[gap.Channel]++
 	delete(t.last, gap.Channel) // what follows begins anew
+	t.books.gap(gap.Channel)
 }
 
 func (t *tally) message(n session.Notification) {
@@ -32,6 +37,7 @@ func (t *tally) message(n session.Notification) {
 			ID       int64 `json:"change_id"`
 		}
 		t.follow(n, &book, func() (previous, id int64) { return book.Previous, book.ID })
+		t.books.message(n)
 	case strings.HasPrefix(n.Channel, "trades."):
 		var trades []struct {
 			Sequence int64 `json:"trade_seq"`
@@ -59,16 +65,17 @@ func (t *tally) follow(n session.Notification, into any, ids func() (previous, i
 }
 
 // result sums up. Where something may be missing the stream says so by a gap: with one connection at a time broken there is no need for any.
-func (t *tally) result(pair *session.Group, cuts int, took time.Duration) *result {
+func (t *tally) result(pair *session.Group, cuts uint64, took time.Duration) *result {
 	r := &result{Seconds: took.Seconds(), Cuts: cuts, Whole: t.gaps[""] == 0}
 	for _, stats := range pair.Channels() {
 		name := stats.Channel
 		c := channel{
 			Name: name, Messages: t.messages[name], Switches: stats.Switches,
 			Gaps: t.gaps[name], Broken: t.broken[name], Sessions: stats.Sessions,
+			Compared: t.books.compared[name], Wrong: t.books.wrong[name],
 		}
 		isQuiet := c.Messages == 0 && !strings.HasPrefix(name, "trades.")
-		r.Whole = r.Whole && !isQuiet && c.Gaps == 0 && c.Broken == 0
+		r.Whole = r.Whole && !isQuiet && c.Gaps == 0 && c.Broken == 0 && c.Wrong == 0
 		r.Channels = append(r.Channels, c)
 	}
 	return r
