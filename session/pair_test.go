@@ -48,8 +48,8 @@ func (s *numbered) take(n session.Notification) {
 	s.seen++
 }
 
-// TestPairOverTheDouble breaks or stalls one of two connections every second, for ten minutes: nothing is lost, nothing comes twice, and no
-// gap is told.
+// TestPairOverTheDouble breaks or stalls one of two connections, at random which, again and again: nothing is lost, nothing comes twice, and
+// no gap is told.
 func TestPairOverTheDouble(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []deribittest.FaultKind{deribittest.Cut, deribittest.Stall} {
@@ -70,43 +70,46 @@ func TestPairOverTheDouble(t *testing.T) {
 					t.Fatal(err)
 				}
 				pick := rand.New(rand.NewPCG(1, 2)) // so that a failure comes again
-				minutes := 10
+				faults, hits := 300, [2]int{}
 				if kind == deribittest.Stall {
-					minutes = 30 // which silence ends, after 75 s
+					faults = 20 // which silence ends, after 75 s
 				}
-				for range minutes * 60 {
+				one, two := uint64(1), uint64(2)
+				connections := [2]*uint64{&one, &two} // the numbers of those that are open
+				for range faults {
 					time.Sleep(time.Second) //nolint:forbidigo // virtual time
-					legs := group.Sessions()
-					if !legs[0].Ready() || !legs[1].Ready() || kind == deribittest.Stall && pick.IntN(120) > 0 {
-						continue
-					}
-					open := newest(server, 2)
-					server.Inject(deribittest.Fault{Kind: kind, Conn: open[pick.IntN(2)]})
+					at := pick.IntN(2)
+					hits[at]++
+					server.Inject(deribittest.Fault{Kind: kind, Conn: *connections[at]})
+					replaced(t, group, func() bool { return server.Stats().Connections > max(one, two) })
+					*connections[at] = server.Stats().Connections
 				}
-				time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time
 				if err := sub.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if err := group.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
-				faults := server.Stats().Faults[kind]
-				if faults < 5 || judge.seen < 10_000 {
-					t.Errorf("%d faults, %d messages", faults, judge.seen)
+				fired := server.Stats().Faults[kind]
+				if fired != uint64(faults) || min(hits[0], hits[1]) < faults/4 || judge.seen < 10_000 { //nolint:gosec // a few
+					t.Errorf("%d faults of %d, %v of each session, %d messages", fired, faults, hits, judge.seen)
 				}
-				t.Logf("%d faults, %d messages", faults, judge.seen)
 			})
 		})
 	}
 }
 
-// newest are the numbers of the connections that were opened last.
-func newest(server *deribittest.Server, n uint64) (numbers []uint64) {
-	last := server.Stats().Connections
-	for number := last; number > last-n; number-- {
-		numbers = append(numbers, number)
+// replaced waits until the connection that a fault befell has been replaced, and both sessions of the pair are ready.
+func replaced(t *testing.T, group *session.Group, isNew func() bool) {
+	t.Helper()
+	legs := group.Sessions()
+	for range 1000 {
+		if isNew() && legs[0].Ready() && legs[1].Ready() {
+			return
+		}
+		time.Sleep(200 * time.Millisecond) //nolint:forbidigo // virtual time
 	}
-	return numbers
+	t.Fatal("a connection was not replaced")
 }
 
 // TestPairTellsOfALossOfBoth breaks both connections at once: one gap for each channel, and books begin anew.
