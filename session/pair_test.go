@@ -91,7 +91,7 @@ func TestPairOverTheDouble(t *testing.T) {
 					t.Error(err)
 				}
 				fired := server.Stats().Faults[kind]
-				if fired != uint64(faults) || min(hits[0], hits[1]) < faults/4 || judge.seen < 10_000 { //nolint:gosec // a few
+				if fired != uint64(faults) || min(hits[0], hits[1]) < faults/4 || judge.seen < 10_000 {
 					t.Errorf("%d faults of %d, %v of each session, %d messages", fired, faults, hits, judge.seen)
 				}
 			})

@@ -25,8 +25,10 @@ type asked struct {
 	reconnects    count
 	subscriptions int
 
+	span time.Duration // of -slow and of -pair
 	stop bool
 	slow slow
+	cuts bool
 
 	handovers count
 }
@@ -53,7 +55,8 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.Var(&a.reconnects, "reconnects", "cut connections so often, those of all sessions together")
 	flags.IntVar(&a.subscriptions, "subscriptions", 100, "with -reconnects: subscriptions of each session")
 	flags.BoolVar(&a.stop, "slow", false, "stop a consumer of a busy session")
-	flags.DurationVar(&a.slow.For, "for", time.Minute, "with -slow: how long it stands still")
+	flags.BoolVar(&a.cuts, "pair", false, "cut one of the two connections of a redundant pair every second, either of them")
+	flags.DurationVar(&a.span, "for", time.Minute, "with -slow: how long it stands still; with -pair: how long connections are cut")
 	flags.IntVar(&a.slow.Rate, "notifications", 50_000, "with -slow: notifications a second")
 	a.slow.Calls = 1000
 	flags.Var(&a.handovers, "handovers", "replace the connection of a working session so often, while callers order and streams are listened to")
@@ -73,7 +76,7 @@ func (a *asked) check() error {
 		{"cut", int(a.cut)},
 		{"callers", a.callers},
 		{"subscriptions", a.subscriptions},
-		{"for", int(a.slow.For)},
+		{"for", int(a.span)},
 		{"notifications", a.slow.Rate},
 	} {
 		if f.value < 1 {
@@ -105,7 +108,11 @@ func (a *asked) modes() (all []mode) {
 		all = append(all, reconnects{Count: int(a.reconnects), Sessions: a.sessions, Subscriptions: a.subscriptions})
 	}
 	if a.stop {
+		a.slow.For = a.span
 		all = append(all, a.slow)
+	}
+	if a.cuts {
+		all = append(all, pair{For: a.span})
 	}
 	if a.handovers > 0 {
 		all = append(all, handovers{Count: int(a.handovers), Traders: 8})

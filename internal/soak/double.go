@@ -127,6 +127,26 @@ func (d *double) CutAll(_ bool, connections *uint64) error {
 	return nil
 }
 
+// Cut cuts the connection of that number, and reports whether there was one.
+func (d *double) Cut(number uint64, fired *bool) error {
+	if d.server == nil {
+		return errNotOpen
+	}
+	before := d.server.Stats().Faults[deribittest.Cut]
+	d.server.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
+	*fired = d.server.Stats().Faults[deribittest.Cut] > before
+	return nil
+}
+
+// Connections returns how many connections there have been: the number of the last one.
+func (d *double) Connections(_ bool, n *uint64) error {
+	if d.server == nil {
+		return errNotOpen
+	}
+	*n = d.server.Stats().Connections
+	return nil
+}
+
 // Executed returns how often an order of each label was accepted.
 func (d *double) Executed(labels []string, counts *[]int) error {
 	if d.server == nil {

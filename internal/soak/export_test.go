@@ -12,6 +12,7 @@ type (
 	Reconnects = reconnects
 	Slow       = slow
 	Handovers  = handovers
+	Pair       = pair
 	Streams    = streams
 )
 

@@ -8,6 +8,7 @@
 //	go run ./internal/soak -reconnects 10000
 //	go run ./internal/soak -slow
 //	go run ./internal/soak -handovers 1000
+//	go run ./internal/soak -pair -for 5m
 //
 // Figures of time are of the machine as it is: run them on a quiet one.
 package main

@@ -72,6 +72,7 @@ func TestCommand(t *testing.T) {
 		{"-rotations 1 -subscribed 17", 2, "-subscribed"},
 		{"-orders -chunk 0s", 2, "-chunk"},
 		{"-calls 1 -cut 0", 2, "-cut"},
+		{"-pair -for 0s", 2, "-for"},
 		{"-rotations 1 -transport pigeon", 2, "pigeon"},
 		{"-rotations 1 more", 2, "more"},
 		{"-h", 0, "Usage"},
