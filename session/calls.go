@@ -273,12 +273,16 @@ func (s *Session) Reauthenticate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if before != nil && l != before {
+		if before != nil && l != before && l.before == 0 {
 			return nil // a new connection has authenticated meanwhile
 		}
 		before = l
-		if err := s.auth.renew(ctx, l); err == nil || l == s.present() {
+		err = s.auth.renew(ctx, l)
+		switch now := s.present(); {
+		case now == l:
 			return err
+		case err == nil && (now == nil || now.generation.Load() >= l.generation.Load()):
+			return nil // one that has taken over may have authenticated before
 		}
 	}
 }

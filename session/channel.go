@@ -114,6 +114,9 @@ func (ch *channel) isOwed(epoch uint64) bool {
 	return ch.chain.broken.Load() || ch.chain.last.Load() != 0 && len(ch.listeners.Load().late) > 0
 }
 
+// isAwaited reports whether somebody came after the book's snapshot.
+func (ch *channel) isAwaited() bool { return len(ch.listeners.Load().late) > 0 }
+
 // change replaces the listeners. The registry's lock does not keep the reader from doing so, who waits for no lock.
 func (ch *channel) change(to func(old *listeners) *listeners) {
 	for {

@@ -81,7 +81,14 @@ func (s *Session) follow(t *tending, next *link) {
 		s.log(slog.LevelWarn, "the connection is not replaced", slog.Any("error", h.err))
 	}
 	if old := t.link; next != nil {
+		if t.test != nil { // it rests, and who attends to old answers it
+			select {
+			case old.tests <- struct{}{}:
+			default: // one answer will do for both
+			}
+		}
 		t.link, t.answered, t.received, t.silence = next, nil, 0, time.Now()
+		t.test, t.tested = nil, time.Time{}
 		s.setEpoch(next.epoch)
 		s.serve(t)
 		close(old.left) // only now: who works on old looks for the connection that serves
@@ -131,7 +138,9 @@ func (s *Session) handOver(ctx context.Context, old, next *link) error {
 		return err
 	}
 	// From here on old is left in any case; nobody subscribes over it any more.
-	lost := old.question(old.ctx)
+	asking, enough := s.until(old.ctx, nil)
+	defer enough()
+	lost := old.question(asking)
 	if lost != nil {
 		s.log(slog.LevelWarn, "the connection that is replaced does not answer", slog.Any("error", lost))
 	}
@@ -171,8 +180,16 @@ func (s *Session) retire(l, next *link, hurry <-chan struct{}) {
 
 func (s *Session) drain(l *link, hurry <-chan struct{}) {
 	defer l.attend()()
-	ctx, cancel := context.WithTimeout(l.ctx, s.cfg.CallTimeout)
+	ctx, cancel := s.until(l.ctx, hurry)
 	defer cancel()
+	if err := l.conn.Drain(ctx); err != nil && l.ctx.Err() == nil {
+		s.log(slog.LevelInfo, "calls over the connection that was replaced are not waited for any longer", slog.Any("error", err))
+	}
+}
+
+// until returns a ctx that ends after CallTimeout, and before that when the session is to close or hurry is closed.
+func (s *Session) until(ctx context.Context, hurry <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	s.work.Go(func() {
 		defer cancel()
 		select {
@@ -181,9 +198,7 @@ func (s *Session) drain(l *link, hurry <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	})
-	if err := l.conn.Drain(ctx); err != nil && l.ctx.Err() == nil {
-		s.log(slog.LevelInfo, "calls over the connection that was replaced are not waited for any longer", slog.Any("error", err))
-	}
+	return ctx, cancel
 }
 
 // awaitWhole waits until the connection feeds the subscriptions alone.

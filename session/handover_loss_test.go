@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,54 @@ func TestHandoverFromAStalledConnection(t *testing.T) {
 		f.all()[1].notify("ticker.A", "2")
 		synctest.Wait()
 		wantEntries(t, waiting(t, sub), "1 reconnect/0 2")
+	})
+}
+
+// TestSubscribeDuringAHandoverThatFails wants a channel while the next connection is subscribed, which confirms it and is lost: it is
+// subscribed over the connection that goes on.
+func TestSubscribeDuringAHandoverThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked, hold := make(chan struct{}), make(chan struct{})
+		first := true
+		f := newFar(t, script{
+			"public/test": func(p *peer, r request) {
+				if p.number == 1 && first {
+					first = false
+					close(asked)
+					<-hold
+				}
+				p.comply(r)
+			},
+			"public/subscribe": func(p *peer, r request) {
+				if p.number == 2 {
+					p.close()
+					return
+				}
+				p.comply(r)
+			},
+		})
+		s := dial(t, scripted(f))
+		subscribeTo(t, s, "ticker.A")
+		var beside sync.WaitGroup
+		beside.Go(func() {
+			if err := s.Reconnect(t.Context()); err == nil {
+				t.Error("Reconnect is content")
+			}
+		})
+		<-asked
+		beside.Go(func() {
+			sub := subscribeTo(t, s, "user.orders.any")
+			f.all()[0].notify("user.orders.any", "1")
+			synctest.Wait()
+			wantEntries(t, waiting(t, sub), "1")
+		})
+		synctest.Wait()
+		close(hold)
+		beside.Wait()
+		if got := f.requests(1); !slices.Contains(got, "private/subscribe") {
+			t.Errorf("the connection that goes on saw %q", got)
+		}
 	})
 }
 

@@ -232,12 +232,38 @@ func (r *registry) lost(epoch uint64, others ...uint64) {
 	}
 }
 
-// reassign has what a connection has confirmed or brought count as another one's.
-func (r *registry) reassign(from, to uint64, value func(*channel) *atomic.Uint64) {
+// carryOver has what a connection has brought count as another one's.
+func (r *registry) carryOver(from, to uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for ch := range r.channels.all() {
-		value(ch).CompareAndSwap(from, to)
+		ch.epoch.CompareAndSwap(from, to)
+	}
+}
+
+// confirmedOver are the channels that the connection of epoch has confirmed.
+func (r *registry) confirmedOver(epoch uint64) map[*channel]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	confirmed := map[*channel]bool{}
+	for ch := range r.channels.all() {
+		if ch.confirmed.Load() == epoch {
+			confirmed[ch] = true
+		}
+	}
+	return confirmed
+}
+
+// giveBack has what a connection that is no more has confirmed count as the one before it had: what that had not confirmed, nobody has.
+func (r *registry) giveBack(from, to uint64, had map[*channel]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ch := range r.channels.all() {
+		if had[ch] {
+			ch.confirmed.CompareAndSwap(from, to)
+		} else {
+			ch.confirmed.CompareAndSwap(from, 0)
+		}
 	}
 }
 

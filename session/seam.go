@@ -3,7 +3,6 @@ package session
 import (
 	"hash/maphash"
 	"strings"
-	"sync/atomic"
 )
 
 // seam joins the streams of a connection and of the one that follows it, while both bring the same channels: until the first is
@@ -18,6 +17,8 @@ type seam struct {
 
 	// Of whose turn it is.
 	arbiters map[*channel]*arbiter
+	alone    map[*channel]bool // see isAlone
+	before   map[*channel]bool // what the first connection had confirmed
 	room     room
 	isTorn   bool // something of the second connection is missing
 	isLost   bool // something of the first may be: nothing more of it counts
@@ -36,7 +37,7 @@ const (
 func (r *registry) newSeam(before, after uint64) *seam {
 	x := &seam{
 		subs: r, epochs: [2]uint64{before, after}, seed: maphash.MakeSeed(),
-		arbiters: map[*channel]*arbiter{}, room: room{maxKeptBytes},
+		arbiters: map[*channel]*arbiter{}, alone: map[*channel]bool{}, before: r.confirmedOver(before), room: room{maxKeptBytes},
 	}
 	x.turn.do = x.do
 	return x
@@ -58,13 +59,30 @@ func (x *seam) do(t turned) {
 		t.act()
 	case x.isOver && t.leg != x.sole, x.isLeft && x.isLost && t.leg == legBefore:
 		// The other connection brings it too, or a gap was told.
-	case x.isOver:
-		t.channel.deliver(x.epochs[x.sole], t.data)
-	case t.spilled:
+	case t.spilled: // it has no channel
 		x.spill(t.leg)
+	case x.isOver:
+		t.channel.deliver(x.serving(), t.data)
+	case x.isLeft && x.isAlone(t.channel):
+		if t.leg == legAfter {
+			t.channel.deliver(x.serving(), t.data)
+		}
 	default:
 		x.message(t)
 	}
+}
+
+// isAlone reports whether the second connection alone brings a book: from when it has to begin with a snapshot, which is told over
+// that one and may look like a repetition.
+func (x *seam) isAlone(ch *channel) bool {
+	if ch.chain.isBook && !x.alone[ch] && (ch.chain.last.Load() == 0 || ch.chain.broken.Load() || ch.chain.asked.Load() || ch.isAwaited()) {
+		x.alone[ch] = true
+		if a := x.arbiters[ch]; a != nil {
+			a.leave(legBefore)
+			delete(x.arbiters, ch)
+		}
+	}
+	return x.alone[ch]
 }
 
 func (x *seam) message(t turned) {
@@ -109,6 +127,9 @@ func (x *seam) arbiter(ch *channel) *arbiter {
 
 // serving is the epoch that deliveries are of.
 func (x *seam) serving() uint64 {
+	if x.isOver {
+		return x.epochs[x.sole]
+	}
 	if x.isLeft {
 		return x.epochs[legAfter]
 	}
@@ -118,9 +139,9 @@ func (x *seam) serving() uint64 {
 // spill is told that something is missing that a connection has brought.
 func (x *seam) spill(at int) {
 	switch {
-	case x.isLeft:
-		x.subs.lost(x.epochs[legAfter])
-		x.beginAnew()
+	case x.isLeft, x.isOver:
+		x.subs.lost(x.serving())
+		x.beginAnew(x.serving())
 	case at == legBefore:
 		x.subs.lost(x.epochs[legBefore], x.epochs[legAfter])
 	default:
@@ -135,11 +156,11 @@ func (x *seam) leave() {
 	before, after := x.epochs[legBefore], x.epochs[legAfter]
 	if x.isLost = x.isLost || x.isTorn; x.isLost {
 		x.subs.lost(before, after)
-		x.beginAnew()
+		x.beginAnew(after)
 	}
 	x.isLeft = true
 	x.subs.serving.Store(after)
-	x.subs.reassign(before, after, broughtBy) // no change of connection that a book's chain should break at
+	x.subs.carryOver(before, after) // no change of connection that a book's chain should break at
 	for ch, a := range x.arbiters {
 		if ch.chain.broken.Load() {
 			a.last = 0 // the snapshot mends it
@@ -161,12 +182,12 @@ func (x *seam) pass(a *arbiter) {
 	}
 }
 
-// beginAnew has all books wait for another snapshot: after a gap they need one, and what has come of the second connection may
-// begin behind its own.
-func (x *seam) beginAnew() {
+// beginAnew has all books wait for another snapshot, over the connection of epoch: after a gap they need one, and what has come of that
+// connection may begin behind its own.
+func (x *seam) beginAnew(epoch uint64) {
 	for _, ch := range x.subs.all() {
 		if ch.chain.isBook {
-			ch.epoch.Store(x.epochs[legAfter])
+			ch.epoch.Store(epoch)
 			ch.chain.forget()
 			ch.chain.broken.Store(true)
 		}
@@ -176,7 +197,7 @@ func (x *seam) beginAnew() {
 
 // undo ends the seam: the second connection has been closed, and the first goes on.
 func (x *seam) undo() {
-	x.subs.reassign(x.epochs[legAfter], x.epochs[legBefore], confirmedBy)
+	x.subs.giveBack(x.epochs[legAfter], x.epochs[legBefore], x.before)
 	x.end(legBefore)
 }
 
@@ -188,11 +209,8 @@ func (x *seam) end(sole int) {
 		}
 	}
 	x.isOver, x.sole, x.arbiters = true, sole, nil
-	x.turn.finish(func() { x.subs.seam.Store(nil) })
+	x.turn.finish(func() { x.subs.seam.CompareAndSwap(x, nil) })
 }
 
 // in has f called when it is its turn, after what the readers have brought so far.
 func (x *seam) in(f func()) { x.turn.take(turned{act: f}) }
-
-func broughtBy(ch *channel) *atomic.Uint64   { return &ch.epoch }
-func confirmedBy(ch *channel) *atomic.Uint64 { return &ch.confirmed }

@@ -282,7 +282,6 @@ func (s *Session) tend(t *tending) error {
 			s.conclude(t)
 			s.live.Store(nil)
 			t.link.goodbye(s.ctx, nil)
-			t.leaving.Wait()
 			return ErrClosed
 		case <-s.ctx.Done():
 			s.conclude(t)
