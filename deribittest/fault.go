@@ -1,6 +1,7 @@
 package deribittest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func (ex *exchange) befallen(number uint64) []*conn {
 			all = append(all, c)
 		}
 	}
-	slices.SortFunc(all, func(a, b *conn) int { return int(a.id) - int(b.id) }) //nolint:gosec // they are counted from 1
+	slices.SortFunc(all, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
 	return all
 }
 

@@ -41,24 +41,12 @@ func (r *Rotator) newReplacement(trigger Trigger) *replacement {
 
 // run goes from one end to the other, or to where it cannot go on.
 func (r *replacement) run(ctx context.Context) (Report, error) {
-	creds := r.cfg.Keyring.Current()
-	started := time.Now()
-	ended := func(RotationEnd) {}
-	if r.cfg.Observer != nil {
-		what := Rotation{ID: r.id, KeyID: r.keyID, ClientID: creds.ClientID, Trigger: r.trigger}
-		ctx, ended = r.cfg.Observer.RotationStart(ctx, what)
-	}
-	r.report = Report{ID: r.id, Trigger: r.trigger, ClientID: creds.ClientID, Started: started}
-	if r.takeLease(ctx); r.err == nil {
-		r.err = r.walk(ctx)
-		r.release(ctx)
-	}
-	r.finish(started)
-	if r.cfg.Hooks.Finished != nil {
-		r.notify(ctx, "Finished", func(ctx context.Context) { r.cfg.Hooks.Finished(ctx, r.report) })
-	}
-	ended(RotationEnd{Err: r.err, Report: r.report})
-	return r.report, r.err
+	return r.told(ctx, func(ctx context.Context) {
+		if r.takeLease(ctx); r.err == nil {
+			r.err = r.walk(ctx)
+			r.release(ctx)
+		}
+	})
 }
 
 // walk does what the record says is next, until nothing is.

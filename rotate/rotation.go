@@ -65,6 +65,25 @@ func (r *Rotator) newRotation(trigger Trigger, goal core.Goal) *rotation {
 
 // run goes from idle to idle, or to where the rotation cannot go on.
 func (r *rotation) run(ctx context.Context) (Report, error) {
+	return r.told(ctx, func(ctx context.Context) {
+		var effects []core.Effect
+		r.machine, effects = core.Start(r.goal, r.cfg.TakeBack)
+		for {
+			event, answered := r.perform(ctx, effects)
+			if !answered {
+				break
+			}
+			next, number, todo := core.Step(r.machine, event)
+			r.log(ctx, next.State, number)
+			r.keepCause(next)
+			r.machine, effects = next, todo
+		}
+		r.conclude()
+	})
+}
+
+// told does the work, and tells the observer and the hook of it, and the report.
+func (r *rotation) told(ctx context.Context, work func(context.Context)) (Report, error) {
 	creds := r.cfg.Keyring.Current()
 	started := time.Now()
 	ended := func(RotationEnd) {}
@@ -73,19 +92,7 @@ func (r *rotation) run(ctx context.Context) (Report, error) {
 		ctx, ended = r.cfg.Observer.RotationStart(ctx, what)
 	}
 	r.report = Report{ID: r.id, Trigger: r.trigger, ClientID: creds.ClientID, Started: started}
-	var effects []core.Effect
-	r.machine, effects = core.Start(r.goal, r.cfg.TakeBack)
-	for {
-		event, answered := r.perform(ctx, effects)
-		if !answered {
-			break
-		}
-		next, number, todo := core.Step(r.machine, event)
-		r.log(ctx, next.State, number)
-		r.keepCause(next)
-		r.machine, effects = next, todo
-	}
-	r.conclude()
+	work(ctx)
 	r.finish(started)
 	if r.cfg.Hooks.Finished != nil {
 		r.notify(ctx, "Finished", func(ctx context.Context) { r.cfg.Hooks.Finished(ctx, r.report) })

@@ -168,9 +168,9 @@ func (a *arbiter) leave(at int) {
 	}
 }
 
-// lose is told that messages of a leg may be missing, and whether more will come over it. It reports whether that is a gap in the
-// stream, which is told before next is called.
-func (a *arbiter) lose(at int, more bool) (gap bool) {
+// lose is told that messages of a leg may be missing, which joins again by what it brings next. It reports whether that is a gap in
+// the stream, which is told before next is called.
+func (a *arbiter) lose(at int) (gap bool) {
 	x, y := &a.legs[at], &a.legs[1-at]
 	if !x.joined {
 		return false
@@ -180,7 +180,7 @@ func (a *arbiter) lose(at int, more bool) (gap bool) {
 		y.aligned = y.joined
 	}
 	a.forget(x)
-	x.joined, x.aligned = more, more && gap && !y.joined
+	x.joined = false
 	return gap
 }
 

@@ -87,7 +87,7 @@ func (c *copies) open(at int) {
 func (c *copies) cut(at int) {
 	if w := &c.legs[at]; w.open {
 		w.open = false
-		if c.arbiter.lose(at, false) {
+		if c.arbiter.lose(at) {
 			c.merged = append(c.merged, 0)
 		}
 		c.arbiter.next()
@@ -267,7 +267,7 @@ func TestArbiterOfDifferentCopies(t *testing.T) {
 	if slices.Contains(merged[until:], uint64(other)) || len(merged) < 4_999 {
 		t.Errorf("%d messages, want those of one copy alone", len(merged))
 	}
-	if !a.lose(leads, false) {
+	if !a.lose(leads) {
 		t.Error("the leading copy is lost, and nobody is told")
 	}
 	before := len(merged)

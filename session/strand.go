@@ -206,7 +206,7 @@ func (st *strand) lose(at int, reason GapReason) {
 func (st *strand) leave(at int) (isGap bool) {
 	st.team.losses[at]++
 	st.begs[at], st.apart = bare, false
-	return st.arbiter.lose(at, false)
+	return st.arbiter.lose(at)
 }
 
 // isBehind reports whether a leg does not deliver.

@@ -305,7 +305,7 @@ func (f *floor) judge(r *result) error {
 		r.tell("calls beside them "+p.name, micros(beside.at(p.at)), "us")
 	}
 	// A run in which nothing happened shows nothing.
-	r.atLeast(float64(max(1, f.Count/3)), figure{What: "calls that met with a handover", Value: float64(during.TotalCount())})
+	r.atLeast(float64(f.Count), figure{What: "calls that met with a handover", Value: float64(during.TotalCount())})
 	return nil
 }
 
