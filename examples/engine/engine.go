@@ -46,17 +46,19 @@ func newEngine(s *session.Session) *engine {
 	return e
 }
 
-// quote places orders while that is safe, and takes the oldest back, until ctx ends.
+// quote places orders while that is safe, and takes the oldest back, until ctx ends. What is on its way then is waited for: to give it up
+// would be not to know what has become of it.
 func (e *engine) quote(ctx context.Context) {
 	due := time.NewTicker(pace)
 	defer due.Stop()
+	whole := context.WithoutCancel(ctx)
 	for n := 0; ctx.Err() == nil; n++ {
 		if !e.gate.wait(ctx) {
 			return
 		}
-		e.place(ctx, fmt.Sprintf("quote-%d", n))
+		e.place(whole, fmt.Sprintf("quote-%d", n))
 		if len(e.resting) > depth {
-			e.takeBack(ctx, e.resting[0])
+			e.takeBack(whole, e.resting[0])
 		}
 		select {
 		case <-due.C:
@@ -91,10 +93,9 @@ func (e *engine) place(ctx context.Context, label string) {
 
 func (e *engine) rest(label string) { e.resting = append(e.resting, label) }
 
-// reconcile asks for an order that may have been placed, by its label: it is never sent again. The exchange is asked until it answers, also
-// if the time is up.
+// reconcile asks for an order that may have been placed, by its label: it is never sent again. The exchange is asked until it answers.
 func (e *engine) reconcile(ctx context.Context, label string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
 		if err := e.session.WaitReady(ctx); err != nil {
