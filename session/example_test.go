@@ -207,6 +207,80 @@ func ExampleSession_Reauthenticate() {
 	// Output: <nil> ready 1
 }
 
+// Two sessions bring the same channels: losing either connection loses nothing.
+func ExampleDialGroup() {
+	server, cfg := exchange()
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	pair, err := session.DialGroup(ctx, session.GroupConfig{Config: cfg, Sessions: 2, Copies: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pair.Close(ctx)
+
+	book, err := pair.Subscribe(ctx, session.SubscribeConfig{}, "book.BTC-PERPETUAL.raw")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	messages, gaps := 0, 0
+	for _, err := range book.Notifications(ctx) {
+		if _, ok := errors.AsType[*session.GapError](err); ok {
+			gaps++
+			continue // both connections were lost; the stream goes on
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if messages++; messages == 25 {
+			server.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: 1})
+		}
+		if messages == 75 {
+			break
+		}
+	}
+	fmt.Println(messages, "messages,", gaps, "gaps,", server.Stats().Faults[deribittest.Cut], "connection cut")
+	// Output: 75 messages, 0 gaps, 1 connection cut
+}
+
+// Orders go over the first session of a group, in the order of their calls. Reads go over any.
+func ExampleGroup_Call() {
+	server, cfg := exchange()
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cfg.Name = "engine"
+	group, err := session.DialGroup(ctx, session.GroupConfig{Config: cfg, Sessions: 4})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer group.Close(ctx)
+
+	sent := map[string]uint64{}
+	for _, s := range group.Sessions() {
+		sent[s.Name()] = s.Stats().Conn.Sent
+	}
+	for i := range 10 {
+		order := map[string]any{"instrument_name": "BTC-PERPETUAL", "amount": 10, "type": "limit", "price": 1000 + i}
+		if err := group.Call(ctx, "private/buy", order, nil); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	for _, s := range group.Sessions() {
+		fmt.Println(s.Name(), s.Stats().Conn.Sent-sent[s.Name()])
+	}
+	// Output:
+	// engine-1 10
+	// engine-2 0
+	// engine-3 0
+	// engine-4 0
+}
+
 func ExampleSecret() {
 	creds := session.Credentials{ClientID: "id", Secret: session.NewSecret([]byte("hush")), Generation: 2}
 	text, err := json.Marshal(creds)
