@@ -206,10 +206,12 @@ func (a *arbiter) keep(x *leg, key uint64, data []byte) bool {
 	return fits
 }
 
-// owe notes what this leg has yet to bring. The oldest is forgotten beyond the bound.
+// owe notes what this leg has yet to bring. The oldest is forgotten beyond the bound: then it is not known any more whether what comes next
+// is a repetition.
 func (x *leg) owe(key uint64) {
 	if len(x.owed) >= maxOwed {
 		x.owed = slices.Delete(x.owed, 0, maxOwed/4)
+		x.aligned = false
 	}
 	x.owed = append(x.owed, key)
 }

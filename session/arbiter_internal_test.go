@@ -277,3 +277,45 @@ func TestArbiterOfDifferentCopies(t *testing.T) {
 		t.Error("the other copy does not go on")
 	}
 }
+
+// TestArbiterOfACopyFarBehind, as one whose connection has stalled for a while: what it brings late is delivered already, beyond what is
+// remembered too. Once it has caught up it takes over without a gap.
+func TestArbiterOfACopyFarBehind(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []uint64{maxOwed, maxOwed + 1, 3 * maxOwed} {
+		var merged []uint64
+		a := arbiter{room: &room{1 << 20}, deliver: func(_ int, data []byte) { merged = append(merged, number64(data)) }}
+		bring := func(at int, n uint64) { a.message(at, n*0x9e3779b97f4a7c15, bytes64(n)) }
+		n, late := uint64(0), uint64(0)
+		for range 10 {
+			n, late = n+1, late+1
+			bring(0, n)
+			bring(1, n)
+		}
+		for range behind {
+			n++
+			bring(0, n)
+		}
+		for late < n {
+			late++
+			bring(1, late)
+			if late%4 == 0 { // it is quicker now, and the other goes on
+				n++
+				bring(0, n)
+			}
+		}
+		if a.lose(0) {
+			t.Errorf("%d behind: a gap, and it had caught up", behind)
+		}
+		a.next()
+		bring(1, n+1)
+		for i, got := range merged {
+			if got != uint64(i+1) {
+				t.Fatalf("%d behind: %d is followed by %d", behind, i, got)
+			}
+		}
+		if len(merged) != int(n+1) {
+			t.Errorf("%d behind: %d messages of %d", behind, len(merged), n+1)
+		}
+	}
+}
