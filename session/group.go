@@ -229,7 +229,6 @@ func (g *Group) Err() error {
 func (g *Group) Close(ctx context.Context) error {
 	g.closing.Store(true)
 	g.note(ErrClosed)
-	g.subs.end(ErrClosed)
 	err := closeAll(ctx, g.sessions)
 	<-g.done
 	return err
@@ -277,7 +276,11 @@ func (g *Group) join() {
 	for _, s := range g.sessions {
 		<-s.done
 	}
-	g.subs.end(g.sessions[0].Err())
+	why := g.sessions[0].Err()
+	if g.closing.Load() {
+		why = ErrClosed
+	}
+	g.subs.end(why) // only now: nothing comes of any session any more
 	g.mu.Lock()
 	g.over = true
 	g.mu.Unlock()

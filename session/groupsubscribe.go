@@ -179,9 +179,6 @@ func (g *Group) prune(names []string) (b backlog) {
 
 // refuse takes a channel that no session brings any more off the subscriptions.
 func (g *Group) refuse(st *strand, err error) {
-	if g.closing.Load() {
-		return
-	}
 	if refusal, isRefusal := errors.AsType[*SubscribeError](err); isRefusal {
 		err = refusal.Err
 	}

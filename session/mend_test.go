@@ -24,8 +24,16 @@ type books struct {
 
 func newBooks(t *testing.T) (*books, *far, *session.Session) {
 	t.Helper()
+	b, f := newBookExchange(t)
+	cfg := scripted(f)
+	cfg.Heartbeat = -1 // nobody tests
+	return b, f, dial(t, cfg)
+}
+
+func newBookExchange(t *testing.T) (*books, *far) {
+	t.Helper()
 	b := &books{ids: map[string]int{}, subscribed: map[*peer]map[string]bool{}}
-	f := newFar(t, script{
+	return b, newFar(t, script{
 		"public/subscribe": func(p *peer, r request) {
 			b.subscribe(p, channelsOf(r))
 			p.comply(r)
@@ -39,9 +47,6 @@ func newBooks(t *testing.T) (*books, *far, *session.Session) {
 			p.comply(r)
 		},
 	})
-	cfg := scripted(f)
-	cfg.Heartbeat = -1 // nobody tests
-	return b, f, dial(t, cfg)
 }
 
 func (b *books) subscribe(p *peer, names []string) {
@@ -68,8 +73,10 @@ func (b *books) change(f *far, name string) {
 	defer b.mu.Unlock()
 	before := b.id(name)
 	b.ids[name] = before + 1
-	if p := f.last(); b.subscribed[p][name] {
-		p.notify(name, fmt.Sprintf(`{"change_id":%d,"prev_change_id":%d}`, before+1, before))
+	for _, p := range f.all() {
+		if b.subscribed[p][name] {
+			p.notify(name, fmt.Sprintf(`{"change_id":%d,"prev_change_id":%d}`, before+1, before))
+		}
 	}
 }
 

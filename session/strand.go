@@ -115,6 +115,8 @@ func (f *feed) tell(err error) {
 		reason = gap.Reason
 	}
 	switch {
+	case !isGap && st.team.group.closing.Load(): // the streams end with it
+		return
 	case st.team.isPair():
 		st.team.turn.take(turned{act: func() { st.lose(f.at, reason) }})
 	case isGap:
