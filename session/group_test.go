@@ -367,7 +367,11 @@ func TestGroupCallAllocatesNothing(t *testing.T) {
 			}
 		})
 	}
-	if group, one := per(g.CallRaw), per(g.Sessions()[0].CallRaw); group > one+0.5 {
+	more := 0.5
+	if raced { // then a sync.Pool forgets at random
+		more = 5
+	}
+	if group, one := per(g.CallRaw), per(g.Sessions()[0].CallRaw); group > one+more {
 		t.Errorf("%v allocations, those of a session are %v", group, one)
 	}
 }

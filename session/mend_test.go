@@ -401,17 +401,19 @@ func TestResync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		exchange, f, s := newBooks(t)
-		slow := subscribe(t, s, session.SubscribeConfig{Buffer: 2}, bookA)
+		slow := subscribe(t, s, session.SubscribeConfig{Buffer: 3}, bookA)
 		other := subscribe(t, s, session.SubscribeConfig{Handler: func(session.Notification) {}}, "ticker.A", bookB)
 		for range 5 {
 			exchange.change(f, bookA)
 		}
-		wantTold(t, "the slow one", slow, "overflow/4 104 105")
+		wantTold(t, "the slow one", slow, "overflow/3 103 104 105")
+		exchange.mu.Lock() // it answers neither before both have asked
 		for range 2 {
 			if err := slow.Resync(bookA); err != nil {
 				t.Error(err)
 			}
 		}
+		exchange.mu.Unlock()
 		exchange.change(f, bookA)
 		synctest.Wait()
 		exchange.change(f, bookA)
