@@ -17,6 +17,8 @@ type Config struct {
 	Seed uint64
 	// Tick is the interval at which the market moves; 0 is 20 ms. When negative, only Server.Tick moves it.
 	Tick time.Duration
+	// Strikes is at how many prices options are listed for each expiry; 0 is 4. The exchange lists some dozens.
+	Strikes int
 	// OnFrame, when set, is told of every frame. It is called by many goroutines at once, outside every lock, before the
 	// frame is handled or written; it must not keep or change Frame.Data, nor call CutConnections or Close.
 	OnFrame func(Frame)

@@ -52,7 +52,7 @@ func newExchange(s *Server, now time.Time) *exchange {
 		cfg:       s.cfg,
 		server:    s,
 		rng:       rand.New(rand.NewPCG(s.cfg.Seed, 0x9e3779b97f4a7c15)),
-		market:    market.New(s.cfg.Seed, now),
+		market:    market.New(s.cfg.Seed, s.cfg.Strikes, now),
 		conns:     make(map[uint64]*conn),
 		subs:      make(map[subKey]map[*conn]*subscription),
 		keys:      make(map[int64]*key),

@@ -15,7 +15,7 @@ func cutFamily(name string) (family, rest string, found bool) {
 
 func TestChannels(t *testing.T) {
 	t.Parallel()
-	m := market.New(1, time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC))
+	m := market.New(1, 0, time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC))
 	for name, want := range map[string]market.ChannelInfo{
 		"book.BTC-PERPETUAL.raw":                {Raw: true, Kind: "book"},
 		"book.BTC-PERPETUAL.100ms":              {Kind: "book"},
@@ -68,7 +68,7 @@ func FuzzChannel(f *testing.F) {
 		f.Add(name)
 	}
 	now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-	m := market.New(1, now)
+	m := market.New(1, 0, now)
 	f.Fuzz(func(t *testing.T, name string) {
 		info, ok := m.Channel(name)
 		if !ok {
@@ -104,7 +104,7 @@ func FuzzChannel(f *testing.F) {
 // FuzzParams feeds parameters to every method. Whatever comes, there is one answer, JSON can carry it, and the books hold.
 func FuzzParams(f *testing.F) {
 	now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-	m := market.New(1, now)
+	m := market.New(1, 0, now)
 	methods := m.Methods()
 	for name := range methods {
 		f.Add(name, []byte(`{"instrument_name":"BTC-PERPETUAL","amount":10,"price":65000,"currency":"BTC","label":"x"}`))

@@ -42,8 +42,8 @@ var usdcMarkets = []struct {
 	{"ETH", kindSpot, step{1, 100}, step{1, 1000}},
 }
 
-// list makes the instruments as they stand at now.
-func (m *Market) list(now time.Time) {
+// list makes the instruments as they stand at now, with options at n strikes.
+func (m *Market) list(now time.Time, n int) {
 	for _, c := range coins {
 		ix := m.indexes[strings.ToLower(c.name)+"_usd"]
 		m.add(c.future(ix, c.name+"-PERPETUAL", perpetual), now)
@@ -59,7 +59,7 @@ func (m *Market) list(now time.Time) {
 			if i == 2 {
 				continue // the last one has no options
 			}
-			for _, strike := range strikes(ix.price, c.strikeStep) {
+			for _, strike := range strikes(ix.price, c.strikeStep, n) {
 				m.add(c.option(ix, e, strike, "call", period), now)
 				m.add(c.option(ix, e, strike, "put", period), now)
 			}
@@ -143,8 +143,16 @@ func expiries(now time.Time) []time.Time {
 	return out
 }
 
-// strikes are four around a price.
-func strikes(price, width float64) []float64 {
+const fewStrikes = 4
+
+// strikes are n around a price, none of them below one width.
+func strikes(price, width float64, n int) []float64 {
 	middle := math.Round(price/width) * width
-	return []float64{middle - 2*width, middle - width, middle + width, middle + 2*width}
+	var all []float64
+	for k := -(n / 2); k <= (n+1)/2; k++ {
+		if strike := middle + float64(k)*width; k != 0 && strike >= width {
+			all = append(all, strike)
+		}
+	}
+	return all
 }

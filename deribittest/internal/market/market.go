@@ -7,6 +7,7 @@
 package market
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/rand/v2"
 	"time"
@@ -36,8 +37,8 @@ type Market struct {
 
 const warmUp = 30 // minutes of trading before a market opens, so that there is a last price and a chart
 
-// New returns a market whose every movement follows from seed, as it stands at now.
-func New(seed uint64, now time.Time) *Market {
+// New returns a market whose every movement follows from seed, as it stands at now, with options at so many strikes, 0 for a few.
+func New(seed uint64, strikes int, now time.Time) *Market {
 	m := &Market{
 		rng:       rand.New(rand.NewPCG(seed, 0x6d61726b6574)),
 		indexes:   make(map[string]*index),
@@ -53,7 +54,7 @@ func New(seed uint64, now time.Time) *Market {
 	for _, ix := range m.indexList {
 		m.indexes[ix.name] = ix
 	}
-	m.list(now)
+	m.list(now, cmp.Or(max(0, strikes), fewStrikes))
 	opening := now.Add(-warmUp * time.Minute)
 	for _, in := range m.instruments { // each gets a last price and a book, however quiet it is afterwards
 		in.book.bids.side, in.book.asks.side = buy, sell

@@ -30,7 +30,7 @@ type bench struct {
 func open(t *testing.T) *bench {
 	t.Helper()
 	now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-	return &bench{T: t, market: market.New(1, now), now: now, schemas: schematest.Load(t)}
+	return &bench{T: t, market: market.New(1, 0, now), now: now, schemas: schematest.Load(t)}
 }
 
 // args are the parameters of a call.

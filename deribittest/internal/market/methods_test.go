@@ -94,7 +94,7 @@ func TestEveryBookIsFilled(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		b := open(t)
-		b.market = market.New(seed, b.now)
+		b.market = market.New(seed, 0, b.now)
 		for _, in := range must[[]instrument](b, 0, "public/get_instruments", args{"currency": "any"}) {
 			if bid, ask := b.best(in.Name); bid <= 0 || ask <= bid {
 				t.Errorf("seed %d: %s is at %v, %v", seed, in.Name, bid, ask)
@@ -245,7 +245,7 @@ func TestSeeds(t *testing.T) {
 	t.Parallel()
 	run := func(seed uint64) string {
 		now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-		m := market.New(seed, now)
+		m := market.New(seed, 0, now)
 		m.Subscribe(0, "trades.any.any.raw")
 		var b strings.Builder
 		for range 100 {
@@ -266,7 +266,7 @@ func TestSeeds(t *testing.T) {
 // BenchmarkTick moves a market with 300 followed channels, as a run of the example does.
 func BenchmarkTick(b *testing.B) {
 	now := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
-	m := market.New(1, now)
+	m := market.New(1, 0, now)
 	text := encode(b, first(m.Methods()["public/get_instruments"].Call(m, market.Caller{}, nil, now)))
 	instruments, channels := decode[[]instrument](b, text), 0
 	for _, family := range []string{"book.%.raw", "trades.%.raw", "ticker.%.raw", "book.%.100ms", "trades.%.100ms", "ticker.%.100ms", "quote.%"} {
