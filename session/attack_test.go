@@ -318,18 +318,20 @@ func TestBucketTakesNothingFromWhoLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := session.NewBucket(1, time.Second)
-		if err := b.Wait(t.Context()); err != nil {
+		counted, err := b.Wait(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
+		counted(time.Now())
 		ended, end := context.WithCancel(t.Context())
 		end()
 		for range 1000 {
-			if err := b.Wait(ended); !errors.Is(err, context.Canceled) {
+			if _, err := b.Wait(ended); !errors.Is(err, context.Canceled) {
 				t.Fatalf("Wait = %v", err)
 			}
 		}
 		start := time.Now()
-		if err := b.Wait(t.Context()); err != nil || time.Since(start) > time.Second {
+		if _, err := b.Wait(t.Context()); err != nil || time.Since(start) > time.Second {
 			t.Errorf("Wait: %v after %v", err, time.Since(start))
 		}
 	})

@@ -65,20 +65,17 @@ const (
 // errRenewLimit refuses an authentication beyond the budget.
 var errRenewLimit = errors.New("session: not authenticating again so soon")
 
-// login authenticates a fresh connection, and sets what belongs to a connection.
+// login authenticates a fresh connection.
 func (a *authenticator) login(ctx context.Context, l *link) error {
 	s := a.session
 	if s.cfg.Credentials == nil {
-		return s.configure(ctx, l)
+		return nil
 	}
 	ctx, ended := s.step(ctx, Step{Kind: StepAuthenticate, Epoch: l.epoch})
 	err := a.authenticate(ctx, l, s.cfg.Credentials, func(Credentials) error { return nil })
 	ended(StepEnd{Err: err, Generation: l.generation.Load()})
-	if err != nil {
-		return err
-	}
 	l.proved = l.auths.Load() // there is no channel yet
-	return s.configure(ctx, l)
+	return err
 }
 
 // renew authenticates a live connection with credentials that are asked for from now on.

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,11 +13,14 @@ type bucket struct {
 	mu       sync.Mutex // protects the fields below
 	burst    int
 	interval time.Duration
-	spent    time.Time // when the bucket will be full again
+	spent    time.Time     // when the bucket will be full again
+	taken    int           // how many ever were
+	open     []int         // those of them that the exchange may yet count, in their order
+	changed  chan struct{} // closed and replaced when it has counted one
 }
 
 func newBucket(burst int, interval time.Duration) *bucket {
-	return &bucket{burst: burst, interval: interval}
+	return &bucket{burst: burst, interval: interval, changed: make(chan struct{})}
 }
 
 // set changes what the bucket holds and how fast it fills; what has been taken from it counts on.
@@ -32,23 +36,25 @@ func (b *bucket) reserve(now time.Time) time.Duration {
 	return delay
 }
 
-// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is.
-func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, ok bool) {
+// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is and the number of the one that was
+// taken, 0 if none was.
+func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.afterLocked(now)
 	delay = next.Sub(now) - time.Duration(b.burst)*b.interval
 	if delay > max(0, most) {
-		return delay, false
+		return delay, 0
 	}
 	b.spent = next
-	return delay, true
+	b.taken++
+	return delay, b.taken
 }
 
 // take takes one if there is one.
 func (b *bucket) take(now time.Time) bool {
-	_, ok := b.reserveWithin(now, 0)
-	return ok
+	_, n := b.reserveWithin(now, 0)
+	return n > 0
 }
 
 // afterLocked is when the bucket would be full again if one were taken now.
@@ -59,13 +65,68 @@ func (b *bucket) afterLocked(now time.Time) time.Time {
 	return b.spent.Add(b.interval)
 }
 
-// wait takes one, in its turn.
-func (b *bucket) wait(ctx context.Context) error {
-	delay := b.reserve(time.Now())
-	if delay <= 0 {
-		return nil
+// wait takes one when there is one at the exchange too, however long requests are on their way. Who takes it says when it is counted.
+func (b *bucket) wait(ctx context.Context) (credit, error) {
+	for {
+		n, delay, changed := b.takeOpen(time.Now())
+		if n > 0 {
+			return credit{b, n}, nil
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return credit{}, ctx.Err()
+		}
 	}
-	return b.sleep(ctx, delay)
+}
+
+// takeOpen takes one if there is one even if what is on its way is counted no sooner than now; else it returns how long to wait at most
+// before the next try.
+func (b *bucket) takeOpen(now time.Time) (n int, delay time.Duration, changed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.afterLocked(now)
+	sure := next
+	if len(b.open) > 0 {
+		sure = b.laterLocked(next, now.Add(b.interval), b.open[0])
+	}
+	if delay = sure.Sub(now) - time.Duration(b.burst)*b.interval; delay > 0 {
+		return 0, delay, b.changed
+	}
+	b.spent = next
+	b.taken++
+	b.open = append(b.open, b.taken)
+	return b.taken, 0, nil
+}
+
+// laterLocked is when the bucket is full, if that is not before one is that counts the nth at the time at.
+func (b *bucket) laterLocked(full, at time.Time, nth int) time.Time {
+	if t := at.Add(time.Duration(b.taken-nth+1) * b.interval); t.After(full) {
+		return t
+	}
+	return full
+}
+
+// credit is one that was taken from a bucket.
+type credit struct {
+	bucket *bucket
+	n      int
+}
+
+// counted is told that the exchange has counted it by now, if it ever does: it has answered, or never will.
+func (c credit) counted(now time.Time) {
+	b := c.bucket
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = b.laterLocked(b.spent, now, c.n)
+	b.open = slices.DeleteFunc(b.open, func(n int) bool { return n == c.n })
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 // sleep waits for one that was reserved, and gives it back if ctx ends before.

@@ -93,7 +93,20 @@ func (b *bucket) Take(now time.Time) bool { return b.take(now) }
 func (b *bucket) Reserve(now time.Time) time.Duration { return b.reserve(now) }
 
 // Wait takes one in its turn.
-func (b *bucket) Wait(ctx context.Context) error { return b.wait(ctx) }
+// TakeOpen takes one from the bucket if the exchange has one for sure, nil if not.
+func (b *bucket) TakeOpen(now time.Time) (counted func(time.Time)) {
+	n, _, _ := b.takeOpen(now)
+	if n == 0 {
+		return nil
+	}
+	return credit{b, n}.counted
+}
+
+// Wait waits for one, and returns what to call when it is counted.
+func (b *bucket) Wait(ctx context.Context) (counted func(time.Time), err error) {
+	c, err := b.wait(ctx)
+	return c.counted, err
+}
 
 // Ring is the buffer of one subscription, with the entry that its consumer holds.
 type Ring struct {

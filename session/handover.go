@@ -118,6 +118,9 @@ func (s *Session) handOver(ctx context.Context, old, next *link) error {
 	if err := s.auth.login(next.opening, next); err != nil {
 		return err
 	}
+	if err := s.configure(next.opening, next); err != nil {
+		return err
+	}
 	if err := old.awaitWhole(ctx); err != nil {
 		return err
 	}

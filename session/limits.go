@@ -16,11 +16,15 @@ import (
 // (private/get_account_summary, asked once over each connection; it needs account:read).
 //
 // The exchange counts by account: sessions of one account share one Limits, by its address. A quarter is left to what else
-// uses the account. The zero value is ready for use, which is safe for concurrent use; MaxWait is set before.
+// uses the account. The zero value is ready for use, which is safe for concurrent use; its fields are set before.
 type Limits struct {
 	// MaxWait is the longest that a call may wait for its credits. One that would wait longer, or beyond the end of its
 	// ctx, fails at once with [ErrRateLimited], and nothing of it is sent. 0 means 1 s.
 	MaxWait time.Duration
+	// Exclusive says that nothing else uses the account: what the sessions subscribe then takes all the credits that the exchange has
+	// for that, 10 requests at once and one each 300 ms, where 2 are left to others otherwise. Calls keep to their part: on their way
+	// they may bunch.
+	Exclusive bool
 
 	once  sync.Once // makes pools
 	pools *pools
@@ -66,7 +70,12 @@ func newPools() *pools {
 
 // get returns the pools, which are made for the first session.
 func (l *Limits) get() *pools {
-	l.once.Do(func() { l.pools = newPools() })
+	l.once.Do(func() {
+		l.pools = newPools()
+		if l.Exclusive {
+			l.pools.subscribes = newBucket(documentedBurst, documentedInterval)
+		}
+	})
 	return l.pools
 }
 
@@ -121,9 +130,9 @@ func (l *Limits) wait(ctx context.Context, method string) (waited bool, err erro
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, end.Sub(now))
 	}
-	delay, ok := b.reserveWithin(now, most)
+	delay, n := b.reserveWithin(now, most)
 	switch {
-	case !ok:
+	case n == 0:
 		return false, ErrRateLimited
 	case delay <= 0:
 		return false, nil

@@ -40,9 +40,7 @@ type link struct {
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
 	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
-	// served are the books that the exchange has confirmed and that have not been taken back: it sends no snapshot to who
-	// subscribes to them. Of who holds subscribing, and of the resume before.
-	served map[string]bool
+	served      served
 }
 
 // newLink is a connection that is to be opened: its step StepConnect begins.
@@ -50,7 +48,7 @@ func (s *Session) newLink() *link {
 	s.dialed++
 	l := &link{
 		session: s, epoch: s.dialed, left: make(chan struct{}), whole: make(chan struct{}),
-		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: map[string]bool{},
+		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: served{books: map[string]struct{}{}},
 	}
 	l.ctx, l.end = context.WithCancel(s.ctx)
 	l.opening, l.opened = s.step(l.ctx, Step{Kind: StepConnect, Epoch: l.epoch})

@@ -140,9 +140,11 @@ func (s *Session) resync(ctx context.Context, l *link, names []string) error {
 
 // resyncFrame has waited for its turn before it unsubscribes: then the books stand still for as short as they can.
 func (s *Session) resyncFrame(ctx context.Context, l *link, names []string) (refused int, err error) {
-	if err := s.pools.subscribes.wait(ctx); err != nil {
+	credit, err := s.pools.subscribes.wait(ctx)
+	if err != nil {
 		return 0, err
 	}
+	defer func() { credit.counted(time.Now()) }()
 	s.subs.ask(names)
 	if err := s.giveUp(ctx, l, names); err != nil {
 		return 0, err

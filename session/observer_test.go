@@ -68,7 +68,7 @@ func TestObserverIsToldOfFailures(t *testing.T) {
 		"the connection, at the heartbeat": {
 			script{"public/set_heartbeat": refusing(11050, "bad_request")},
 			nil,
-			"/connect /connect/dial end dial ok /connect/authenticate end authenticate ok end connect failed",
+			"/connect /connect/dial end dial ok /connect/authenticate end authenticate ok /connect/resume end resume ok end connect failed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,10 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -20,10 +23,12 @@ const (
 	maxChannels = 500
 	// maxNames bounds the bytes of the names in one subscribe, so that the frame stays below maxFrame.
 	maxNames = 30 << 10
-	// A subscribe costs 3,000 of 30,000 credits, of which 10,000 come back each second; this leaves some to others that
-	// share the account.
-	subscribeBurst    = 8
-	subscribeInterval = 310 * time.Millisecond
+	// A subscribe costs 3,000 of 30,000 credits, of which 10,000 come back each second. All of them are used where nobody else needs
+	// any: Limits.Exclusive.
+	documentedBurst    = 10
+	documentedInterval = 300 * time.Millisecond
+	subscribeBurst     = 8
+	subscribeInterval  = 310 * time.Millisecond
 )
 
 type channelParams struct {
@@ -63,30 +68,54 @@ func (s *Session) subscribe(ctx context.Context, l *link, names []string) (refus
 	}
 	ctx, ended := s.step(ctx, Step{Kind: StepSubscribe, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
 	// Who had these books before has left, and they have not been taken back yet.
-	leftover := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !l.served[n] })
-	if err = s.giveUp(ctx, l, leftover); err == nil {
+	if err = s.giveUp(ctx, l, l.served.of(names)); err == nil {
 		refused, err = s.request(ctx, l, names)
 	}
 	ended(StepEnd{Err: err, Confirmed: len(names) - len(refused)})
 	return refused, err
 }
 
-// request subscribes names in as few frames as the exchange allows, and notes what it confirms.
+// request subscribes names in as few frames as the exchange allows, and notes what it confirms: the private ones one after the other,
+// then the public ones without waiting for answers. It sends none after one has failed.
 func (s *Session) request(ctx context.Context, l *link, names []string) (refused []string, err error) {
-	for method, chunk := range chunks(names, methodSubscribePrivate, methodSubscribePublic) {
-		left, err := s.requestFrame(ctx, l, method, chunk)
+	privates, publics := byAuthority(names)
+	for chunk := range frames(privates) {
+		left, err := s.requestFrame(ctx, l, methodSubscribePrivate, chunk)
 		refused = append(refused, left...)
 		if err != nil {
 			return refused, err
 		}
 	}
-	return refused, nil
+	asked, failed := errgroup.WithContext(ctx)
+	var mu sync.Mutex // protects refused
+	var unsent error
+	for chunk := range frames(publics) {
+		credit, err := s.pools.subscribes.wait(failed)
+		if err != nil {
+			unsent = err
+			break
+		}
+		asked.Go(func() error {
+			left, err := s.askFrame(ctx, l, methodSubscribePublic, chunk)
+			credit.counted(time.Now())
+			mu.Lock()
+			defer mu.Unlock()
+			refused = append(refused, left...)
+			return err
+		})
+	}
+	if err := asked.Wait(); err != nil {
+		return refused, err
+	}
+	return refused, unsent
 }
 
 func (s *Session) requestFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
-	if err := s.pools.subscribes.wait(ctx); err != nil {
+	credit, err := s.pools.subscribes.wait(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { credit.counted(time.Now()) }()
 	return s.askFrame(ctx, l, method, names)
 }
 
@@ -98,11 +127,7 @@ func (s *Session) askFrame(ctx context.Context, l *link, method string, names []
 	}
 	s.subs.confirm(l.epoch, accepted)
 	s.auth.heed(accepted)
-	for _, name := range accepted {
-		if isBookWithChain(name) {
-			l.served[name] = true
-		}
-	}
+	l.served.add(accepted)
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) }), nil
 }
 
@@ -120,24 +145,44 @@ func (s *Session) linkCall(ctx context.Context, l *link, method string, params, 
 	return l.call(ctx, method, params, result)
 }
 
+// byAuthority parts names into private channels and public ones.
+func byAuthority(names []string) (privates, publics []string) {
+	for _, name := range names {
+		if isPrivateChannel(name) {
+			privates = append(privates, name)
+		} else {
+			publics = append(publics, name)
+		}
+	}
+	return privates, publics
+}
+
 // chunks yields names in chunks that fit into one frame, with the method to use for each: private channels first.
 func chunks(names []string, private, public string) iter.Seq2[string, []string] {
-	publics := slices.DeleteFunc(slices.Clone(names), isPrivateChannel)
-	privates := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !isPrivateChannel(n) })
+	privates, publics := byAuthority(names)
 	return func(yield func(string, []string) bool) {
-		for len(privates) > 0 {
-			n := frameful(privates)
-			if !yield(private, privates[:n]) {
+		for chunk := range frames(privates) {
+			if !yield(private, chunk) {
 				return
 			}
-			privates = privates[n:]
 		}
-		for len(publics) > 0 {
-			n := frameful(publics)
-			if !yield(public, publics[:n]) {
+		for chunk := range frames(publics) {
+			if !yield(public, chunk) {
 				return
 			}
-			publics = publics[n:]
+		}
+	}
+}
+
+// frames yields names in chunks that fit into one frame.
+func frames(names []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for len(names) > 0 {
+			n := frameful(names)
+			if !yield(names[:n]) {
+				return
+			}
+			names = names[n:]
 		}
 	}
 }
@@ -257,9 +302,7 @@ func (s *Session) giveUp(ctx context.Context, l *link, names []string) (unanswer
 		if err != nil {
 			return err
 		}
-		for _, name := range chunk {
-			delete(l.served, name)
-		}
+		l.served.remove(chunk)
 	}
 	return unanswered
 }
@@ -332,14 +375,12 @@ func (s *Session) VerifySubscriptions(ctx context.Context) ([]ChannelStatus, err
 // requestAgain asks by private/subscribe for public channels too, which the exchange allows: each frame costs credits that all
 // sessions of the account share.
 func (s *Session) requestAgain(ctx context.Context, l *link, names []string) (refused []string, err error) {
-	for len(names) > 0 {
-		n := frameful(names)
-		left, err := s.requestFrame(ctx, l, methodSubscribePrivate, names[:n])
+	for chunk := range frames(names) {
+		left, err := s.requestFrame(ctx, l, methodSubscribePrivate, chunk)
 		refused = append(refused, left...)
 		if err != nil {
 			return refused, err
 		}
-		names = names[n:]
 	}
 	return refused, nil
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
@@ -210,7 +212,10 @@ func (s *Session) establish(ctx context.Context, l *link) error {
 		return err
 	}
 	s.setState(Resuming, nil)
-	return s.resume(ctx, l)
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return s.configure(ctx, l) })
+	both.Go(func() error { return s.resume(ctx, l) }) // the first channel need not wait for what no channel needs
+	return both.Wait()
 }
 
 // tending is what the supervisor knows of the connection that it tends.
