@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -147,6 +149,39 @@ func TestHandoverWaitsForCalls(t *testing.T) {
 		defer f.mu.Unlock()
 		if got := slices.DeleteFunc(slices.Clone(f.log), func(l string) bool { return !strings.HasSuffix(l, "buy") }); !slices.Equal(got, wantPlaced) {
 			t.Errorf("orders %q, want %q", got, wantPlaced)
+		}
+	})
+}
+
+// TestHandoverEndsACallThatTakesTooLong: its ctx would have it wait for longer than CallTimeout, its connection is gone by then, and nobody
+// sends it again.
+func TestHandoverEndsACallThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"private/buy": silent})
+		cfg := scripted(f)
+		cfg.Heartbeat, cfg.CallTimeout = -1, 10*time.Second
+		s := dial(t, cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		ended := make(chan error, 1)
+		var calling sync.WaitGroup
+		calling.Go(func() { ended <- s.Call(ctx, "private/buy", nil, nil) })
+		synctest.Wait()
+		start := time.Now()
+		if err := s.Reconnect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := <-ended
+		calling.Wait()
+		if took := time.Since(start); took != cfg.CallTimeout {
+			t.Errorf("it ended after %v", took)
+		}
+		if unknown, ok := errors.AsType[*rpc.CallError](err); !ok || unknown.Outcome != rpc.Unknown {
+			t.Errorf("%v, want that it is not known what has become of it", err)
+		}
+		if n := f.count("private/buy"); n != 1 || !s.Ready() {
+			t.Errorf("sent %d times, ready %t", n, s.Ready())
 		}
 	})
 }
