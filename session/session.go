@@ -186,8 +186,9 @@ func (s *Session) Generation() uint64 {
 }
 
 // Reconnect replaces the connection while it works: another one is opened, authenticated and subscribed, takes over, and this one is
-// logged out. No notification is lost or comes twice, no call that is answered in time fails, and no order is cancelled; the session is ready throughout. It
-// returns when the next connection has taken over, and joins a reconnect that is under way. ctx bounds the wait alone.
+// logged out. No notification is lost or comes twice, no call that is answered in time fails, and no order is cancelled; the session is
+// ready throughout. It returns when the next connection has taken over, and joins a reconnect that is under way. ctx bounds the wait
+// alone.
 //
 // If the next connection cannot be had, the session goes on over the one that it has, and Reconnect returns why. If the one that it has
 // is lost on the way, or answers no more, subscriptions find a [*GapError] as after any loss. Where the session is not ready, Reconnect
