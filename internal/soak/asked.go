@@ -31,6 +31,9 @@ type asked struct {
 	cuts bool
 
 	handovers count
+
+	losses, messages count
+	seed             uint64
 }
 
 func newAsked(flags *flag.FlagSet) *asked {
@@ -60,6 +63,10 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.IntVar(&a.slow.Rate, "notifications", 50_000, "with -slow: notifications a second")
 	a.slow.Calls = 1000
 	flags.Var(&a.handovers, "handovers", "replace the connection of a working session so often, while callers order and streams are listened to")
+	flags.Var(&a.losses, "losses", "have so many faults of all kinds hit connections, and hold each stream against what the exchange published")
+	a.messages = 1e6
+	flags.Var(&a.messages, "messages", "with -losses: notifications that the exchange publishes meanwhile")
+	flags.Uint64Var(&a.seed, "seed", 1, "with -losses: determines which faults come, and when")
 	return a
 }
 
@@ -78,6 +85,7 @@ func (a *asked) check() error {
 		{"subscriptions", a.subscriptions},
 		{"for", int(a.span)},
 		{"notifications", a.slow.Rate},
+		{"messages", int(a.messages)},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("-%s: must be above 0", f.name)
@@ -116,6 +124,9 @@ func (a *asked) modes() (all []mode) {
 	}
 	if a.handovers > 0 {
 		all = append(all, handovers{Count: int(a.handovers), Traders: 8})
+	}
+	if a.losses > 0 {
+		all = append(all, losses{Count: int(a.losses), Messages: int(a.messages), Sessions: 4, Seed: a.seed})
 	}
 	return all
 }

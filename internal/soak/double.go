@@ -25,6 +25,8 @@ type double struct {
 	watch   string       // the channel whose frames are timed
 	sent    atomic.Int64 // frames
 	watched atomic.Int64 // of them of the watched channel
+	press   press
+	engine  deribittest.Key
 
 	pumping sync.WaitGroup
 	stop    chan struct{} // ends the pump, nil while there is none
@@ -40,6 +42,9 @@ type Setup struct {
 	TLS   bool
 	Cut   int    // about how many calls a connection lives, 0 for ever
 	Watch string // a channel, see Times
+
+	Reorder    bool // as in deribittest.Config, like
+	SendBuffer int
 }
 
 // Opened is how to reach a double.
@@ -75,6 +80,7 @@ func (d *double) Open(setup Setup, opened *Opened) error {
 	}
 	// Many sessions and their throwaway connections come from one address here.
 	cfg := deribittest.Config{Reset: setup.Reset, Tick: setup.Tick, ConnectionsPerIP: -1, OnFrame: d.note}
+	cfg.Reorder, cfg.SendBuffer = setup.Reorder, setup.SendBuffer
 	d.watch = setup.Watch
 	if setup.TLS {
 		certificate, der, err := newCertificate()
@@ -96,7 +102,8 @@ func (d *double) Open(setup Setup, opened *Opened) error {
 		return err
 	}
 	opened.URL = d.server.URL()
-	opened.Engine = d.server.AddKey(deribittest.KeyConfig{Name: "engine"})
+	d.engine = d.server.AddKey(deribittest.KeyConfig{Name: "engine"})
+	opened.Engine = d.engine
 	opened.Admin = d.server.AddKey(deribittest.KeyConfig{Name: "admin"})
 	return nil
 }
@@ -215,6 +222,7 @@ const maxTicks = 20
 
 // note is told of each frame.
 func (d *double) note(f deribittest.Frame) {
+	d.press.note(f)
 	if f.Incoming {
 		return
 	}

@@ -13,6 +13,7 @@ type (
 	Slow       = slow
 	Handovers  = handovers
 	Pair       = pair
+	Losses     = losses
 	Streams    = streams
 )
 

@@ -9,6 +9,7 @@
 //	go run ./internal/soak -slow
 //	go run ./internal/soak -handovers 1000
 //	go run ./internal/soak -pair -for 5m
+//	go run ./internal/soak -losses 500 -messages 1e6
 //
 // Figures of time are of the machine as it is: run them on a quiet one.
 package main
