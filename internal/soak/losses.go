@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -86,7 +87,7 @@ func (h *house) open(ctx context.Context) (err error) {
 		s := &subject{ready: map[uint64]bool{}, fault: h.Fault}
 		cfg := h.exchange.config(fmt.Sprintf("session-%d", i+1), h.exchange.engine())
 		cfg.Scope = fmt.Sprintf("session:subject-%d", i+1) // others can take its place
-		cfg.Heartbeat, cfg.CallTimeout, cfg.DialTimeout = 10*time.Second, 2*time.Second, 2*time.Second
+		cfg.Heartbeat, cfg.CallTimeout, cfg.DialTimeout = 10*time.Second, 5*time.Second, 5*time.Second
 		cfg.Observer = s
 		if err := s.open(ctx, cfg); err != nil {
 			return errors.Join(err, s.close(ctx))
@@ -146,12 +147,12 @@ func (h *house) publish(ctx context.Context) error {
 	plan := newPlan(h.Seed)
 	step := max(50, h.Messages/h.Count)
 	stuck := time.Now().Add(stuckFor)
-	for messages, happened := 0, 0; messages < h.Messages || happened < h.Count; {
+	for messages, happened := 0, 0; messages < h.Messages || h.lacks(happened); {
 		portion := Portion{N: step/2 + plan.rng.IntN(step), Rate: rate}
 		if err := h.exchange.command("Publish", portion, &messages); err != nil {
 			return err
 		}
-		if happened < h.Count {
+		if h.lacks(happened) {
 			if err := h.exchange.command("Strike", plan.next(), new(bool)); err != nil {
 				return err
 			}
@@ -164,7 +165,7 @@ func (h *house) publish(ctx context.Context) error {
 		case happened > was:
 			stuck = time.Now().Add(stuckFor)
 			h.exchange.progress("faults", happened, h.Count)
-		case happened < h.Count && time.Now().After(stuck):
+		case h.lacks(happened) && time.Now().After(stuck):
 			return fmt.Errorf("soak: no fault has happened for %v", stuckFor)
 		}
 		if err := ctx.Err(); err != nil {
@@ -173,6 +174,14 @@ func (h *house) publish(ctx context.Context) error {
 	}
 	return nil
 }
+
+// lacks reports whether more faults are to come: too few did, or none of some kind.
+func (h *house) lacks(happened int) bool {
+	return happened < h.Count || slices.ContainsFunc(faultKinds, func(kind string) bool { return h.fired[kind] < h.least() })
+}
+
+// least is how many faults of each kind are to happen: 1, if they are so many.
+func (h *house) least() int { return min(1, h.Count/len(faultKinds)) }
 
 // stuckFor is more than the longest time after which a session notices that its connection is dead.
 const stuckFor = 2 * time.Minute

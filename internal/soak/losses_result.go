@@ -43,7 +43,7 @@ func (h *house) judgeFaults(r *result) {
 	}
 	r.atLeast(float64(h.Count), figure{What: "faults", Value: float64(happened)})
 	for _, kind := range faultKinds {
-		r.atLeast(min(1, float64(h.Count/len(faultKinds))), figure{What: "of them " + kind, Value: float64(h.fired[kind])})
+		r.atLeast(float64(h.least()), figure{What: "of them " + kind, Value: float64(h.fired[kind])})
 	}
 }
 

@@ -73,6 +73,7 @@ func TestCommand(t *testing.T) {
 		{"-orders -chunk 0s", 2, "-chunk"},
 		{"-calls 1 -cut 0", 2, "-cut"},
 		{"-pair -for 0s", 2, "-for"},
+		{"-losses 1 -messages 0", 2, "-messages"},
 		{"-rotations 1 -transport pigeon", 2, "pigeon"},
 		{"-rotations 1 more", 2, "more"},
 		{"-h", 0, "Usage"},

@@ -77,7 +77,9 @@ func (v *verdict) judge(t *transcript, channel string, p *printed) {
 }
 
 // wrong is how much is.
-func (v *verdict) wrong() int { return v.unannounced + v.twice + v.unfounded + v.again + v.invented + v.tail }
+func (v *verdict) wrong() int {
+	return v.unannounced + v.twice + v.unfounded + v.again + v.invented + v.tail
+}
 
 func (j *judging) message(sum uint64) {
 	j.messages++
@@ -103,7 +105,7 @@ func (j *judging) snapshot(id int64) {
 	j.snapshots++
 	at := j.before(id)
 	switch {
-	case at < 0 || j.prints[at].ID != id && at+1 < len(j.prints) && j.prints[at+1].Prev == j.prints[at].ID:
+	case at < 0 || j.prints[at].ID != id && (at+1 == len(j.prints) || j.prints[at+1].Prev == j.prints[at].ID):
 		j.invented++ // no book ever was like that: the record goes over it
 		return
 	case j.began && id < j.lastID:
@@ -133,11 +135,7 @@ func (j *judging) place(missing int) {
 			j.unannounced++
 		}
 	}
-	type loss struct {
-		reason session.GapReason
-		epoch  uint64
-	}
-	told := map[loss]bool{}
+	told := map[session.GapReason]bool{}
 	dropped, others := 0, 0
 	for _, gap := range j.pending {
 		if gap.Reason == session.GapOverflow {
@@ -145,8 +143,8 @@ func (j *judging) place(missing int) {
 		} else {
 			others++
 		}
-		switch isOnce := gap.Reason != session.GapOverflow && gap.Reason != session.GapResumed; {
-		case isOnce && told[loss{gap.Reason, gap.Epoch}]:
+		switch isWhole := gap.Missed == 0; { // else it was merged with others
+		case isWhole && told[gap.Reason]:
 			j.twice++
 		case missing > 0:
 		case gap.Reason == session.GapReconnect, gap.Reason == session.GapResumed:
@@ -154,7 +152,8 @@ func (j *judging) place(missing int) {
 		case gap.Reason != session.GapOverflow:
 			j.unfounded++
 		}
-		told[loss{gap.Reason, gap.Epoch}] = true
+		// Between two breaks of a book is a snapshot. Lost connections are told by their epochs: see told.
+		told[gap.Reason] = told[gap.Reason] || gap.Missed == 0 && (gap.Reason == session.GapSequence || gap.Reason == session.GapResync)
 	}
 	j.count(dropped, missing, others)
 }
