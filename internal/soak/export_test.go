@@ -95,8 +95,12 @@ func Judge(channel string, numbers []int, stream []any) string {
 		what string
 		n    int
 	}{
-		{"unannounced", v.unannounced}, {"twice", v.twice}, {"unfounded", v.unfounded}, {"again", v.again},
-		{"invented", v.invented}, {"tail", v.tail},
+		{"unannounced", v.unannounced},
+		{"twice", v.twice},
+		{"unfounded", v.unfounded},
+		{"again", v.again},
+		{"invented", v.invented},
+		{"tail", v.tail},
 	} {
 		if f.n > 0 {
 			found = append(found, f.what)

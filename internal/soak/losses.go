@@ -204,9 +204,9 @@ func (h *house) finish(ctx context.Context) error {
 	for _, s := range h.sessions {
 		s.stopCalls()
 	}
-	var epochs []uint64
-	for _, s := range h.sessions {
-		epochs = append(epochs, s.session.Stats().Epoch)
+	epochs := make([]uint64, len(h.sessions))
+	for i, s := range h.sessions {
+		epochs[i] = s.session.Stats().Epoch
 	}
 	if err := h.exchange.command("CutOthers", true, new(bool)); err != nil {
 		return err

@@ -18,12 +18,12 @@ type subject struct {
 	narrow  []*transcript // of one each, with a consumer that is too slow
 	fault   func(session.Notification, error) int
 
-	calling   sync.WaitGroup
-	stop      func() // ends the calls
-	mu        sync.Mutex
-	ready     map[uint64]bool // epochs of connections that were ready; protected by mu, like
-	renewals  int             // how often one was authenticated again
-	connected chan struct{}
+	calling sync.WaitGroup
+	stop    func() // ends the calls
+
+	mu       sync.Mutex      // protects the fields below
+	ready    map[uint64]bool // epochs of connections that were ready
+	renewals int             // how often one was authenticated again
 }
 
 func (s *subject) open(ctx context.Context, cfg session.Config) (err error) {

@@ -92,12 +92,12 @@ func (j *judging) message(sum uint64) {
 		j.again++
 		return
 	}
-	print := j.prints[at]
+	one := j.prints[at]
 	missing := at - j.last - 1
-	if missing == 0 && j.isBook && print.Prev != j.lastID {
+	if missing == 0 && j.isBook && one.Prev != j.lastID {
 		missing = 1 // at least: the exchange lost it
 	}
-	j.arrive(at, print.ID, missing)
+	j.arrive(at, one.ID, missing)
 }
 
 // snapshot takes what a book begins with. What it holds was not told as changes.
