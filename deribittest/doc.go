@@ -22,7 +22,7 @@
 //
 // A [Recorder] keeps what was sent, without secrets, and a [Replay] plays it to a client.
 //
-// It does not play subaccounts and RSA keys. Documented methods that it does not play answer 10033
+// It does not play subaccounts. Documented methods that it does not play answer 10033
 // (not_implemented), unknown ones -32601.
 //
 // # Where the documents contradict each other
@@ -50,7 +50,7 @@
 // timestamp and a nonce used before get the error of a wrong signature; a refresh token lives as long as its access token;
 // REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
 // a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
-// the WebSocket; that public and private subscribes are paid from one pool, cancel_all and its like from another one than other
-// cancels, that a request which is refused costs as much as one that is not; that maintenance refuses every call and every handshake, lets
+// the WebSocket; that RSA keys sign by PKCS #1 v1.5 over SHA-256, and the fingerprint of a public key is of its DER; that public and
+// private subscribes are paid from one pool, cancel_all and its like from another one than other cancels, that a request which is refused costs as much as one that is not; that maintenance refuses every call and every handshake, lets
 // connections and heartbeats live, and ends without a word; that public/auth alone is served while public calls need authentication.
 package deribittest

@@ -2,7 +2,6 @@ package deribittest
 
 import (
 	"cmp"
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +21,8 @@ type KeyConfig struct {
 	Account int64
 	// ClientID and Secret set the credentials, for published test vectors; empty ones are made.
 	ClientID, Secret string
+	// PublicKey makes an asymmetric key: an Ed25519 key, or an RSA key of at least 2048 bits, in PEM. It has no Secret.
+	PublicKey string
 }
 
 // Key is an API key as it stands.
@@ -30,8 +31,10 @@ type Key struct {
 	ID int64
 	// ClientID is the public half of the credentials.
 	ClientID string
-	// Secret is the other half. Neither fmt nor encoding/json shows it.
+	// Secret is the other half, for an asymmetric key the fingerprint of its public key. Neither fmt nor encoding/json shows it.
 	Secret string `json:"-"`
+	// PublicKey is that of an asymmetric key, in PEM, empty for a key with a secret.
+	PublicKey string
 	// Name and Scope are as in private/list_api_keys.
 	Name, Scope string
 	// Enabled is false after private/disable_api_key.
@@ -52,8 +55,7 @@ func (k Key) GoString() string { return k.String() }
 type key struct {
 	id               int64
 	clientID, secret string
-	public           ed25519.PublicKey // nil for a key with a secret
-	pem              string
+	public           *publicKey // nil for a key with a secret
 	name             string
 	scope            scope
 	enabled          bool
@@ -70,11 +72,15 @@ type key struct {
 	failures int // logins refused in a row
 }
 
-// AddKey adds a key and returns it. It panics when the scope is not one.
+// AddKey adds a key and returns it. It panics when the scope or the public key is not one.
 func (s *Server) AddKey(cfg KeyConfig) Key {
 	sc, ok := parseScope(cmp.Or(cfg.Scope, defaultScope))
 	if !ok {
 		panic("deribittest: add key: scope " + cfg.Scope)
+	}
+	public, ok := parsePublicKey(cfg.PublicKey)
+	if !ok && cfg.PublicKey != "" {
+		panic("deribittest: add key: the public key is none of Ed25519 or RSA with 2048 bits, in PEM")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,6 +94,9 @@ func (s *Server) AddKey(cfg KeyConfig) Key {
 	if cfg.Secret != "" {
 		k.secret = cfg.Secret
 		s.ex.noteSecret(k.secret)
+	}
+	if public != nil {
+		k.setPublicKey(public)
 	}
 	return k.snapshot()
 }
@@ -105,7 +114,7 @@ func (s *Server) Key(id int64) (Key, bool) {
 
 func (k *key) snapshot() Key {
 	return Key{
-		ID: k.id, ClientID: k.clientID, Secret: k.secret, Name: k.name, Scope: k.scope.String(),
+		ID: k.id, ClientID: k.clientID, Secret: k.secret, PublicKey: k.publicText(), Name: k.name, Scope: k.scope.String(),
 		Enabled: k.enabled, SecondFactor: k.secondFactor, Account: k.account,
 	}
 }
@@ -153,7 +162,7 @@ type apiKey struct {
 
 func (ex *exchange) object(k *key) apiKey {
 	o := apiKey{
-		ID: k.id, Timestamp: k.created.UnixMilli(), ClientID: k.clientID, Secret: k.secret, PublicKey: k.pem,
+		ID: k.id, Timestamp: k.created.UnixMilli(), ClientID: k.clientID, Secret: k.secret, PublicKey: k.publicText(),
 		MaxScope: k.scope.String(), Enabled: k.enabled, Default: k.isDefault, Name: k.name,
 		Features: k.features, Whitelist: k.whitelist,
 	}

@@ -2,9 +2,6 @@ package deribittest
 
 import (
 	"cmp"
-	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
 	"regexp"
 	"slices"
 )
@@ -89,7 +86,7 @@ func (ex *exchange) createKey(r *request) (any, *rpcError) {
 		return nil, invalidParam("name", "invalid format")
 	}
 	public, ok := parsePublicKey(p.PublicKey)
-	if !ok {
+	if !ok && p.PublicKey != "" {
 		return nil, invalidParam("public_key", "invalid format")
 	}
 	if ex.keysOf(r.grant.key.account) >= maxKeys {
@@ -102,7 +99,7 @@ func (ex *exchange) createKey(r *request) (any, *rpcError) {
 	}
 	k.features = append(k.features, p.Features...)
 	if public != nil {
-		k.public, k.pem, k.secret = public, p.PublicKey, fingerprint(public)
+		k.setPublicKey(public)
 	}
 	ex.logAccess(k.account, "new_api_key", k.clientID, r)
 	return ex.object(k), nil
@@ -120,23 +117,6 @@ func (ex *exchange) keysOf(account int64) int {
 		}
 	}
 	return n
-}
-
-// parsePublicKey reads an Ed25519 key in PEM. RSA keys are not played: their padding is not documented.
-func parsePublicKey(text string) (ed25519.PublicKey, bool) {
-	if text == "" {
-		return nil, true
-	}
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return nil, false
-	}
-	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, false
-	}
-	public, ok := parsed.(ed25519.PublicKey)
-	return public, ok
 }
 
 func (ex *exchange) listKeys(r *request) (any, *rpcError) {

@@ -1,10 +1,6 @@
 package deribittest
 
 import (
-	"crypto/ed25519"
-	"crypto/md5" //nolint:gosec // the exchange's fingerprint of a public key
-	"encoding/hex"
-
 	"github.com/coder/websocket"
 )
 
@@ -55,10 +51,4 @@ func (ex *exchange) closeConnections(k *key) {
 			c.closeLater(websocket.StatusGoingAway, "api key reset")
 		}
 	}
-}
-
-// fingerprint is what client_secret holds for a key without a secret.
-func fingerprint(public ed25519.PublicKey) string {
-	sum := md5.Sum(public) //nolint:gosec // as documented
-	return hex.EncodeToString(sum[:])
 }

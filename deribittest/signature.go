@@ -1,10 +1,8 @@
 package deribittest
 
 import (
-	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 	"time"
@@ -62,8 +60,7 @@ func (k *key) verify(s signature, now time.Time) bool {
 
 func (k *key) signed(text, value string) bool {
 	if k.public != nil {
-		raw, err := base64.RawURLEncoding.DecodeString(value)
-		return err == nil && ed25519.Verify(k.public, []byte(text), raw)
+		return k.public.signed(text, value)
 	}
 	mac := hmac.New(sha256.New, []byte(k.secret))
 	mac.Write([]byte(text))
