@@ -23,7 +23,7 @@ const (
 	TestURL       = "wss://test.deribit.com/ws/api/v2"
 )
 
-// Grant is how a session proves that it has the secret. An asymmetric key has none: see [Credentials].
+// Grant is how a session proves that it has the secret. An asymmetric key signs in any case: see [Credentials].
 type Grant uint8
 
 // The grants.

@@ -8,9 +8,12 @@ import (
 // Credentials are what a session authenticates with: an API key's client id, and its secret or what signs for it.
 type Credentials struct {
 	ClientID string
-	Secret   Secret
-	// Signer is set in place of Secret for an asymmetric key. The session then authenticates by signature, whatever its
-	// Grant. There is no secret to reset, so that package rotate refuses such a key.
+	// Secret is the key's client secret, or the private half of an asymmetric key: an Ed25519 key, or an RSA key of at least
+	// 2048 bits, in the PEM of PKCS #8, unencrypted ("-----BEGIN PRIVATE KEY-----"). With a private key the session authenticates
+	// by signature, whatever its Grant.
+	Secret Secret
+	// Signer is set in place of Secret for an asymmetric key whose private half never enters the process, or has no PEM. The session
+	// then authenticates by signature, whatever its Grant. Package rotate refuses such a key: it cannot make the next one.
 	Signer Signer `json:"-"`
 	// Generation counts the secrets of the key: a greater one replaces a smaller. 0 is fine for a secret that is never
 	// rotated.
@@ -56,6 +59,17 @@ func (c Credentials) validate() error {
 		return errTwoProofs
 	case c.Signer == nil && c.Secret.IsZero():
 		return errEmptySecret
+	case c.Secret.isPEM():
+		_, err := c.Secret.PublicKey()
+		return err
 	}
 	return nil
+}
+
+// signer is what signs for an asymmetric key, nil for a key with a secret.
+func (c Credentials) signer() Signer {
+	if c.Signer == nil && c.Secret.isPEM() {
+		return c.Secret.sign
+	}
+	return c.Signer
 }

@@ -31,7 +31,7 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if err := creds.validate(); err != nil {
 		return &AuthError{
 			ClientID: creds.ClientID, Generation: creds.Generation,
-			Err: err, Hint: "the CredentialSource must return the key's client id, and its client secret or a Signer",
+			Err: err, Hint: "the CredentialSource must return the key's client id, and its client secret, its private key or a Signer",
 		}
 	}
 	scope := askedScope(s.cfg.Scope)
@@ -95,7 +95,7 @@ func (s *Session) authParams(ctx context.Context, creds Credentials, scope strin
 
 // signs reports whether the session proves that it has the key by a signature.
 func (s *Session) signs(creds Credentials) bool {
-	return s.cfg.Grant == GrantSignature || creds.Signer != nil
+	return s.cfg.Grant == GrantSignature || creds.signer() != nil
 }
 
 // stamp is what makes a signature good for a short time, and once.
@@ -122,8 +122,8 @@ func signed(ctx context.Context, creds Credentials, scope string, at stamp) (sig
 
 // signature is in hex by a secret, and in base64 by an asymmetric key.
 func (c Credentials) signature(ctx context.Context, message []byte) (string, error) {
-	if c.Signer != nil {
-		raw, err := c.Signer.sign(ctx, message)
+	if signer := c.signer(); signer != nil {
+		raw, err := signer.sign(ctx, message)
 		return base64.RawURLEncoding.EncodeToString(raw), err
 	}
 	secret := c.Secret.Reveal()

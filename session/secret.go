@@ -15,7 +15,7 @@ import (
 // redacted stands wherever a Secret would be printed.
 const redacted = "[secret]"
 
-// Secret holds the secret of an API key, or a token. No verb of fmt, no encoder and no logger prints it, not even as an
+// Secret holds the secret of an API key, the private half of an asymmetric one, or a token. No verb of fmt, no encoder and no logger prints it, not even as an
 // unexported field of another struct. The zero Secret is empty. A Secret is immutable and safe for concurrent use; two
 // are compared with Equal.
 //

@@ -11,8 +11,9 @@ import (
 	"fmt"
 )
 
-// A Signer signs for an asymmetric key, whose private half stays where it is: in this process, in a module or in a service.
-// It is called once for each authentication, possibly by several sessions at once, and returns when ctx ends.
+// A Signer signs for an asymmetric key, whose private half stays where it is: in a module or in a service. Where it may be in this
+// process's memory, [Credentials] take it as it is. A Signer is called once for each authentication, possibly by several sessions at
+// once, and returns when ctx ends.
 type Signer func(ctx context.Context, message []byte) (signature []byte, err error)
 
 // minRSABits is the least that the exchange takes.
