@@ -12,12 +12,13 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// APIKey is an API key as the exchange describes it. Encoded, it shows a placeholder for the secret.
+// APIKey is an API key as the exchange describes it. Encoded, it shows a placeholder for the secret. For an asymmetric key the exchange
+// gives a fingerprint of the public key in the place of a secret; the key that Hooks.AfterReset gets has its private half there.
 type APIKey struct {
 	ID        int64          `json:"id"`
 	Timestamp time.Time      `json:"timestamp"` // of the last change, to the millisecond
 	ClientID  string         `json:"client_id"`
-	Secret    session.Secret `json:"client_secret"` // for an asymmetric key the fingerprint of its public key
+	Secret    session.Secret `json:"client_secret"`
 	PublicKey string         `json:"public_key,omitempty"`
 	// MaxScope is the widest access that a token of the key can have. The exchange sends it as a list, or as one string
 	// with spaces.

@@ -152,6 +152,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: Keyring: is nil: make one with NewKeyring and give it to the sessions", ErrConfig)
 	case c.Store == nil:
 		return fmt.Errorf("%w: Store: is nil: open one with filestore.Open", ErrConfig)
+	case c.Keyring.Current().Signer != nil:
+		return fmt.Errorf("%w: Keyring: %w", ErrConfig, errSigner)
 	case c.Keyring.Current().ClientID == "" || c.Keyring.Current().Secret.IsZero():
 		return fmt.Errorf("%w: Keyring: has no client id or no secret", ErrConfig)
 	case c.Strategy > Replace:

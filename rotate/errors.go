@@ -128,11 +128,14 @@ type LockedOutError struct {
 
 // Error prints the steps that a person takes.
 func (e *LockedOutError) Error() string {
-	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: "+
-		"do not restart what still runs; reset this key's secret, on the exchange's website under API management or by "+
-		"private/reset_api_key with another key; "+
-		"Publish it on the Keyring with the next generation; call Recover, which stores it and lets the sessions go on: %v",
-		e.KeyID, e.ClientID, e.Tried, e.Err)
+	steps := "reset this key's secret, on the exchange's website under API management or by private/reset_api_key with another key; " +
+		"Publish it on the Keyring with the next generation; call Recover, which stores it and lets the sessions go on"
+	if errors.Is(e.Err, errUnusable) {
+		steps = "see on the exchange's website, under API management, whether the key is disabled: enable it and call Recover; " +
+			"if it is gone, create another one, and begin with its credentials, a new Keyring and a new store"
+	}
+	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: do not restart what still runs; %s: %v",
+		e.KeyID, e.ClientID, e.Tried, steps, e.Err)
 }
 
 // Unwrap returns the reason.

@@ -142,6 +142,9 @@ func (r *rotation) reconcile(record *Record) error {
 		record.KeyID = r.cfg.KeyID
 	}
 	if creds.Generation > record.Current.Generation {
+		if creds.Secret.IsZero() {
+			return fmt.Errorf("%w: the keyring's generation %d has no secret that could be stored", ErrMismatch, creds.Generation)
+		}
 		replaced := record.Current
 		record.Current = Candidate{Secret: creds.Secret, Generation: creds.Generation, Received: time.Now()}
 		if !replaced.Secret.IsZero() && !record.has(replaced.Secret) {

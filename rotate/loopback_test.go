@@ -30,7 +30,8 @@ type bench struct {
 	store   *filestore.Store
 	fleet   []*session.Session
 	rotator *rotate.Rotator
-	said    *syncBuffer // logs of the sessions and the rotator
+	said    *syncBuffer // logs of the sessions and the rotators
+	logger  *slog.Logger
 }
 
 // syncBuffer is a buffer for several loggers.
@@ -54,11 +55,17 @@ func (b *syncBuffer) String() string {
 // newBench is closed at the test's end. template says how to reach the server.
 func newBench(t *testing.T, server *deribittest.Server, key deribittest.Key, template session.Config) *bench {
 	t.Helper()
+	return newBenchWith(t, server, key, session.NewSecret([]byte(key.Secret)), template)
+}
+
+// newBenchWith is newBench for a key whose secret the server may not have: an asymmetric one.
+func newBenchWith(
+	t *testing.T, server *deribittest.Server, key deribittest.Key, secret session.Secret, template session.Config,
+) *bench {
+	t.Helper()
 	b := &bench{server: server, key: key, said: &syncBuffer{}}
-	first := rotate.Record{
-		ClientID: key.ClientID,
-		Current:  rotate.Candidate{Secret: session.NewSecret([]byte(key.Secret)), Generation: 1},
-	}
+	b.logger = slog.New(slog.NewTextHandler(b.said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	first := rotate.Record{ClientID: key.ClientID, Current: rotate.Candidate{Secret: secret, Generation: 1}}
 	var err error
 	b.store, err = filestore.Create(t.Context(), filepath.Join(privateDir(t), "key"), first)
 	if err != nil {
@@ -66,7 +73,7 @@ func newBench(t *testing.T, server *deribittest.Server, key deribittest.Key, tem
 	}
 	b.keyring = rotate.NewKeyring(first.Credentials())
 	template.URL = server.URL()
-	template.Logger = slog.New(slog.NewTextHandler(b.said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	template.Logger = b.logger
 	for i := range 4 {
 		cfg := template
 		cfg.Name, cfg.Credentials = fmt.Sprintf("s%d", i), b.keyring
@@ -118,6 +125,14 @@ func (b *bench) close(t *testing.T) {
 	}
 }
 
+// isOf reports whether a secret is the key's, or the private half of its public key.
+func isOf(key deribittest.Key, secret session.Secret) bool {
+	if key.PublicKey == "" {
+		return secret.Equal(session.NewSecret([]byte(key.Secret)))
+	}
+	return publicHalf(secret) == key.PublicKey
+}
+
 // agree fails the test unless the exchange, the store, the keyring and the sessions have the same secret.
 func (b *bench) agree(t *testing.T, generation uint64) {
 	t.Helper()
@@ -126,8 +141,7 @@ func (b *bench) agree(t *testing.T, generation uint64) {
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	secret := session.NewSecret([]byte(key.Secret))
-	if !record.Current.Secret.Equal(secret) || !b.keyring.Current().Secret.Equal(secret) {
+	if !isOf(key, record.Current.Secret) || !isOf(key, b.keyring.Current().Secret) {
 		t.Error("the store or the keyring has another secret than the exchange")
 	}
 	if record.Current.Generation != generation || record.Intent != nil || record.KeyID != b.key.ID || len(record.Candidates) != 0 {

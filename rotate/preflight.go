@@ -136,6 +136,9 @@ func (r *rotation) checkThrowaway(ctx context.Context) error {
 
 // checkKey finds the key and sees that a reset is good for it.
 func (r *rotation) checkKey(ctx context.Context) error {
+	if r.isAsymmetric() {
+		return errNoReset
+	}
 	keys, err := r.listKeys(ctx)
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func (r *rotation) checkKey(ctx context.Context) error {
 		case r.keyID != 0 && r.keyID != key.ID:
 			return fmt.Errorf("client id %s belongs to key %d, not %d", clientID, key.ID, r.keyID)
 		case key.PublicKey != "":
-			return fmt.Errorf("key %d is asymmetric: it has no secret to reset: create a second key, move to it and remove this one", key.ID)
+			return fmt.Errorf("key %d: %w", key.ID, errNoReset)
 		case !key.Enabled:
 			return fmt.Errorf("key %d is disabled: enable it first", key.ID)
 		}

@@ -29,6 +29,8 @@ const answering = (maxRounds + 1) * secondFactorTimeout
 //
 //	no Replacement -> named (the key may have been created) -> stored (its secret is known) -> promoted (the old key is to go) -> none
 //
+// The private half of an asymmetric key is made here: it is in the record from when that is named, before anybody has the public half.
+//
 // The old key works until it is removed, which is last: the keyring's gate stays open.
 type replacement struct {
 	*rotation
@@ -113,6 +115,11 @@ func (r *replacement) begin(ctx context.Context) (done bool, err error) {
 		return false, ErrClosed
 	}
 	named := &Replacement{ID: r.id, Name: "hf_" + r.id[:13], Sent: time.Now()}
+	if r.template.PublicKey != "" {
+		if named.Secret, err = newPrivateKey(); err != nil {
+			return false, err
+		}
+	}
 	err = r.step(ctx, StepIntent, func(ctx context.Context) error {
 		record, err := r.journal.update(ctx, func(record *Record) error {
 			if err := record.renew(r.holder, time.Now()); err != nil {
@@ -139,8 +146,13 @@ func (r *replacement) begin(ctx context.Context) (done bool, err error) {
 // create asks for the new key, and stores it before anything else is done with it.
 func (r *replacement) create(ctx context.Context) error {
 	err := r.step(ctx, StepCreate, func(ctx context.Context) error {
+		private := r.seen.Replacement.Secret
+		public, err := publicText(private)
+		if err != nil {
+			return err
+		}
 		raw, err := r.manage(ctx, methodCreate, keyParams{
-			name: r.seen.Replacement.Name, maxScope: r.template.MaxScope, features: r.template.EnabledFeatures,
+			name: r.seen.Replacement.Name, maxScope: r.template.MaxScope, features: r.template.EnabledFeatures, publicKey: public,
 		})
 		if err != nil {
 			return err
@@ -153,8 +165,14 @@ func (r *replacement) create(ctx context.Context) error {
 		if odd != nil {
 			r.warn(ctx, "rotation reply", odd)
 		}
+		if err := r.checkNew(key); err != nil {
+			return err
+		}
+		if public != "" { // what came as its secret is a fingerprint
+			key.Secret, key.PublicKey = private, public
+		}
 		r.key = key
-		return r.checkNew(key)
+		return nil
 	})
 	if err != nil {
 		return r.abandon(ctx, fmt.Errorf("rotate: create: %w", err))
@@ -179,8 +197,10 @@ func (r *replacement) checkNew(key APIKey) error {
 		return fmt.Errorf("%w: it is of key %d", ErrReply, key.ID)
 	case key.ClientID == "" || key.ClientID == r.report.ClientID:
 		return fmt.Errorf("%w: it is of client id %q", ErrReply, key.ClientID)
-	case key.Secret.IsZero() || key.Secret.Equal(r.old.Secret):
+	case r.template.PublicKey == "" && (key.Secret.IsZero() || key.Secret.Equal(r.old.Secret)):
 		return fmt.Errorf("%w: client_secret is empty or the old one", ErrReply)
+	case key.PublicKey != "" && !isPublicHalf(key.PublicKey, r.seen.Replacement.Secret):
+		return fmt.Errorf("%w: it is of another public key", ErrReply)
 	case key.Name != r.seen.Replacement.Name:
 		return fmt.Errorf("%w: it is of a key with another name", ErrReply)
 	}

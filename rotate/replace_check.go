@@ -39,14 +39,15 @@ func (r *replacement) checkTemplate(ctx context.Context) error {
 		return fmt.Errorf("client id %s belongs to key %d, not %d", key.ClientID, key.ID, r.keyID)
 	case len(keys) >= maxKeys:
 		return fmt.Errorf("the account has %d keys, and no place for another one: remove one", len(keys))
-	case key.PublicKey != "":
-		return fmt.Errorf("key %d is asymmetric: the store has no place for a private key", key.ID)
 	case !key.Enabled:
 		return fmt.Errorf("key %d is disabled: enable it first", key.ID)
 	case len(key.IPWhitelist) > 0:
 		return fmt.Errorf("key %d has an IP whitelist, which a new key cannot be created with", key.ID)
 	case !r.isIndependent(r.authorities[0]) && !slices.Contains(key.MaxScope, "account:read_write"):
 		return fmt.Errorf("key %d lacks account:read_write: set Config.Authority to a session that has it", key.ID)
+	}
+	if err := checkHalves(key, r.old.Secret); err != nil {
+		return err
 	}
 	r.keyID, r.template = key.ID, key
 	return nil

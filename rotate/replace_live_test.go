@@ -26,7 +26,7 @@ func (b *bench) second(t *testing.T, template session.Config, change func(*rotat
 	template.URL = b.server.URL()
 	cfg := rotate.Config{
 		Keyring: b.keyring, Store: b.store, Sessions: rotate.Fleet(b.fleet...), Throwaway: template,
-		SecondFactor: b.code, Strategy: rotate.Replace,
+		SecondFactor: b.code, Strategy: rotate.Replace, Logger: b.logger,
 	}
 	change(&cfg)
 	r, err := rotate.New(cfg)
@@ -39,11 +39,27 @@ func (b *bench) second(t *testing.T, template session.Config, change func(*rotat
 // memoryBench is a bench on a network of its own, in a bubble.
 func memoryBench(t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig) (*bench, session.Config) {
 	t.Helper()
+	return memoryBenchWith(t, cfg, key, session.Secret{})
+}
+
+// memoryBenchWith is memoryBench of an asymmetric key, unless there is no private half. No private key may come over the network.
+func memoryBenchWith(
+	t *testing.T, cfg deribittest.Config, key deribittest.KeyConfig, private session.Secret,
+) (*bench, session.Config) {
+	t.Helper()
 	listener := deribittest.NewMemoryListener()
 	cfg.Listener = listener
+	w := &witness{t: t}
+	cfg.OnFrame = w.frame
 	server := exchangetest.New(t, cfg)
 	template := session.Config{NetDial: listener.DialContext, SubscriptionsSurvive: true}
-	return newBench(t, server, server.AddKey(key), template), template
+	added := server.AddKey(key)
+	if private.IsZero() {
+		return newBench(t, server, added, template), template
+	}
+	b := newBenchWith(t, server, added, private, template)
+	w.store.Store(b.store)
+	return b, template
 }
 
 // TestReplaceUnderCalls: no call fails and no channel has a gap while a key is replaced, whether the exchange takes another key on a

@@ -25,7 +25,7 @@ func (b *bench) replacing(t *testing.T, store rotate.Store, template session.Con
 	var err error
 	b.rotator, err = rotate.New(rotate.Config{
 		Keyring: b.keyring, Store: store, Sessions: rotate.Fleet(b.fleet...), Throwaway: template,
-		SecondFactor: b.code, Strategy: rotate.Replace,
+		SecondFactor: b.code, Strategy: rotate.Replace, Logger: b.logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestReplaceCrashes(t *testing.T) {
 			for at := 1; at < 16; at++ {
 				t.Run(fmt.Sprintf("second factor %v, after %v, save %d", factor, after, at), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						crashReplacing(t, deribittest.KeyConfig{Name: "trader", SecondFactor: factor}, &crashing{at: at, after: after})
+						crashReplacing(t, deribittest.KeyConfig{Name: "trader", SecondFactor: factor}, session.Secret{}, &crashing{at: at, after: after})
 					})
 				})
 			}
@@ -121,14 +121,11 @@ func TestReplaceCrashes(t *testing.T) {
 	}
 }
 
-func crashReplacing(t *testing.T, trader deribittest.KeyConfig, store *crashing) {
+func crashReplacing(t *testing.T, trader deribittest.KeyConfig, private session.Secret, store *crashing) {
 	t.Helper()
-	listener := deribittest.NewMemoryListener()
-	server := exchangetest.New(t, deribittest.Config{Listener: listener, Tick: -1})
-	key := server.AddKey(trader)
-	template := session.Config{NetDial: listener.DialContext}
-	b := newBench(t, server, key, template)
+	b, template := memoryBenchWith(t, deribittest.Config{Tick: -1}, trader, private)
 	defer b.close(t)
+	key := b.key
 	store.Store = b.store
 	b.replacing(t, store, template)
 	_, crash := b.rotator.Rotate(t.Context())
@@ -153,7 +150,7 @@ func crashReplacing(t *testing.T, trader deribittest.KeyConfig, store *crashing)
 		}
 	}
 	if record.ClientID == key.ClientID {
-		b.key, _ = server.Key(key.ID)
+		b.key, _ = b.server.Key(key.ID)
 		if _, err := b.rotator.Rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func (r *Rotator) newRotation(trigger Trigger, goal core.Goal) *rotation {
 func (r *rotation) run(ctx context.Context) (Report, error) {
 	return r.told(ctx, func(ctx context.Context) {
 		var effects []core.Effect
-		r.machine, effects = core.Start(r.goal, r.cfg.TakeBack)
+		r.machine, effects = core.Start(r.goal, r.cfg.TakeBack && !r.isAsymmetric())
 		for {
 			event, answered := r.perform(ctx, effects)
 			if !answered {
@@ -181,7 +181,9 @@ func (r *rotation) conclude() {
 	switch m := r.machine; {
 	case m.State == core.LockedOut:
 		reason := r.err
-		if !m.Ours {
+		if r.isAsymmetric() {
+			reason = errors.Join(errUnusable, reason)
+		} else if !m.Ours {
 			reason = errors.Join(ErrForeignReset, reason)
 		}
 		if m.InVain() {

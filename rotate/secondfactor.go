@@ -73,9 +73,10 @@ type keyParams struct {
 	answer  answer
 	unasked bool // nobody is asked for a second factor
 	// What a key is created with.
-	name     string
-	maxScope []string
-	features []string
+	name      string
+	maxScope  []string
+	features  []string
+	publicKey string // in PEM, empty for a key with a secret
 }
 
 // AppendJSON implements rpc.Appender.
@@ -89,6 +90,9 @@ func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
 	}
 	if len(p.features) > 0 {
 		fields["enabled_features"] = p.features
+	}
+	if p.publicKey != "" {
+		fields["public_key"] = p.publicKey
 	}
 	if !p.answer.token.IsZero() {
 		fields["authorization_data"] = string(p.answer.code.Reveal())

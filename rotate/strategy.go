@@ -13,12 +13,17 @@ type Strategy uint8
 
 // The strategies.
 const (
-	// ResetInPlace resets the key: it keeps its id, its client id and its place, and its old secret ends at once.
+	// ResetInPlace resets the key: it keeps its id, its client id and its place, and its old secret ends at once. An asymmetric key,
+	// which has none, is refused.
 	ResetInPlace Strategy = iota
 	// Replace creates a second key with the scope and the features of the first, moves every session to it, and removes the first
 	// after Config.Overlap. Both work in between, so that no lost answer locks anybody out. It needs a free place among the account's
 	// eight keys and Config.SecondFactor. The key's client id, id and name are others afterwards: Config.KeyID and the keyring are
 	// followed, what else names the key is the caller's. A key with an IP whitelist is refused, for none can be given to a new key.
+	//
+	// It is the one way to turn an asymmetric key, whose private half the store and the keyring have as [session.Credentials] take it.
+	// The new key is one of Ed25519 whatever the old one is, as the exchange recommends, and its private half is stored before the
+	// exchange is given the public one.
 	Replace
 )
 
