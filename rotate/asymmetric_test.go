@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/rotate"
@@ -228,7 +229,9 @@ func TestSignerIsNotStored(t *testing.T) {
 		if err := b.keyring.Publish(session.Credentials{ClientID: first.ClientID, Signer: signer, Generation: 2}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.rotator.Rotate(t.Context()); !errors.Is(err, rotate.ErrMismatch) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := b.rotator.Rotate(ctx); !errors.Is(err, rotate.ErrMismatch) {
 			t.Errorf("Rotate: %v", err)
 		}
 		record, err := b.store.Load(t.Context())
