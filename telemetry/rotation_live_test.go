@@ -1,11 +1,18 @@
 package telemetry_test
 
 import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -13,6 +20,7 @@ import (
 	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/rotate/memstore"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -110,5 +118,59 @@ func rotateKey(t *testing.T, h *harness, exchange *deribittest.Server) {
 	}
 	if err := rotator.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Neither the private key that is replaced nor the one that takes its place is in a span or a metric.
+func TestI10ReplacedPrivateKeys(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	exchange := exchangetest.New(t, deribittest.Config{Tick: -1})
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicDER, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	privateDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := exchange.AddKey(deribittest.KeyConfig{
+		Name: "engine", PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER})),
+	})
+	first := session.NewSecret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER}))
+	keyring := rotate.NewKeyring(session.Credentials{ClientID: key.ClientID, Secret: first})
+	s, err := session.Dial(t.Context(), session.Config{URL: exchange.URL(), Credentials: keyring, Observer: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSession(t, s)
+	rotator, err := rotate.New(rotate.Config{
+		Keyring: keyring, Store: memstore.New(), Sessions: rotate.Fleet(s), Strategy: rotate.Replace, Overlap: time.Millisecond,
+		SecondFactor: func(context.Context, rotate.Challenge) (string, error) { return exchange.SecondFactorCode(key.ID), nil },
+		Throwaway:    session.Config{URL: exchange.URL(), Observer: h}, Observer: h,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rotator.Rotate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := rotator.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	next := keyring.Current().Secret
+	if next.Equal(first) {
+		t.Fatal("it was not replaced")
+	}
+	for _, secret := range []session.Secret{first, next} {
+		block, _ := pem.Decode(secret.Reveal())
+		body := strings.Split(string(secret.Reveal()), "\n")[1]
+		for _, part := range []string{string(block.Bytes[16:]), body[22:34], body[34:46], body[46:58]} {
+			wantNone(t, h, part)
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// maxSecretFile bounds what is read: a secret is short, and what is long is not a secret.
+// maxSecretFile bounds what is read: a secret is short, a private key of RSA takes 3 KiB, and what is longer is neither.
 const maxSecretFile = 4 << 10
 
 // readSecretFile reads a file that holds a secret and nothing else but white space around it. It refuses a file that others
@@ -27,7 +27,7 @@ func readSecretFile(path string) (session.Secret, error) {
 	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
 		return session.Secret{}, fmt.Errorf("secret file %s: others can read it (mode %04o): chmod 600 it", path, info.Mode().Perm())
 	case info.Size() > maxSecretFile:
-		return session.Secret{}, fmt.Errorf("secret file %s: is %d bytes long: it should hold a client secret and nothing else", path, info.Size())
+		return session.Secret{}, fmt.Errorf("secret file %s: is %d bytes long: it should hold a client secret or a private key and nothing else", path, info.Size())
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
 	if err != nil {

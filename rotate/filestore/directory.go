@@ -143,7 +143,7 @@ func (d *directory) remove(name string) error {
 	return nil
 }
 
-// reserveSize is that of a record with some eighty candidates.
+// reserveSize is that of a record with some eighty candidates, or with three private keys of RSA, the longest that are in use.
 const reserveSize = 16 << 10
 
 // keepReserve has room on the disk for one more Save: the one that follows a reset must not fail because the disk has filled

@@ -8,6 +8,9 @@ type (
 	File = file
 )
 
+// ReserveSize is how much one more Save may take on a full disk.
+const ReserveSize = reserveSize
+
 // SetDisk has the Store work on what wrap makes of its directory.
 func SetDisk(s *Store, wrap func(Disk) Disk) {
 	s.open = func(dir string) (disk, error) {

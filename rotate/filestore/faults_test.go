@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/filestore"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // TestG4Faults fails each operation of a Save in each way, by a process that lives on or dies, and then one of those of the Load that
@@ -131,5 +135,30 @@ func TestDiskFull(t *testing.T) {
 	m.before = nil
 	if _, err := s.Save(t.Context(), record(3), 2); err != nil || len(m.whole(".key.reserve")) == 0 {
 		t.Errorf("with room: %v", err)
+	}
+}
+
+// TestReserveHoldsPrivateKeys: one more Save has its room when the secrets are private keys of RSA with 4096 bits, and a person has
+// published one more.
+func TestReserveHoldsPrivateKeys(t *testing.T) {
+	t.Parallel()
+	const longest = 3300 // bytes of such a key in PEM, and of its white space
+	secret := func(fill string) session.Secret { return session.NewSecret([]byte(strings.Repeat(fill, longest))) }
+	full := record(2)
+	full.Current.Secret = secret("a")
+	full.Candidates = []rotate.Candidate{{Secret: secret("b"), Generation: 1}}
+	full.Replacement = &rotate.Replacement{ID: "id", Name: "hf_id", KeyID: 4, ClientID: "next", Secret: secret("c")}
+	text, err := filestore.Encode(full)
+	if err != nil || len(text) > filestore.ReserveSize {
+		t.Fatalf("%d bytes, the reserve has %d, %v", len(text), filestore.ReserveSize, err)
+	}
+	path := safePath(t)
+	s := create(t, path)
+	if _, err := s.Save(t.Context(), full, 1); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := open(t, path).Load(t.Context())
+	if err != nil || !kept.Current.Secret.Equal(full.Current.Secret) || !kept.Replacement.Secret.Equal(full.Replacement.Secret) {
+		t.Errorf("what was kept is another record: %v", err)
 	}
 }
