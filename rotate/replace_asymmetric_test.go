@@ -84,7 +84,7 @@ func showsNone(t *testing.T, what, text string, private session.Secret) {
 		part := block.Bytes[at : at+window]
 		// From a multiple of three on they are sixteen digits of the PEM.
 		if strings.Contains(text, string(part)) || strings.Contains(text, hex.EncodeToString(part)) ||
-			strings.Contains(text, strings.Trim(fmt.Sprint(part), "[]")) || strings.Contains(text, base64.StdEncoding.EncodeToString(part)) {
+			strings.Contains(text, strings.Trim(fmt.Sprintf("%d", part), "[]")) || strings.Contains(text, base64.StdEncoding.EncodeToString(part)) {
 			t.Errorf("%s shows bytes of a private key", what)
 			return
 		}
