@@ -5,6 +5,11 @@
 //
 //	go run ./examples/marketdata
 //	go run ./examples/marketdata -json
+//
+// With a key it runs against the real exchange, by default the test exchange, and breaks nothing. The secret is read from a file that holds
+// nothing else. Without a key there are no raw channels.
+//
+//	go run ./examples/marketdata -client-id ID -secret-file FILE -for 1h BTC-PERPETUAL
 //	go run ./examples/marketdata -url wss://test.deribit.com/ws/api/v2 -interval 100ms -for 1h BTC-PERPETUAL
 package main
 
@@ -25,16 +30,6 @@ import (
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/session"
 )
-
-// options are what the flags say.
-type options struct {
-	url         string
-	interval    string
-	run         time.Duration
-	cut         time.Duration
-	json        bool
-	instruments []string
-}
 
 func main() {
 	opts, err := parse(os.Args[1:])
@@ -60,43 +55,25 @@ func main() {
 	}
 }
 
-func parse(args []string) (options, error) {
-	opts := options{}
-	flags := flag.NewFlagSet("marketdata", flag.ContinueOnError)
-	flags.StringVar(&opts.url, "url", "", "the exchange's WebSocket endpoint; empty runs a simulated exchange")
-	flags.StringVar(&opts.interval, "interval", "raw", "how often changes come: raw, which needs a key on a real exchange, 100ms or agg2")
-	flags.DurationVar(&opts.run, "for", 5*time.Second, "how long to run")
-	flags.DurationVar(&opts.cut, "cut", time.Second, "how often the simulated exchange breaks one of the two connections; 0 for never")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table")
-	if err := flags.Parse(args); err != nil {
-		return opts, err
-	}
-	if opts.instruments = flags.Args(); len(opts.instruments) == 0 {
-		opts.instruments = []string{"BTC-PERPETUAL", "ETH-PERPETUAL"}
-	}
-	if opts.run <= 0 || opts.cut < 0 {
-		return opts, errors.New("-for must be positive, and -cut not negative")
-	}
-	return opts, nil
-}
-
 // run consumes until the time is up or ctx ends.
 func run(ctx context.Context, opts options) (*result, error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.run)
 	defer cancel()
-	cfg := session.GroupConfig{Config: session.Config{URL: opts.url, Name: "marketdata"}, Copies: 2}
+	cfg, err := opts.config()
+	if err != nil {
+		return nil, err
+	}
 	var exchange *deribittest.Server
-	if opts.url == "" {
-		var err error
+	if opts.isSimulated() {
 		if exchange, err = deribittest.New(deribittest.Config{}); err != nil {
 			return nil, err
 		}
 		defer exchange.Close()
-		key := exchange.AddKey(deribittest.KeyConfig{Name: "marketdata"})
+		key := exchange.AddKey(deribittest.KeyConfig{Name: cfg.Name})
 		cfg.URL = exchange.URL()
 		cfg.Credentials = session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))}
 	}
-	pair, err := session.DialGroup(ctx, cfg)
+	pair, err := session.DialGroup(ctx, session.GroupConfig{Config: cfg, Copies: 2})
 	if err != nil {
 		return nil, err
 	}

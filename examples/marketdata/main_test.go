@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/holdfast-ws/holdfast/orderbook"
 	"github.com/holdfast-ws/holdfast/session"
@@ -74,19 +73,6 @@ func TestBooksFindWhatIsWrong(t *testing.T) {
 		b.message(snapshot)
 		if b.compared[name] != c.compared || b.wrong[name] != c.wrong {
 			t.Errorf("%+v: compared %d, wrong %d", c, b.compared[name], b.wrong[name])
-		}
-	}
-}
-
-func TestParse(t *testing.T) {
-	t.Parallel()
-	opts, err := parse([]string{"-for", "1s", "SOL_USDC-PERPETUAL"})
-	if err != nil || opts.run != time.Second || len(opts.instruments) != 1 || opts.interval != "raw" {
-		t.Errorf("%+v, %v", opts, err)
-	}
-	for _, wrong := range []string{"-for=0s", "-cut=-1s", "-nothing"} {
-		if _, err := parse([]string{wrong}); err == nil {
-			t.Errorf("%s was taken", wrong)
 		}
 	}
 }
