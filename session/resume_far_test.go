@@ -124,12 +124,11 @@ func (w *stopwatch) StepStart(ctx context.Context, step session.Step) (context.C
 	return ctx, func(end session.StepEnd) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		switch step.Kind {
-		case session.StepAuthenticate:
+		if step.Kind == session.StepAuthenticate {
 			w.authenticated, w.first, w.counts = time.Now(), map[string]time.Duration{}, map[string]int{}
-		case session.StepResume:
+		}
+		if step.Kind == session.StepResume {
 			w.took, w.channels = time.Since(w.authenticated), end.Confirmed
-		default:
 		}
 	}
 }
