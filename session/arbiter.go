@@ -55,13 +55,18 @@ const strangers = 2
 // room is how many bytes more may be kept.
 type room struct{ bytes int }
 
-// join has a leg take part from its next message on.
+// join has a leg take part from its next message on. What it owes it still does if it is alone: the other one, which has been lost,
+// may have been ahead.
 func (a *arbiter) join(at int) {
-	if x := &a.legs[at]; !x.joined {
-		a.forget(x)
-		x.strange = 0
-		x.joined, x.aligned = true, !a.legs[1-at].joined
+	x, y := &a.legs[at], &a.legs[1-at]
+	if x.joined {
+		return
 	}
+	if y.joined {
+		a.forget(x)
+	}
+	x.strange = 0
+	x.joined, x.aligned = true, !y.joined
 }
 
 // message takes a message of a leg, which joins by it if it has not. It reports false if one had to be forgotten that was kept.

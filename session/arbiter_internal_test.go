@@ -319,3 +319,25 @@ func TestArbiterOfACopyFarBehind(t *testing.T) {
 		}
 	}
 }
+
+// TestArbiterOfACopyThatJoinsAlone loses the copy that led before the other one has brought anything: what that brings late has been
+// delivered, up to what the first had not brought.
+func TestArbiterOfACopyThatJoinsAlone(t *testing.T) {
+	t.Parallel()
+	var merged []uint64
+	a := arbiter{room: &room{1 << 20}, deliver: func(_ int, data []byte) { merged = append(merged, number64(data)) }}
+	bring := func(at int, n uint64) { a.message(at, n*0x9e3779b97f4a7c15, bytes64(n)) }
+	for n := range uint64(3) {
+		bring(0, n)
+	}
+	if !a.lose(0) {
+		t.Error("no gap, and the other copy had brought nothing")
+	}
+	a.next()
+	for n := range uint64(5) {
+		bring(1, n)
+	}
+	if want := []uint64{0, 1, 2, 3, 4}; !slices.Equal(merged, want) {
+		t.Errorf("delivered %v, want %v", merged, want)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -95,8 +96,8 @@ func (x *publisher) live() []*delayed {
 	return live
 }
 
-// bring lets so many frames through.
-func (x *publisher) bring(l *delayed, frames int) {
+// bring lets so many frames through, and returns how many there were.
+func (x *publisher) bring(l *delayed, frames int) int {
 	x.far.mu.Lock()
 	defer x.far.mu.Unlock()
 	n := min(frames, len(l.waiting))
@@ -104,6 +105,7 @@ func (x *publisher) bring(l *delayed, frames int) {
 		l.peer.send(frame)
 	}
 	l.waiting = l.waiting[n:]
+	return n
 }
 
 // settle lets all through, and what that brings about.
@@ -111,9 +113,8 @@ func (x *publisher) settle() {
 	for again := true; again; synctest.Wait() {
 		again = false
 		for _, l := range x.live() {
-			if len(l.waiting) > 0 {
+			if x.bring(l, math.MaxInt) > 0 {
 				again = true
-				x.bring(l, len(l.waiting))
 			}
 		}
 	}
