@@ -14,6 +14,7 @@ func FuzzURL(f *testing.F) {
 	for _, seed := range []string{
 		session.ProductionURL, "ws://localhost:80/x", "ws://127.0.0.1", "ws://[::1]/", "ws://127.0.0.1.example.com/", "ws://localhost.example.com/",
 		"ws://[::ffff:127.0.0.1]/", "ws://0.0.0.0/", "ws://127.1/", "wss://user:pass@host/", "wss://@host", "https://host", "wss://", "%", "ws://a@localhost",
+		".deribit.com/ws/api/v",
 	} {
 		f.Add(seed, false)
 		f.Add(seed, true)
@@ -30,7 +31,11 @@ func FuzzURL(f *testing.F) {
 		if (err == nil) != good {
 			t.Errorf("%q, plaintext %t: %v, but good: %t", raw, plaintext, err, good)
 		}
-		if err != nil && len(raw) > 20 && strings.Contains(err.Error(), raw) {
+		if err == nil {
+			return
+		}
+		ours := strings.ReplaceAll(err.Error(), session.TestURL, "") // which raw may be a part of
+		if len(raw) > 20 && strings.Contains(ours, raw) {
 			t.Errorf("%q is quoted: %v", raw, err)
 		}
 	})
