@@ -36,25 +36,29 @@ func (b *bucket) reserve(now time.Time) time.Duration {
 	return delay
 }
 
-// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is and the number of the one that was
-// taken, 0 if none was.
-func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, n int) {
+// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is.
+func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.afterLocked(now)
 	delay = next.Sub(now) - time.Duration(b.burst)*b.interval
 	if delay > max(0, most) {
-		return delay, 0
+		return delay, false
 	}
-	b.spent = next
+	b.takeLocked(next)
+	return delay, true
+}
+
+// takeLocked takes one, after which the bucket is full at that time.
+func (b *bucket) takeLocked(full time.Time) {
+	b.spent = full
 	b.taken++
-	return delay, b.taken
 }
 
 // take takes one if there is one.
 func (b *bucket) take(now time.Time) bool {
-	_, n := b.reserveWithin(now, 0)
-	return n > 0
+	_, ok := b.reserveWithin(now, 0)
+	return ok
 }
 
 // afterLocked is when the bucket would be full again if one were taken now.
@@ -85,8 +89,8 @@ func (b *bucket) wait(ctx context.Context) (credit, error) {
 	}
 }
 
-// takeOpen takes one if there is one even if what is on its way is counted no sooner than now; else it returns how long to wait at most
-// before the next try.
+// takeOpen takes one, if there is one even when the exchange counts no sooner than now what is on its way. Else n is 0, and the next
+// try is due after delay, or when changed is closed.
 func (b *bucket) takeOpen(now time.Time) (n int, delay time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,13 +102,12 @@ func (b *bucket) takeOpen(now time.Time) (n int, delay time.Duration, changed <-
 	if delay = sure.Sub(now) - time.Duration(b.burst)*b.interval; delay > 0 {
 		return 0, delay, b.changed
 	}
-	b.spent = next
-	b.taken++
+	b.takeLocked(next)
 	b.open = append(b.open, b.taken)
 	return b.taken, 0, nil
 }
 
-// laterLocked is when the bucket is full, if that is not before one is that counts the nth at the time at.
+// laterLocked is full, or the time at which a bucket is full that counts the nth, and all after it, at the time at: the later of both.
 func (b *bucket) laterLocked(full, at time.Time, nth int) time.Time {
 	if t := at.Add(time.Duration(b.taken-nth+1) * b.interval); t.After(full) {
 		return t

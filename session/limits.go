@@ -130,9 +130,9 @@ func (l *Limits) wait(ctx context.Context, method string) (waited bool, err erro
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, end.Sub(now))
 	}
-	delay, n := b.reserveWithin(now, most)
+	delay, ok := b.reserveWithin(now, most)
 	switch {
-	case n == 0:
+	case !ok:
 		return false, ErrRateLimited
 	case delay <= 0:
 		return false, nil

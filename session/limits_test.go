@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -348,6 +349,31 @@ func TestPacedCallIsNotSentAfterALoss(t *testing.T) {
 		}
 		if n := len(m.times("private/buy")); n != 15 {
 			t.Errorf("%d orders were sent, want the 15 that had their credits", n)
+		}
+	})
+}
+
+// TestRefusedSubscribeIsPaidFor has a subscribe refused for want of authority, and sent again: the exchange counts both.
+func TestRefusedSubscribeIsPaidFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		isRefused := false
+		f := newFar(t, script{"private/subscribe": func(p *peer, r request) {
+			if !isRefused {
+				isRefused = true
+				p.refuse(r, int(session.CodeUnauthorized), "unauthorized")
+				return
+			}
+			p.answer(r, channelsOf(r))
+		}})
+		s := dial(t, unbeaten(f))
+		start := time.Now()
+		for i := range 10 {
+			subscribe(t, s, session.SubscribeConfig{}, fmt.Sprintf("user.orders.INSTRUMENT-%d.raw", i))
+			synctest.Wait()
+			if n, waited := f.count("private/subscribe"), time.Since(start) > 0; waited != (n > 8) {
+				t.Errorf("%d requests, waited %t: want 8 at once", n, waited)
+			}
 		}
 	})
 }

@@ -142,6 +142,9 @@ func (s *Session) linkCall(ctx context.Context, l *link, method string, params, 
 	if renewErr := s.auth.renewRefused(ctx, l, sent); l.auths.Load() == sent.auths {
 		return errors.Join(err, renewErr)
 	}
+	if method == methodSubscribePrivate || method == methodSubscribePublic {
+		s.pools.subscribes.reserve(time.Now()) // what was refused has been paid for: who comes later waits in place of this one
+	}
 	return l.call(ctx, method, params, result)
 }
 
