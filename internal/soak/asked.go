@@ -45,7 +45,7 @@ func newAsked(flags *flag.FlagSet) *asked {
 	flags.TextVar(&a.reset, "behaviour", deribittest.ResetProfile{},
 		"what a reset does to what the key had authenticated: the words of a deribittest.ResetProfile")
 	flags.BoolVar(&a.trade, "orders", false, "order all the time, with rotations and without")
-	flags.IntVar(&a.orders.Turns, "turns", 10, "with -orders: turns, each of a chunk with rotations and two without")
+	flags.IntVar(&a.orders.Turns, "turns", 10, "with -orders: turns, each of a chunk with rotations and two without, which alternate")
 	flags.DurationVar(&a.orders.For, "chunk", 10*time.Second, "with -orders: a chunk")
 	flags.DurationVar(&a.orders.Stagger, "stagger", 0, "with -orders: from one session to the next; 0 is the rotator's default, below 0 none")
 	flags.IntVar(&a.orders.Rate, "rate", 1000, "with -orders: orders a second")

@@ -57,9 +57,10 @@ func (p placed) check(label string) error {
 // orderTimeout bounds each order: what is parked for longer has failed.
 const orderTimeout = 10 * time.Second
 
-// trade sends rate orders a second while during runs, none waiting for another. fault, unless nil, changes the labels.
-func (d *desk) trade(ctx context.Context, rate int, fault func(string) string, during func() error) (chunk, error) {
-	return load(rate, during, func() func() error {
+// trade sends rate orders a second while during runs, none waiting for another, and adds them to c. fault, unless nil, changes
+// the labels.
+func (d *desk) trade(ctx context.Context, c *chunk, rate int, fault func(string) string, during func() error) error {
+	return c.load(rate, during, func() func() error {
 		label := fmt.Sprintf("order-%d", len(d.labels))
 		if fault != nil {
 			label = fault(label)

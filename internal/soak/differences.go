@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 type differences struct {
 	without, with []float64
 	added         []float64 // by rotations, to the mean of the two chunks without any
-	floor         []float64 // by which those two differ, up or down
+	floor         []float64 // by which those two differ
 }
 
 func differ(turns []turn, at float64) (d differences) {
@@ -18,14 +19,14 @@ func differ(turns []turn, at float64) (d differences) {
 		first, second, with := micros(one.without.took.at(at)), micros(one.again.took.at(at)), micros(one.with.took.at(at))
 		d.without, d.with = append(d.without, first, second), append(d.with, with)
 		d.added = append(d.added, with-(first+second)/2)
-		d.floor = append(d.floor, max(first-second, second-first))
+		d.floor = append(d.floor, first-second)
 	}
 	return d
 }
 
-// String tells each as its median and extent.
+// String tells each as its median, and between what it is.
 func (d differences) String() string {
-	return fmt.Sprintf("without %s, with %s, added %s; without against itself +-%s", spread(d.without), spread(d.with), spread(d.added), spread(d.floor))
+	return fmt.Sprintf("without %s, with %s, added %s; without against itself %s", spread(d.without), spread(d.with), spread(d.added), spread(d.floor))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -34,7 +35,11 @@ func median(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
-// spread tells the median and the extent.
+// spread tells the median, and between which of the values the median of all such turns is, 95 % sure: it has as many of them
+// below as a coin has heads, whatever they are distributed like.
 func spread(values []float64) string {
-	return fmt.Sprintf("%.0f [%.0f..%.0f]", median(values), slices.Min(values), slices.Max(values))
+	sorted := slices.Sorted(slices.Values(values))
+	n := float64(len(sorted))
+	beyond := max(0, int((n-1.96*math.Sqrt(n))/2))
+	return fmt.Sprintf("%.0f [%.0f..%.0f]", median(values), sorted[beyond], sorted[len(sorted)-1-beyond])
 }

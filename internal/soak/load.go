@@ -12,9 +12,11 @@ type chunk struct {
 	failures   []error
 }
 
-// load makes rate calls a second while during runs, none waiting for another. send sends one and returns what waits for its answer.
-func load(rate int, during func() error, send func() (wait func() error)) (c chunk, err error) {
-	c = chunk{took: newLatencies(), late: newLatencies()}
+func newChunk() chunk { return chunk{took: newLatencies(), late: newLatencies()} }
+
+// load makes rate calls a second while during runs, none waiting for another, and adds them to c. send sends one and returns
+// what waits for its answer.
+func (c *chunk) load(rate int, during func() error, send func() (wait func() error)) error {
 	stop := make(chan struct{})
 	var runs error
 	var beside, calls sync.WaitGroup
@@ -23,7 +25,7 @@ func load(rate int, during func() error, send func() (wait func() error)) (c chu
 		runs = during()
 	})
 	var mu sync.Mutex // protects c.took and c.failures
-	err = pace(time.Second/time.Duration(rate), stop, func(due time.Time) {
+	err := pace(time.Second/time.Duration(rate), stop, func(due time.Time) {
 		c.late.add(time.Since(due))
 		answer := send()
 		calls.Go(func() {
@@ -39,7 +41,7 @@ func load(rate int, during func() error, send func() (wait func() error)) (c chu
 	})
 	beside.Wait()
 	calls.Wait()
-	return c, errors.Join(err, runs)
+	return errors.Join(err, runs)
 }
 
 // failures adds up those of chunks.

@@ -50,7 +50,8 @@ func (m losses) run(ctx context.Context, e env) (r *result, err error) {
 	if err := h.open(ctx); err != nil {
 		return nil, err
 	}
-	orders, err := load(ordersRate, func() error { return h.publish(ctx) }, h.order(ctx))
+	orders := newChunk()
+	err = orders.load(ordersRate, func() error { return h.publish(ctx) }, h.order(ctx))
 	if err != nil {
 		return nil, err
 	}

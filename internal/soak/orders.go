@@ -8,18 +8,19 @@ import (
 	"github.com/holdfast-ws/holdfast/deribittest"
 )
 
-// orders sends orders at a steady rate, in turns of three chunks: two without rotations and one in which the key is turned all the
-// time. What rotations add is told beside what the two others, which are alike, differ by: that is the floor of the machine. Each
-// order is measured from when it was due, so that one that was held up before it was sent counts as late.
+// orders sends orders at a steady rate while the key is turned, and for as long twice while it is not. The three follow each other
+// rotation by rotation, so that what else the machine does meets all of them alike. What rotations add is told beside what the two
+// without them, which are alike, differ by: no less can be told on this machine. Each order is measured from when it was due, so that
+// one that was held up before it was sent counts as late.
 type orders struct {
 	Turns    int
-	For      time.Duration // a chunk
+	For      time.Duration // a chunk, in all
 	Rate     int           // orders a second
 	Sessions int
 	// Stagger is as in rotate.Config.
 	Stagger time.Duration
 	Reset   deribittest.ResetProfile
-	// Fault, if set, is called for each order of the chunks with rotations, and gives it another label.
+	// Fault, if set, is called for each order during rotations, and gives it another label.
 	Fault func(label string) string
 }
 
@@ -41,13 +42,14 @@ func (m orders) run(ctx context.Context, e env) (r *result, err error) {
 		return nil, err
 	}
 	t := &trading{orders: m, fleet: f, desk: &desk{caller: f.sessions[0]}}
-	if _, err := t.rotating(ctx); err != nil { // whatever has to warm up does so here
+	warm := newChunk()
+	if err := t.rotating(ctx, &warm); err != nil { // whatever has to warm up does so here
 		return nil, err
 	}
 	t.rotations = 0
 	var turns []turn
 	for n := range m.Turns {
-		one, err := t.turn(ctx, n)
+		one, err := t.turn(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -63,44 +65,48 @@ type trading struct {
 	fleet     *fleet
 	desk      *desk
 	rotations int
+	length    time.Duration // of the last rotation
 }
 
-// turn measures its chunks, each time in another order: what comes first, and what follows what, is not always the same.
-func (t *trading) turn(ctx context.Context, n int) (one turn, err error) {
-	quiet := func(into *chunk) (err error) { *into, err = t.quiet(ctx); return err }
+// turn fills its chunks, each time in another order: what comes first, and what follows what, is not always the same.
+func (t *trading) turn(ctx context.Context) (turn, error) {
+	one := turn{newChunk(), newChunk(), newChunk()}
 	steps := []func() error{
-		func() error { return quiet(&one.without) },
-		func() (err error) { one.with, err = t.rotating(ctx); return err },
-		func() error { return quiet(&one.again) },
+		func() error { return t.quiet(ctx, &one.without) },
+		func() error { return t.rotating(ctx, &one.with) },
+		func() error { return t.quiet(ctx, &one.again) },
 	}
-	for i := range steps {
-		if err := steps[(i+n)%len(steps)](); err != nil {
-			return one, err
+	for n, rotated := 0, time.Duration(0); rotated < t.For; n++ {
+		for i := range steps {
+			if err := steps[(i+n)%len(steps)](); err != nil {
+				return one, err
+			}
 		}
+		rotated += t.length
 	}
 	return one, nil
 }
 
-// quiet is a chunk without rotations.
-func (t *trading) quiet(ctx context.Context) (chunk, error) {
-	return t.desk.trade(ctx, t.Rate, nil, func() error { return wait(ctx, t.For) })
+// quiet is as long as the last rotation was, without one.
+func (t *trading) quiet(ctx context.Context, c *chunk) error {
+	return t.desk.trade(ctx, c, t.Rate, nil, func() error { return wait(ctx, t.length) })
 }
 
-// rotating is a chunk in which a rotation is always under way: one begins when the one before it has ended.
-func (t *trading) rotating(ctx context.Context) (chunk, error) {
-	return t.desk.trade(ctx, t.Rate, t.Fault, func() error {
-		for begun := time.Now(); time.Since(begun) < t.For; t.rotations++ {
-			if err := t.fleet.rotate(ctx); err != nil {
-				return err
-			}
+// rotating is one rotation long.
+func (t *trading) rotating(ctx context.Context, c *chunk) error {
+	return t.desk.trade(ctx, c, t.Rate, t.Fault, func() error {
+		begun := time.Now()
+		if err := t.fleet.rotate(ctx); err != nil {
+			return err
 		}
+		t.rotations, t.length = t.rotations+1, time.Since(begun)
 		return nil
 	})
 }
 
 func (t *trading) judge(turns []turn) (*result, error) {
-	r := newResult("orders", "%d a second over one of %d sessions, in %d turns of three chunks of %v: one with rotations, one after the other, "+
-		"and two without; from one session to the next %v (0 is the rotator's default); a reset: %v; %s; medians over the turns [from..to]",
+	r := newResult("orders", "%d a second over one of %d sessions, in %d turns of three times %v: with rotations and twice without, "+
+		"in changes of a rotation's length; from one session to the next %v (0 is the rotator's default); a reset: %v; %s; medians over the turns [95 %% sure]",
 		t.Rate, t.Sessions, len(turns), t.For, t.Stagger, t.Reset, t.fleet.exchange.cores())
 	r.atLeast(1, figure{What: "rotations", Value: float64(t.rotations)})
 	for _, p := range points {

@@ -178,7 +178,8 @@ func (h *hall) scene(ctx context.Context, d time.Duration) (s scene, err error) 
 	}
 	h.watched += len(earlier)
 	begun := h.session.Stats().Conn.Notifications
-	s.calls, err = load(h.Calls, func() error { return h.watchHeap(ctx, d, &s.heap) }, func() func() error {
+	s.calls = newChunk()
+	err = s.calls.load(h.Calls, func() error { return h.watchHeap(ctx, d, &s.heap) }, func() func() error {
 		pending, err := h.session.Send(ctx, "public/test", nil)
 		return func() error {
 			if err != nil {
