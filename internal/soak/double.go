@@ -134,14 +134,20 @@ func (d *double) CutAll(_ bool, connections *uint64) error {
 	return nil
 }
 
-// Cut cuts the connection of that number, and reports whether there was one.
-func (d *double) Cut(number uint64, fired *bool) error {
+// Cut cuts the connections of those numbers, and returns how many there were. The market moves before anybody can be back: what is
+// cut has missed something.
+func (d *double) Cut(numbers []uint64, fired *int) error {
 	if d.server == nil {
 		return errNotOpen
 	}
 	before := d.server.Stats().Faults[deribittest.Cut]
-	d.server.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
-	*fired = d.server.Stats().Faults[deribittest.Cut] > before
+	for _, number := range numbers {
+		d.server.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
+	}
+	for range maxTicks {
+		d.server.Tick()
+	}
+	*fired = int(d.server.Stats().Faults[deribittest.Cut] - before) //nolint:gosec // as many as numbers at most
 	return nil
 }
 

@@ -188,16 +188,18 @@ func (d *duo) cut(ctx context.Context, found *shown) error {
 		victims = []int{0, 1}
 	}
 	before, begun := d.epochs(), time.Now()
+	numbers := make([]uint64, 0, len(victims))
 	for _, at := range victims {
-		var fired bool
-		if err := d.exchange.command("Cut", d.numbers[at], &fired); err != nil {
-			return err
-		}
-		if !fired {
-			return fmt.Errorf("soak: connection %d has ended before it was cut", d.numbers[at])
-		}
-		found.cuts++
+		numbers = append(numbers, d.numbers[at])
 	}
+	var fired int
+	if err := d.exchange.command("Cut", numbers, &fired); err != nil {
+		return err
+	}
+	if fired != len(victims) {
+		return fmt.Errorf("soak: of the connections %v some have ended before they were cut", numbers)
+	}
+	found.cuts += uint64(fired) //nolint:gosec // of two
 	late := time.NewTimer(time.Minute)
 	defer late.Stop()
 	for d.epochs() < before+uint64(len(victims)) || !d.areReady() {
