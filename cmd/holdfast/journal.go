@@ -11,10 +11,10 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// open opens the journal, and makes the keyring of what it holds, or of the secret file. A journal that is not there yet is made
-// by the rotator.
+// open opens the journal, and makes the keyring of what it holds, or of the key's file. A journal that is not there yet is made by
+// the rotator.
 func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate.Keyring, error) {
-	secret, err := readSecretFile(r.secretFile)
+	filed, err := r.file.read()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -22,20 +22,69 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 	if err != nil {
 		return nil, nil, err
 	}
+	creds := filed
 	record, err := store.Load(ctx)
-	creds := record.Credentials()
 	switch {
 	case errors.Is(err, rotate.ErrNotFound):
-		creds, err = session.Credentials{ClientID: r.clientID, Secret: secret, Generation: 1}, nil
-	case err == nil && record.ClientID != r.clientID:
-		err = fmt.Errorf("journal %s: is of client id %s: give each key a journal of its own", r.journal, record.ClientID)
-	case err == nil && !holds(record, secret):
-		creds, err = r.choose(ctx, std, record, secret)
-	}
-	if err != nil {
+		creds.Generation = 1
+	case err == nil:
+		creds, err = r.reconcile(ctx, std, record, filed)
+		if err != nil {
+			return nil, nil, err
+		}
+	default:
 		return nil, nil, err
 	}
+	if _, symmetric := creds.Secret.PublicKey(); symmetric == nil && r.strategy == rotate.ResetInPlace {
+		return nil, nil, fmt.Errorf("the key is asymmetric, and has no secret to reset: it can be replaced: %s", r.howToReplace())
+	}
 	return store, rotate.NewKeyring(creds), nil
+}
+
+// reconcile says which credentials to begin with, where there are a key's file and a journal.
+func (r *rotation) reconcile(
+	ctx context.Context, std streams, record rotate.Record, filed session.Credentials,
+) (session.Credentials, error) {
+	succeeded := slices.Contains(record.Former, filed.ClientID)
+	switch {
+	case record.Replacement != nil && !r.file.hasClientID():
+		return filed, fmt.Errorf("journal %s: a replacement of the key is unfinished: finish it by the command that began it, which has -credentials-file", r.journal)
+	case record.ClientID == filed.ClientID && holds(record, filed.Secret):
+		return record.Credentials(), nil
+	case record.ClientID == filed.ClientID:
+		return r.choose(ctx, std, record, filed.Secret)
+	case succeeded && r.file.hasClientID():
+		return r.catchUp(ctx, std, record, filed)
+	case succeeded:
+		return filed, fmt.Errorf("journal %s: client id %s has taken the place of %s: type -client-id %s", r.journal, record.ClientID, filed.ClientID, record.ClientID)
+	}
+	return filed, fmt.Errorf("journal %s: is of client id %s: give each key a journal of its own; if %s, which the key's file or -client-id "+
+		"names, was put in the place of that key by hand, move the journal away", r.journal, record.ClientID, filed.ClientID)
+}
+
+// catchUp has the key's file follow a journal in which another key has taken the place of the file's. A crash came before the file was
+// written. Nothing is overwritten before the exchange has taken what the journal has.
+func (r *rotation) catchUp(
+	ctx context.Context, std streams, record rotate.Record, filed session.Credentials,
+) (session.Credentials, error) {
+	creds := record.Credentials()
+	err := session.TryCredentials(ctx, r.config(), creds)
+	if _, refused := errors.AsType[*session.AuthError](err); refused {
+		return creds, fmt.Errorf("journal %s: client id %s has taken the place of %s, and is refused: enable it on the exchange's website; "+
+			"if it is gone, put another key's client id and secret into %s, and move the journal away: %w",
+			r.journal, creds.ClientID, filed.ClientID, r.file.path, err)
+	}
+	if err != nil {
+		return creds, err
+	}
+	if r.dryRun {
+		return creds, nil
+	}
+	if err := r.file.write(creds); err != nil {
+		return creds, err
+	}
+	_, _ = fmt.Fprintf(std.err, "%s had client id %s, which was replaced; now it has %s and its secret.\n", r.file.path, filed.ClientID, creds.ClientID)
+	return creds, nil
 }
 
 // holds reports whether a record knows a secret.
@@ -44,19 +93,19 @@ func holds(record rotate.Record, secret session.Secret) bool {
 		slices.ContainsFunc(record.Candidates, func(c rotate.Candidate) bool { return c.Secret.Equal(secret) })
 }
 
-// choose decides between a secret file and a journal that do not know of each other: the file wins if the exchange takes its
-// secret, for then a person has put it there; else the journal is what a crash has left behind. The rotator takes a secret of
-// a newer generation into the journal.
+// choose decides between a key's file and a journal of the same key that do not know of each other: the file wins if the exchange takes
+// its secret, for then a person has put it there; else the journal is what a crash has left behind. The rotator takes a secret of a
+// newer generation into the journal.
 func (r *rotation) choose(
 	ctx context.Context, std streams, record rotate.Record, secret session.Secret,
 ) (session.Credentials, error) {
-	creds := session.Credentials{ClientID: r.clientID, Secret: secret, Generation: record.Current.Generation + 1}
+	creds := session.Credentials{ClientID: record.ClientID, Secret: secret, Generation: record.Current.Generation + 1}
 	for _, c := range record.Candidates {
 		creds.Generation = max(creds.Generation, c.Generation+1)
 	}
 	err := session.TryCredentials(ctx, r.config(), creds)
 	if _, refused := errors.AsType[*session.AuthError](err); refused {
-		_, _ = fmt.Fprintf(std.err, "The exchange refuses the secret in %s; going on with the journal's.\n", r.secretFile)
+		_, _ = fmt.Fprintf(std.err, "The exchange refuses the secret in %s; going on with the journal's.\n", r.file.path)
 		return record.Credentials(), nil
 	}
 	return creds, err

@@ -1,7 +1,8 @@
 // Holdfast is the command line of the library: a simulated exchange to try things out on, and the rotation of a key.
 //
 //	holdfast sim -addr 127.0.0.1:8080         serve a simulated exchange
-//	holdfast rotate -url URL -client-id ID -secret-file FILE    rotate a key
+//	holdfast rotate -url URL -client-id ID -secret-file FILE    rotate a key: give it a new secret
+//	holdfast rotate -url URL -strategy replace -credentials-file FILE    put another key in its place
 //	holdfast probe -client-id ID -secret-file FILE -admin-client-id ID -admin-secret-file FILE    find out what a reset does
 //
 // No secret is ever taken from, or printed to, the command line.
@@ -32,7 +33,7 @@ type command struct {
 
 var commands = []command{
 	{"sim", "serve a simulated exchange until interrupted", sim},
-	{"rotate", "rotate the secret of an API key", rotateKey},
+	{"rotate", "give an API key a new secret, or put another key in its place", rotateKey},
 	{"probe", "find out what a reset of an API key does to its tokens, subscriptions and connections", probeKey},
 }
 

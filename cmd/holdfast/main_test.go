@@ -22,7 +22,12 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(commandVariable) != "" {
+		main()
+	}
+	leaktest.Main(m)
+}
 
 // invoke runs a command line and returns what it printed.
 func invoke(t *testing.T, stdin string, args ...string) (code int, out, errOut string) {
@@ -324,6 +329,15 @@ func TestBadInput(t *testing.T) {
 		"an argument":             {rotate("-client-id", "x", "-secret-file", path, canary), 2, "unexpected argument"},
 		"no secret file":          {rotate("-client-id", "x"), 2, "-secret-file"},
 		"half a second key":       {rotate("-client-id", "x", "-secret-file", path, "-admin-client-id", "y"), 2, "go together"},
+		"a strategy that is none": {rotate("-strategy", "swap", "-credentials-file", path), 2, "-strategy: it is reset or replace"},
+		"replace without a file": {
+			rotate("-strategy", "replace", "-client-id", "x", "-secret-file", path), 2,
+			"(umask 077; { echo x; cat " + path + "; } >" + path + ".credentials)",
+		},
+		"replace of a number":     {rotate("-strategy", "replace", "-credentials-file", path, "-key-id", "1"), 2, "-key-id is of no use"},
+		"two files":               {rotate("-secret-file", path, "-credentials-file", path), 2, "leave these out"},
+		"no overlap":              {rotate("-credentials-file", path, "-overlap", "0"), 2, "-overlap must be positive"},
+		"a secret without its id": {rotate("-credentials-file", path), 1, "client id on its first line"},
 		"an address in use":       {[]string{"sim", "-addr", strings.TrimSuffix(strings.TrimPrefix(server.URL(), "ws://"), "/ws/api/v2")}, 1, "in use"},
 		"a file that is not":      {rotate("-client-id", "x", "-secret-file", path+"-"), 1, "no such file"},
 		"a file that others read": {rotate("-client-id", "x", "-secret-file", file(canary, 0o644)), 1, "chmod 600"},

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 )
@@ -48,4 +50,16 @@ func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+}
+
+// oneAtATime is what several goroutines print to.
+type oneAtATime struct {
+	mu sync.Mutex // protects w
+	w  io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
 }

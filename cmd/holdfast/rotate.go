@@ -17,7 +17,11 @@ type rotation struct {
 	url             string
 	clientID        string
 	secretFile      string
+	credentialsFile string
 	journal         string
+	strategy        rotate.Strategy
+	overlap         time.Duration
+	dryRun          bool
 	keyID           int64
 	adminID         string
 	adminSecretFile string
@@ -26,36 +30,20 @@ type rotation struct {
 	plaintext       bool
 	verbose         bool
 
-	log *slog.Logger // nil without -v
+	file keyFile      // as the first three say
+	log  *slog.Logger // nil without -v
 }
 
-// rotateKey rotates the secret of a key. The file's new content is the new secret.
+// rotateKey rotates a key. The file's new content is the new secret, with the new client id if that has changed.
 func rotateKey(ctx context.Context, std streams, args []string) error {
 	var r rotation
-	flags := flag.NewFlagSet("rotate", flag.ContinueOnError)
-	flags.StringVar(&r.url, "url", session.TestURL, "WebSocket endpoint of the exchange")
-	flags.StringVar(&r.clientID, "client-id", "", "client id of the key (needed)")
-	flags.StringVar(&r.secretFile, "secret-file", "", "file that holds the key's secret, mode 0600; it is replaced (needed)")
-	flags.StringVar(&r.journal, "journal", "", "file that keeps the rotation's state for a crash, secrets too, mode 0600; empty is the secret file's name and .journal")
-	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up, which may ask for a second factor of its own")
-	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset; it needs account:read_write, and still works when this key's secret is lost")
-	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
-	flags.BoolVar(&r.tokensSurvive, "tokens-survive", false, "tokens outlive a reset, as holdfast probe has found: one of them can reset the key again")
-	flags.BoolVar(&r.acceptLockout, "accept-lockout", false, "rotate although a lost answer could lock the key out: no second key, and tokens may not survive")
-	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
-	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
-	if err := parse(flags, std, args); err != nil {
+	if err := parse(r.flags(), std, args); err != nil {
 		return err
 	}
-	if r.clientID == "" || r.secretFile == "" {
-		return fmt.Errorf("%w: holdfast rotate: -client-id and -secret-file are needed; a secret itself is never an argument", errUsage)
+	if err := r.check(); err != nil {
+		return err
 	}
-	if (r.adminID == "") != (r.adminSecretFile == "") {
-		return fmt.Errorf("%w: holdfast rotate: -admin-client-id and -admin-secret-file go together", errUsage)
-	}
-	if r.journal == "" {
-		r.journal = r.secretFile + ".journal"
-	}
+	std.err = &oneAtATime{w: std.err}
 	if r.verbose {
 		r.log = slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
@@ -63,13 +51,75 @@ func rotateKey(ctx context.Context, std streams, args []string) error {
 	if report.ID != "" {
 		_, _ = fmt.Fprintln(std.out, report)
 	}
-	if errors.Is(err, rotate.ErrNoRecoveryAuthority) {
-		_, _ = fmt.Fprintln(std.err, "The flags for these are -admin-client-id with -admin-secret-file, -tokens-survive, and -accept-lockout.")
+	if report.NewClientID != "" {
+		_, _ = fmt.Fprintf(std.out, "The client id is now %s.\n", report.NewClientID)
 	}
-	if _, locked := errors.AsType[*rotate.LockedOutError](err); locked {
-		_, _ = fmt.Fprintf(std.err, "When the key is reset, put its new secret into %s, and run this command again.\n", r.secretFile)
-	}
+	r.advise(std.err, report, err)
 	return err
+}
+
+func (r *rotation) flags() *flag.FlagSet {
+	flags := flag.NewFlagSet("rotate", flag.ContinueOnError)
+	flags.StringVar(&r.url, "url", session.TestURL, "WebSocket endpoint of the exchange")
+	flags.StringVar(&r.clientID, "client-id", "", "client id of the key")
+	flags.StringVar(&r.secretFile, "secret-file", "", "file that holds the key's secret, mode 0600; it is replaced")
+	flags.StringVar(&r.credentialsFile, "credentials-file", "",
+		"in the place of -client-id and -secret-file, which else are needed: `file` that holds the client id on its first line and the "+
+			"secret, or the private key in PEM, below it, mode 0600; it is replaced, so that a reader has both of one key")
+	flags.StringVar(&r.journal, "journal", "",
+		"file that keeps the rotation's state for a crash, secrets too, mode 0600; empty is the name of the key's file and .journal")
+	flags.Func("strategy", "`reset|replace`: reset, the default, gives the key a new secret; replace creates a second key, with another client id, "+
+		"and removes the first. It locks nobody out, and is how an asymmetric key is turned. It needs -credentials-file, account:read_write, "+
+		"a free place among the account's eight keys, a key without IP whitelist, and somebody who types second factors", r.setStrategy)
+	flags.DurationVar(&r.overlap, "overlap", time.Minute,
+		"with -strategy replace, how long the old key works on when the file has the new one: time for programs to read it again")
+	flags.BoolVar(&r.dryRun, "dry-run", false, "check all that can be checked, and change no key and no file but the journal")
+	flags.Int64Var(&r.keyID, "key-id", 0, "the key's number; 0 looks it up, which may ask for a second factor of its own")
+	flags.StringVar(&r.adminID, "admin-client-id", "", "client id of a second key that sends the reset, or creates and removes keys; it needs account:read_write, and still works when this key's secret is lost")
+	flags.StringVar(&r.adminSecretFile, "admin-secret-file", "", "file that holds the second key's secret")
+	flags.BoolVar(&r.tokensSurvive, "tokens-survive", false, "tokens outlive a reset, as holdfast probe has found: one of them can reset the key again")
+	flags.BoolVar(&r.acceptLockout, "accept-lockout", false, "rotate although a lost answer could lock the key out: no second key, and tokens may not survive")
+	flags.BoolVar(&r.plaintext, "allow-plaintext", false, "allow a ws URL to another machine")
+	flags.BoolVar(&r.verbose, "v", false, "log to standard error")
+	return flags
+}
+
+func (r *rotation) setStrategy(word string) error {
+	switch word {
+	case "reset":
+		r.strategy = rotate.ResetInPlace
+	case "replace":
+		r.strategy = rotate.Replace
+	default:
+		return errors.New("it is reset or replace")
+	}
+	return nil
+}
+
+// check refuses flags that do not say what to do, and completes the others.
+func (r *rotation) check() error {
+	r.file = keyFile{path: r.credentialsFile}
+	if r.credentialsFile == "" {
+		r.file = keyFile{path: r.secretFile, clientID: r.clientID}
+	}
+	if r.journal == "" {
+		r.journal = r.file.path + ".journal"
+	}
+	switch {
+	case r.credentialsFile != "" && (r.clientID != "" || r.secretFile != ""):
+		return fmt.Errorf("%w: holdfast rotate: -credentials-file is in the place of -client-id and -secret-file: leave these out", errUsage)
+	case r.credentialsFile == "" && (r.clientID == "" || r.secretFile == ""):
+		return fmt.Errorf("%w: holdfast rotate: -client-id and -secret-file are needed, or -credentials-file; a secret itself is never an argument", errUsage)
+	case r.strategy == rotate.Replace && !r.file.hasClientID():
+		return fmt.Errorf("%w: holdfast rotate: %s", errUsage, r.howToReplace())
+	case r.strategy == rotate.Replace && r.keyID != 0:
+		return fmt.Errorf("%w: holdfast rotate: -key-id is of no use with -strategy replace, which looks the key up, and makes one with another number", errUsage)
+	case r.overlap <= 0:
+		return fmt.Errorf("%w: holdfast rotate: -overlap must be positive", errUsage)
+	case (r.adminID == "") != (r.adminSecretFile == ""):
+		return fmt.Errorf("%w: holdfast rotate: -admin-client-id and -admin-secret-file go together", errUsage)
+	}
+	return nil
 }
 
 func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, err error) {
@@ -77,21 +127,12 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	if err != nil {
 		return report, err
 	}
-	var unwritten error // of the secret file, which follows what is published
-	first := keyring.Current().Generation
-	unsubscribe := keyring.Subscribe(func(c session.Credentials) {
-		if c.Generation == first { // the file may hold what the exchange refuses just now, and nobody else has
-			return
-		}
-		secret := c.Secret.Reveal()
-		defer clear(secret)
-		unwritten = writeSecretFile(r.secretFile, secret)
-	})
-	defer unsubscribe()
-	f := &fleet{rotation: r}
+	copying := &copyist{file: r.file, overlap: r.overlap, told: std.err, last: keyring.Current()}
+	defer keyring.Subscribe(copying.write)()
+	f := &fleet{rotation: r, keyring: keyring, copying: copying}
 	cfg := rotate.Config{
 		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
-		SecondFactor: askFactor(ctx, std), Logger: r.log,
+		SecondFactor: askFactor(ctx, std), Logger: r.log, Strategy: r.strategy, Overlap: r.overlap,
 		TokensSurvive: r.tokensSurvive, AcceptLockout: r.acceptLockout,
 	}
 	if r.adminID != "" {
@@ -111,66 +152,15 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	}
 	stop := context.AfterFunc(ctx, func() { _ = closing() }) // the Close below tells the same error
 	defer stop()
-	report, err = r.turn(ctx, rotator, f, keyring)
-	return report, errors.Join(err, closing(), f.close(context.WithoutCancel(ctx)), unwritten)
-}
-
-// turn finishes what a crash has left, then opens the sessions, and rotates. An interrupt does not leave a rotation alone: it
-// closes the rotator, which is waited for.
-func (r *rotation) turn(
-	ctx context.Context, rotator *rotate.Rotator, f *fleet, keyring *rotate.Keyring,
-) (report rotate.Report, err error) {
-	waiting := context.WithoutCancel(ctx)
-	if report, err = rotator.Recover(waiting); err != nil {
-		return report, err
+	report, err = r.turn(ctx, std.err, store, rotator, f)
+	if !errors.Is(err, copying.err) { // else it is told already
+		err = errors.Join(err, copying.err)
 	}
-	if f.own, err = f.dial(ctx, keyring); err != nil {
-		return report, err
-	}
-	return rotator.Rotate(waiting)
+	return report, errors.Join(err, closing(), f.close(context.WithoutCancel(ctx)))
 }
 
 // closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long.
 const closeTimeout = 30 * time.Second
-
-// fleet is the sessions that a rotation needs: one of the key, and one of the second key, if there is one.
-type fleet struct {
-	*rotation
-	own, admin *session.Session
-}
-
-// sessions are those to re-authenticate.
-func (f *fleet) sessions() []rotate.Session {
-	if f.own == nil {
-		return nil // not yet: what is recovered comes first
-	}
-	return []rotate.Session{f.own}
-}
-
-func (f *fleet) dialAdmin(ctx context.Context) (*session.Session, error) {
-	secret, err := readSecretFile(f.adminSecretFile)
-	if err != nil {
-		return nil, err
-	}
-	f.admin, err = f.dial(ctx, session.Credentials{ClientID: f.adminID, Secret: secret})
-	return f.admin, err
-}
-
-func (f *fleet) dial(ctx context.Context, source session.CredentialSource) (*session.Session, error) {
-	cfg := f.config()
-	cfg.Credentials = source
-	return session.Dial(ctx, cfg)
-}
-
-func (f *fleet) close(ctx context.Context) error {
-	var errs []error
-	for _, s := range []*session.Session{f.own, f.admin} {
-		if s != nil {
-			errs = append(errs, s.Close(ctx))
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // config is how sessions are opened.
 func (r *rotation) config() session.Config {

@@ -18,18 +18,7 @@ const maxSecretFile = 4 << 10
 // readSecretFile reads a file that holds a secret and nothing else but white space around it. It refuses a file that others
 // than its owner can read.
 func readSecretFile(path string) (session.Secret, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil:
-		return session.Secret{}, err
-	case !info.Mode().IsRegular():
-		return session.Secret{}, fmt.Errorf("secret file %s: is not a regular file", path)
-	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
-		return session.Secret{}, fmt.Errorf("secret file %s: others can read it (mode %04o): chmod 600 it", path, info.Mode().Perm())
-	case info.Size() > maxSecretFile:
-		return session.Secret{}, fmt.Errorf("secret file %s: is %d bytes long: it should hold a client secret or a private key and nothing else", path, info.Size())
-	}
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the user's
+	text, err := readPrivateFile(path)
 	if err != nil {
 		return session.Secret{}, err
 	}
@@ -39,6 +28,22 @@ func readSecretFile(path string) (session.Secret, error) {
 		return session.Secret{}, fmt.Errorf("secret file %s: is empty", path)
 	}
 	return secret, nil
+}
+
+// readPrivateFile reads a file that nobody but its owner can read. The text is the caller's to clear.
+func readPrivateFile(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("secret file %s: is not a regular file", path)
+	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
+		return nil, fmt.Errorf("secret file %s: others can read it (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	case info.Size() > maxSecretFile:
+		return nil, fmt.Errorf("secret file %s: is %d bytes long: it should hold a client secret or a private key and nothing else", path, info.Size())
+	}
+	return os.ReadFile(path) //nolint:gosec // the path is the user's
 }
 
 // writeSecretFile replaces the file by one that holds the secret: wholly or, if anything fails, not at all.
