@@ -11,6 +11,7 @@ import (
 )
 
 // Every method that the server knows succeeds here once, so that each result is held against its published schema.
+// Asks: ccxt#6506, unicorn-binance-websocket-api#304, XChange#2964, XChange#747.
 func TestEveryMethod(t *testing.T) {
 	t.Parallel()
 	s, v := validated(t, deribittest.Config{})

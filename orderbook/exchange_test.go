@@ -67,6 +67,7 @@ func top(b *orderbook.Book) string {
 
 // TestBooksAreTheExchanges follows books of each form while the exchange loses messages: what a book shows is what
 // the exchange says of it, and after each loss it is shown again.
+// Asks: cryptofeed#285, ccxt#29492.
 func TestBooksAreTheExchanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

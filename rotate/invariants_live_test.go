@@ -192,6 +192,7 @@ func TestR9CurrentIsValid(t *testing.T) {
 }
 
 // TestR12ReauthenticationKeepsWhatItHad: each authentication of a session has the client id, the scope and the session name of its first.
+// Asks: franz-go#249.
 func TestR12ReauthenticationKeepsWhatItHad(t *testing.T) {
 	for _, behaviour := range behaviours {
 		t.Run(behaviour.String(), func(t *testing.T) {

@@ -36,6 +36,7 @@ func watchR1(t *testing.T, r *rig) (used *atomic.Int64) {
 
 // TestR1DurableFirst: where every write takes its time, no secret is verified, published, acknowledged or used before its write
 // was acknowledged.
+// Asks: vault#6042, vault#8782, aws-secrets-manager-rotation-lambdas#168.
 func TestR1DurableFirst(t *testing.T) {
 	for _, behaviour := range behaviours {
 		t.Run(behaviour.String(), func(t *testing.T) {

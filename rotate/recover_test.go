@@ -42,6 +42,7 @@ func live(t *testing.T, p *process) (died bool) {
 // process, which goes on with what the exchange takes. One window cannot be closed by the client: between the moment at which
 // the exchange resets the key and the moment at which the answer is stored. There the next process has the key reset again by a token
 // that has outlived the reset; if none has, it says that it is locked out.
+// Asks: vault#6042, vault#8782, aws-secrets-manager-rotation-lambdas#168.
 func TestI6SecretFirstStored(t *testing.T) {
 	for _, revokes := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tokens revoked: %t", revokes), deaths{revokes}.atEachStep)

@@ -13,6 +13,7 @@ import (
 )
 
 // TestRunFails: what fails is tried again, more and more seldom.
+// Asks: vault#21857.
 func TestRunFails(t *testing.T) {
 	notSent := &rpc.CallError{Method: "private/reset_api_key", Outcome: rpc.NotSent, Err: errDown}
 	for name, breakIt := range map[string]func(p *process, failing func() bool){

@@ -208,6 +208,8 @@ func (e namedError) ErrorType() string { return string(e) }
 
 const errGoingAway = namedError("close_1001")
 
+// Asks: ccxt#15338, binance-connector-python#337, binance-connector-rust#26, trading-gpt#94, trading-signals#1178,
+// binance-java-api#55, bitfinex-api-node#247, lotus#1155.
 func TestI2HonestOutcome(t *testing.T) {
 	t.Parallel()
 	for _, tt := range outcomes {

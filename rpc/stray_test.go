@@ -48,6 +48,7 @@ func abandon(tb testing.TB, c *rpc.Conn, method string) uint64 {
 	return pending.ID()
 }
 
+// Asks: coder/websocket#289, coder/websocket#474, wsrpc#19.
 func TestStrays(t *testing.T) {
 	t.Parallel()
 	p, got := newPeer(), &strays{}

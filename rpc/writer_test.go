@@ -366,6 +366,7 @@ func TestStalledWrite(t *testing.T) {
 }
 
 // TestWriterLeavesWithItsContext has the context of a writer end in a slow write, while a frame waits behind it.
+// Asks: coder/websocket#289, coder/websocket#474.
 func TestWriterLeavesWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -118,6 +118,7 @@ func TestRefusedSecretIsNotTriedForEachCall(t *testing.T) {
 }
 
 // TestFailedRenewalIsTriedAgain: a failure that passes must not leave a session without authority that nobody calls.
+// Asks: franz-go#249.
 func TestFailedRenewalIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,6 +167,7 @@ func TestRefusedCallIsSentAgainThoughMoreFails(t *testing.T) {
 }
 
 // TestLimitIsRespectedThoughTheConnectionEnds: the exchange says that there are too many requests, and closes.
+// Asks: ccxt#16055.
 func TestLimitIsRespectedThoughTheConnectionEnds(t *testing.T) {
 	t.Parallel()
 	for range 20 {

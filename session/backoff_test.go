@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
+// Asks: go-jsonrpc#5, nautilus_trader#1339.
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -64,6 +65,7 @@ func (o *flapper) StateChanged(_ *session.Session, _, to session.State, _ error)
 }
 
 // TestFlappingLoginBacksOff lets every connection live for a moment: being ready for a moment must not reset the backoff.
+// Asks: go-jsonrpc#5, nautilus_trader#1339, XChange#4740, passivbot#1505, openalgo#2035, vault#28989.
 func TestFlappingLoginBacksOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,6 +120,7 @@ func (d *doubling) NextBackOff() time.Duration {
 }
 func (d *doubling) Reset() { d.next = time.Second }
 
+// Asks: viem#3521, polkadot-js/api#6204.
 func TestBackofferThatGivesUpEndsTheSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -183,6 +183,7 @@ func TestHangingHandshakeEnds(t *testing.T) {
 }
 
 // TestStrayFramesAreHarmless sends what belongs to no call, and goes on over the same connection.
+// Asks: neo-go#3093.
 func TestStrayFramesAreHarmless(t *testing.T) {
 	t.Parallel()
 	f := newFar(t, script{"public/hello": func(p *peer, r request) {

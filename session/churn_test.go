@@ -60,6 +60,7 @@ func (s *served) by(p *peer) []string {
 
 // TestSubscriptionsChurn subscribes, closes, cuts and reconnects at random: in the end the exchange serves what is wanted, and
 // nothing else.
+// Asks: deribit-v2-ws#19.
 func TestSubscriptionsChurn(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(churns) {

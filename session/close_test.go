@@ -36,6 +36,7 @@ func openOrders(t *testing.T, s *session.Session) []string {
 
 // TestCloseLogsOut closes and reconnects a session whose loss would cancel its orders: they survive both, for it logs out.
 // A loss cancels them.
+// Asks: deribit-v2-ws#16, deribit-api-clients#35.
 func TestCloseLogsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

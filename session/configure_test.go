@@ -13,6 +13,7 @@ import (
 
 // TestCancelOnDisconnectIsVerified has an exchange take the setting and not keep it: such a connection is not ready, neither
 // the first one nor a later one.
+// Asks: deribit-v2-ws#16, deribit-api-clients#35.
 func TestCancelOnDisconnectIsVerified(t *testing.T) {
 	t.Parallel()
 	for name, forgets := range map[string]func(number int) bool{
@@ -53,6 +54,7 @@ func TestCancelOnDisconnectIsVerified(t *testing.T) {
 
 // TestEndForGoodIsLoud reads the log of a session whose key is refused: an operator who looks for errors finds it, with what
 // to do.
+// Asks: pybit#37.
 func TestEndForGoodIsLoud(t *testing.T) {
 	t.Parallel()
 	for code, advice := range map[int]string{

@@ -140,6 +140,7 @@ func TestConflateProperty(t *testing.T) {
 
 // TestStalledSubscriberDelaysNobody is promise I5 under each policy: one consumer has stopped, and another of the same
 // channel has all that comes; so do calls their answers, at once.
+// Asks: dcrdex#3501, BitMEX/api-connectors#449, solana-py#703, gocryptotrader#2337.
 func TestStalledSubscriberDelaysNobody(t *testing.T) {
 	t.Parallel()
 	const n = 3000

@@ -22,6 +22,8 @@ import (
 
 // TestDay is eight hours of a session that trades while tokens end, the network fails in every way, the session is evicted,
 // and its key is turned every hour. It has one outcome for each order, executes none twice, and misses no news of one untold.
+// Asks: deribit-v2-ws#1, passivbot_lighter#3, viem#3498, gocryptotrader#540, f0cii/deribit-api#4, bitfinex-api-py#39,
+// jsonrpsee#678, hummingbot#8250, lotus#5614, cryptofeed#1023, Kucoin.Net#140.
 func TestDay(t *testing.T) {
 	t.Parallel()
 	began := time.Now()

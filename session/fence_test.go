@@ -170,6 +170,7 @@ func (k *keyring) Credentials(ctx context.Context) (session.Credentials, error) 
 
 // TestFenceUnder64Callers revokes the token under 64 callers: each order is executed once, no caller sees a refusal, and
 // all share one authentication.
+// Asks: ccxt#22761, ccxt#18921, openalgo#1419, XChange#3697.
 func TestFenceUnder64Callers(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(s *session.Session, ctx context.Context, label string) error{
@@ -279,6 +280,7 @@ func TestFencePublicCallsDoNotWait(t *testing.T) {
 
 // TestFenceRotationUnderCalls is a rotation as a session sees it: the old secret is dead, calls are refused, and the source
 // keeps everybody waiting until it has the new one.
+// Asks: openalgo#1419, XChange#3697.
 func TestFenceRotationUnderCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 )
 
 // TestSignatureVector is the vector of the exchange's article on authentication.
+// Asks: ccxt#27140.
 func TestSignatureVector(t *testing.T) {
 	t.Parallel()
 	creds := session.Credentials{ClientID: "AMANDA", Secret: session.NewSecret([]byte("AMANDASECRECT"))}

@@ -26,6 +26,7 @@ var witnessed = []string{
 // TestHandoverUnderLoad reconnects a session twelve times while callers place, cancel and read over it, and streams and a handler listen.
 // No call fails, no order is placed twice or cancelled by the exchange, no gap is told, and every stream is to the letter that of a
 // session that was left alone.
+// Asks: binance-connector-python#442.
 func TestHandoverUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

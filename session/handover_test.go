@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
+// Asks: ccxt#22871.
 func TestReconnectIsPlanned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 )
 
 // TestHeartbeatIsAnsweredForAnHour leaves a session alone with an exchange that cuts whoever does not answer.
+// Asks: f0cii/deribit-api#5, tardis-node#3.
 func TestHeartbeatIsAnsweredForAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -67,6 +68,8 @@ func TestTestRequestsDoNotPileUp(t *testing.T) {
 }
 
 // TestSilenceEndsAConnection is the half-open connection: nothing comes any more, and nothing says so.
+// Asks: go-deribit#21, viem#3771, pod-sdk#261, go-ethereum#23845, core-geth#289, deribit-v2-ws#1, passivbot_lighter#3,
+// viem#3498.
 func TestSilenceEndsAConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,6 +158,7 @@ func TestHeartbeatIsSetAgainAfterReconnect(t *testing.T) {
 }
 
 // TestTokenIsRenewedBeforeItEnds lets a token of 60 s live for ten minutes: at no time does the exchange see a dead one.
+// Asks: centrifuge-dart#129.
 func TestTokenIsRenewedBeforeItEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -178,6 +182,7 @@ func TestTokenIsRenewedBeforeItEnds(t *testing.T) {
 }
 
 // TestYearLongTokenIsRenewedOnce is the life that other clients' timers cannot hold.
+// Asks: cryptofeed#1023, Kucoin.Net#140.
 func TestYearLongTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour

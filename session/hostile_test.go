@@ -29,6 +29,7 @@ type hostile struct {
 // TestHostile attacks a session with raw peers, case by case. Nothing may panic, no call may outlast its deadline, the heap may
 // not grow by more than the read limit and 2 MiB, nothing may be left behind, and each case says which error or counter tells
 // of the attack. It is not parallel: it looks at the heap.
+// Asks: neo-go#3093.
 func TestHostile(t *testing.T) {
 	var sum tally
 	for _, cases := range [][]hostile{hostileOpenings, hostileFrames, hostileMessages, hostileIDs, hostileSubscriptions, hostileLogins} {

@@ -80,6 +80,7 @@ func oneOutcome(t *testing.T, s *session.Session, method, label string) {
 
 // TestI5ReaderNeverWaits floods a subscriber that never reads: neither a call, nor a heartbeat's answer, nor another
 // subscriber waits for it.
+// Asks: dcrdex#3501, BitMEX/api-connectors#449, solana-py#703.
 func TestI5ReaderNeverWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

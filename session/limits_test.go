@@ -87,6 +87,7 @@ func (m *meter) times(method string) []time.Duration {
 
 // TestCallsKeepToTheLimits has 64 callers ask as fast as they can over two sessions of an account, for a minute: the exchange
 // refuses none, and most of what it allows is used.
+// Asks: DeribitDataScrapper#31.
 func TestCallsKeepToTheLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,6 +160,7 @@ func TestCancelsHaveCreditsOfTheirOwn(t *testing.T) {
 }
 
 // TestCallThatWouldWaitTooLongFails at once, before a byte of it left.
+// Asks: nautilus_trader#3820, alloy#4196, alloy#3860, alloy#690, alloy#105.
 func TestCallThatWouldWaitTooLongFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -268,6 +270,7 @@ func TestLimitsOfTheDouble(t *testing.T) {
 
 // TestTooManyRequestsEndsTheConnection has the exchange hang up after a refusal: the reason is told, and the next connection
 // waits until there are credits again.
+// Asks: DeribitDataScrapper#31.
 func TestTooManyRequestsEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -322,6 +325,7 @@ func TestTooManyRequestsOnALiveSocket(t *testing.T) {
 }
 
 // TestPacedCallIsNotSentAfterALoss loses the connection while calls wait for their credits: I3 holds for them too.
+// Asks: nautilus_trader#3820, alloy#4196, alloy#3860, alloy#690, alloy#105.
 func TestPacedCallIsNotSentAfterALoss(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

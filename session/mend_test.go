@@ -129,6 +129,7 @@ const (
 
 // TestBrokenBookBeginsAnew is a break of one book's chain: after one marker in its place come a snapshot and what follows.
 // The other book is left alone.
+// Asks: cryptofeed#285, ccxt#29492, cryptofeed#291.
 func TestBrokenBookBeginsAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,6 +195,7 @@ func TestBooksThatBreakTogetherBeginAnewTogether(t *testing.T) {
 }
 
 // TestBookThatBreaksAgainAndAgain is repaired with growing pauses: no storm, and no other book waits for it.
+// Asks: cryptofeed#291, gocryptotrader#2337.
 func TestBookThatBreaksAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -397,6 +399,7 @@ func TestLatecomerLeavesBeforeItsSnapshot(t *testing.T) {
 }
 
 // TestResync is a subscriber that has lost its book by its own doing. Its own stream is silent until the snapshot.
+// Asks: gocryptotrader#2337.
 func TestResync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -227,6 +227,7 @@ func (n *nosy) Stray(rpc.Stray) { n.look() }
 
 // TestLocksAreLeaves calls the session from every callback that it makes, while all of it is at work. A lock that is held
 // across a callback would deadlock here.
+// Asks: jrpc2#27, centrifuge-go#129, centrifuge-go#133.
 func TestLocksAreLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

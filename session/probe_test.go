@@ -48,6 +48,7 @@ func unbeaten(f *far) session.Config {
 
 // TestSilentPrivateChannelsAreProbed evicts a session whose connection lives on: within two minutes it has authenticated and
 // subscribed again what needs that, and told once, in place, those whom it concerns.
+// Asks: go-deribit#21, viem#3771, pod-sdk#261, go-ethereum#23845, core-geth#289, redisson#7052, kombu#2509.
 func TestSilentPrivateChannelsAreProbed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,6 +174,7 @@ func TestCancelOnDisconnectIsKeptOn(t *testing.T) {
 
 // TestChannelsSurviveARenewal has the exchange drop the private channels at each authentication without a word: they are
 // subscribed again each time that a token is renewed, and told once that they may have missed something.
+// Asks: redisson#7052, kombu#2509.
 func TestChannelsSurviveARenewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

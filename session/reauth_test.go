@@ -13,6 +13,7 @@ import (
 )
 
 // TestReauthenticateIsOneFlight has 64 callers want it while the source is shut: one authentication serves all.
+// Asks: ccxt#22761, ccxt#18921.
 func TestReauthenticateIsOneFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -45,6 +46,7 @@ func TestReauthenticateIsOneFlight(t *testing.T) {
 
 // TestReauthenticateIsFresh has a caller come when an authentication under way has its credentials already: what was
 // published since must be used before it returns.
+// Asks: go-redis#4027.
 func TestReauthenticateIsFresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -81,6 +83,8 @@ func TestReauthenticateIsFresh(t *testing.T) {
 }
 
 // TestI8GenerationsOnlyRise publishes generations as fast as callers re-authenticate and connections break.
+// Asks: rueidis#1007, livekit/protocol#1626, amqp091-go#107, nats.py#1019, decocms/studio#4156, openclaw#77551,
+// aws-sdk-js-v3#5731.
 func TestI8GenerationsOnlyRise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,6 +129,7 @@ func TestI8GenerationsOnlyRise(t *testing.T) {
 
 // TestOldSecretThatIsRefusedIsNotTheEnd resets the secret while the source still has the old one: the refusal makes the
 // session ask again, and the source keeps it waiting for the new one.
+// Asks: nats.go#499, nats.go#1552, nex#521.
 func TestOldSecretThatIsRefusedIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 
 // TestI4OneGapPerLoss loses the connection five times, between two notifications of each of three subscriptions: each
 // stream holds exactly one marker per loss, in its place.
+// Asks: subxt#2053, subxt#1423, subxt#1190, subxt#1657, subxt#1567, async-substrate-interface#200, coinbase-pro-node#102,
+// go-ethereum#22266, ethers.js#4721, ethers-rs#2418, deribit-v2-ws#19.
 func TestI4OneGapPerLoss(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,6 +77,8 @@ func waiting(t *testing.T, sub *session.Subscription) []string {
 }
 
 // TestI4CutConnections does the same against the exchange's double over TCP, with books whose chains prove the rest.
+// Asks: gocryptotrader#540, f0cii/deribit-api#4, bitfinex-api-py#39, jsonrpsee#678, hummingbot#8250, lotus#5614, ccxt#15338,
+// binance-connector-python#337, binance-connector-rust#26, ethers.js#4721, ethers-rs#2418.
 func TestI4CutConnections(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, deribittest.Config{Tick: time.Millisecond})
@@ -129,6 +133,7 @@ func firstGap(t *testing.T, sub *session.Subscription) *session.GapError {
 
 // TestI3NoStaleSends breaks the connection under calls, and has others come while there is none: none of them is written
 // to the next connection, on which the session only re-establishes what it promised.
+// Asks: nautilus_trader#3820, alloy#4196, alloy#3860, alloy#690, alloy#105, binance-connector-rust#54.
 func TestI3NoStaleSends(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,6 +177,7 @@ func TestI3NoStaleSends(t *testing.T) {
 }
 
 // TestI2UnknownOutcomes is every call that was on its way when the connection broke: unknown, and not safe to send again.
+// Asks: trading-gpt#94, trading-signals#1178, binance-java-api#55, bitfinex-api-node#247, lotus#1155.
 func TestI2UnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,6 +206,8 @@ func TestI2UnknownOutcomes(t *testing.T) {
 	})
 }
 
+// Asks: gocryptotrader#540, f0cii/deribit-api#4, bitfinex-api-py#39, jsonrpsee#678, hummingbot#8250, lotus#5614,
+// nautilus_trader#3204.
 func TestResumeIsBeforeReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,6 +237,7 @@ func TestResumeIsBeforeReady(t *testing.T) {
 }
 
 // TestRefusedAtResume has an instrument expire while the session is away.
+// Asks: go-deribit#16, gocryptotrader#1857.
 func TestRefusedAtResume(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,6 +290,7 @@ func TestRefusedAtResume(t *testing.T) {
 }
 
 // TestRefusedCredentialsEndTheSession is the key whose secret was reset elsewhere: the session must not go on knocking.
+// Asks: XChange#4740, passivbot#1505, openalgo#2035, vault#28989.
 func TestRefusedCredentialsEndTheSession(t *testing.T) {
 	t.Parallel()
 	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeLoginOverLimit, session.CodeUnauthorized} {
@@ -317,6 +327,7 @@ func TestRefusedCredentialsEndTheSession(t *testing.T) {
 }
 
 // TestReconnectEndsABackoff is an operator who knows that the network is back.
+// Asks: ccxt#22871.
 func TestReconnectEndsABackoff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

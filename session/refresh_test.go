@@ -82,6 +82,8 @@ const (
 )
 
 // TestRenewalUsesTheKey has the source change its mind between two authentications: a renewal has what it has now.
+// Asks: rueidis#1007, livekit/protocol#1626, amqp091-go#107, nats.py#1019, decocms/studio#4156, openclaw#77551,
+// aws-sdk-js-v3#5731.
 func TestRenewalUsesTheKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,6 +101,7 @@ func TestRenewalUsesTheKey(t *testing.T) {
 
 // TestRefusedRefreshWaitsForTheKey has the exchange refuse to refresh, as it does when another client uses the session's name,
 // or not answer: then the renewal waits for the source, and uses no token twice.
+// Asks: nautilus_trader#3402.
 func TestRefusedRefreshWaitsForTheKey(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(*peer, request){
@@ -138,6 +141,7 @@ func TestRefusedRefreshWaitsForTheKey(t *testing.T) {
 
 // TestDeadKeyLivesOnItsToken resets the secret elsewhere: what is authenticated stays so, for it may be all that can mend the key.
 // The log says it loudly, the exchange sees few failures, and a new secret is taken up.
+// Asks: XChange#4740, passivbot#1505, openalgo#2035, vault#28989, nats.go#499, nats.go#1552, nex#521.
 func TestDeadKeyLivesOnItsToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

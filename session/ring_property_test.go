@@ -104,6 +104,7 @@ func (m *ringModel) forget(n int) { m.gaps = m.gaps[n:] }
 
 // TestI4EachNotificationIsTakenOrCountedOnce is promise I4 for a slow consumer: whatever is pushed is either taken, in
 // order, or counted in exactly one marker that stands in its place.
+// Asks: ccxt#23251, ccxt#29719.
 func TestI4EachNotificationIsTakenOrCountedOnce(t *testing.T) {
 	t.Parallel()
 	ended, end := context.WithCancel(t.Context())

@@ -65,6 +65,7 @@ func (r *rotation) turn(t *testing.T, generation uint64) {
 
 // TestRotationUnder64Callers turns the key three times under 64 callers, in each of the ways in which the exchange may take
 // it. Where sockets live, no call fails and no notification is missed; nowhere is an order executed twice.
+// Asks: PraisonAI#2661, hxa-connect#67.
 func TestRotationUnder64Callers(t *testing.T) {
 	t.Parallel()
 	for _, behaviour := range []deribittest.ResetProfile{{}, tokensRevoked, connectionsClosed} {
@@ -166,6 +167,7 @@ func (r *rotation) verify(t *testing.T, s *session.Session, sub *session.Subscri
 
 // TestI10NothingPrintsASecret runs sessions through all that they can meet, has everything printed that they log, return or
 // tell an observer, and searches it for each secret that the exchange's double ever gave or was sent.
+// Asks: alpaca-rs#75, binance-connector-js#561, DXlink#3, unicorn-binance-websocket-api#112, deepgram#731.
 func TestI10NothingPrintsASecret(t *testing.T) {
 	t.Parallel()
 	out := &transcript{}

@@ -92,6 +92,7 @@ func TestAsymmetricKey(t *testing.T) {
 }
 
 // TestRSASignature verifies what leaves with the public half.
+// Asks: ccxt#27140.
 func TestRSASignature(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

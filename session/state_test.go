@@ -16,6 +16,8 @@ import (
 )
 
 // TestStatesAreStreamed watches a session over a loss to its end.
+// Asks: nautilus_trader#3204, subxt#2053, subxt#1423, subxt#1190, subxt#1657, subxt#1567, async-substrate-interface#200,
+// coinbase-pro-node#102, go-ethereum#22266.
 func TestStatesAreStreamed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -33,6 +33,7 @@ func accepting(prefix string) func(*peer, request) {
 }
 
 // TestSubscribeIsAllOrNothing has the exchange leave a channel out: nothing is kept of the others.
+// Asks: go-deribit#16, gocryptotrader#1857.
 func TestSubscribeIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,6 +106,7 @@ func TestSubscribeWithoutAuthorityIsFenced(t *testing.T) {
 }
 
 // TestSharedChannelHasOneServerSubscription closes two subscribers of one channel: only the last takes it back.
+// Asks: go-deribit#22.
 func TestSharedChannelHasOneServerSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -142,6 +144,7 @@ func TestSharedChannelHasOneServerSubscription(t *testing.T) {
 }
 
 // TestNotificationsBeforeTheReplyAreKept is an exchange that sends the snapshot before it answers the subscribe.
+// Asks: ccxt#23251, ccxt#29719.
 func TestNotificationsBeforeTheReplyAreKept(t *testing.T) {
 	t.Parallel()
 	f := newFar(t, script{"public/subscribe": func(p *peer, r request) {
@@ -189,6 +192,7 @@ func TestHandlerRunsInWireOrder(t *testing.T) {
 	})
 }
 
+// Asks: jsonrpsee#1291.
 func TestStreamEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -232,6 +236,7 @@ func TestStreamEnds(t *testing.T) {
 }
 
 // TestFailPolicyEndsTheSubscription is a consumer that would rather stop than miss anything.
+// Asks: jsonrpsee#1291.
 func TestFailPolicyEndsTheSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -370,6 +375,7 @@ func TestVerifySubscriptions(t *testing.T) {
 }
 
 // TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, and nothing if it cannot be asked.
+// Asks: go-deribit#22.
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

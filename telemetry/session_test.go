@@ -119,6 +119,7 @@ func TestStepsAreChildrenOfTheirConnect(t *testing.T) {
 
 // The first connection is part of what the program did when it dialed; the later ones, and all that happens after it, are
 // not: no trace lasts as long as a session.
+// Asks: semantic-conventions#3703, semantic-conventions#2038, opentelemetry-specification#1683.
 func TestNoTraceLastsAsLongAsASession(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
