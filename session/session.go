@@ -50,7 +50,8 @@ type Session struct {
 // attempt, so that what is wrong with a URL, a network or a key is told at once; from then on the session reconnects
 // by itself until Close, or until the exchange refuses its credentials for good.
 //
-// Errors match [ErrConfig], or are an [*rpc.HandshakeError], an [*AuthError], an [*rpc.CallError] or ctx's error.
+// Errors match [ErrConfig], or lead (errors.As) to an [*rpc.HandshakeError], an [*AuthError], a [*ScopeError], a
+// [*ClockSkewError], the [*rpc.Error] of another refusal, an [*rpc.CallError], the CredentialSource's own error, or ctx's.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	return dial(ctx, cfg, newPools())
 }
