@@ -25,6 +25,7 @@ func TestBadInputAtTheExchange(t *testing.T) {
 		"a URL with credentials in it":   urlWithCredentials,
 		"a 17th session":                 seventeenthSession,
 		"a 33rd connection":              thirtyThirdConnection,
+		"a 33rd for a moment":            fullGroup,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,6 +140,24 @@ func thirtyThirdConnection(t *testing.T, _ *deribittest.Server, _ deribittest.Ke
 	}
 	if refusal, ok := errors.AsType[*rpc.HandshakeError](err); !ok || refusal.Status != http.StatusTooManyRequests || refusal.ErrorType() != "429" {
 		t.Errorf("Dial = %v, want HTTP status 429", err)
+	} else if !strings.Contains(err.Error(), "the exchange takes 32 connections of one address") || !strings.Contains(err.Error(), "close some") {
+		t.Errorf("Dial = %v, want the limit and what to do", err)
+	}
+}
+
+// fullGroup leaves no connection for the one that Reconnect opens beside another: it says so, and the session keeps the one that it has.
+func fullGroup(t *testing.T, _ *deribittest.Server, _ deribittest.Key, cfg session.Config) {
+	t.Helper()
+	cfg.Credentials = nil
+	g := dialGroup(t, session.GroupConfig{Config: cfg, Sessions: 32})
+	s := g.Sessions()[0]
+	err := s.Reconnect(t.Context())
+	if refusal, ok := errors.AsType[*rpc.HandshakeError](err); !ok || refusal.Status != http.StatusTooManyRequests ||
+		!strings.Contains(err.Error(), "close some") {
+		t.Errorf("Reconnect = %v, want HTTP status 429 and what to do", err)
+	}
+	if err := s.Call(t.Context(), "public/get_time", nil, nil); err != nil || s.Stats().Epoch != 1 || !g.Ready() {
+		t.Errorf("%v over %d connections, ready %t", err, s.Stats().Epoch, g.Ready())
 	}
 }
 

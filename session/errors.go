@@ -3,6 +3,9 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net/http"
+
+	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 // Sentinel errors; compare with errors.Is.
@@ -23,6 +26,15 @@ var (
 	// ErrNoCredentials refuses what needs authentication on a session without a CredentialSource.
 	ErrNoCredentials = errors.New("session: no credentials configured")
 )
+
+// advise adds what to do about a handshake that was refused because of a limit that the exchange documents.
+func advise(err error) error {
+	if h, ok := errors.AsType[*rpc.HandshakeError](err); ok && h.Status == http.StatusTooManyRequests {
+		return fmt.Errorf("%w: the exchange takes %d connections of one address, those of other programs and of its web interface "+
+			"counted: close some, or use another address", err, maxConnections)
+	}
+	return err
+}
 
 // AuthError is an authentication that the exchange refused. A session whose credentials are refused for good ends with
 // it.

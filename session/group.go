@@ -20,7 +20,10 @@ type GroupConfig struct {
 	// "session:md-1"). All share one Limits, and without one the credits for subscribing.
 	Config
 	// Sessions is how many sessions there are; 0 means 2. The exchange has 32 connections for an address and 16 named sessions
-	// for a key, which Holdfast takes from its documents; more are refused with ErrConfig.
+	// for a key, which Holdfast takes from its documents; more in one group are refused with ErrConfig. Nobody counts those of
+	// other groups, sessions and programs: a connection too many is refused with HTTP status 429, and a named session too many
+	// ends another one's authority. Leave a connection free: [Session.Reconnect] and a rotation open one beside those that there
+	// are.
 	Sessions int
 	// Copies is over how many sessions each channel comes: 0 and 1 spread the channels over the sessions; with 2 the sessions
 	// are redundant pairs, and Sessions must be even.

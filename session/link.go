@@ -65,6 +65,7 @@ func (l *link) dial(ctx context.Context) error {
 	transport, err := s.cfg.Dialer.Dial(step, rpc.DialConfig{
 		URL: s.cfg.URL, Header: s.cfg.Header, TLS: s.cfg.TLS, NetDial: s.cfg.NetDial, ReadLimit: s.cfg.ReadLimit,
 	})
+	err = advise(err)
 	ended(StepEnd{Err: err})
 	if err != nil {
 		return err
