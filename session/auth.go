@@ -145,6 +145,10 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	defer context.AfterFunc(l.ctx, cancel)()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
 	err := a.travel(ctx, f)
+	newer := l.generation.Load() != before
+	if err == nil && f.first == refused && !newer {
+		s.noteRegained()
+	}
 	if err == nil {
 		err = s.configure(ctx, l)
 	}
@@ -152,11 +156,22 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	if err != nil {
 		s.log(slog.LevelWarn, "re-authentication", slog.Any("error", err))
 	}
-	newer := l.generation.Load() != before
 	a.land(f, err)
 	if err == nil && !newer && f.first != wanted { // a rotation sees to the channels itself, as does who asks for this
 		s.reclaim(ctx, l, f.first)
 	}
+}
+
+// noteRegained counts and tells that a connection had lost its authority, and has it again by the same key: the exchange tells
+// nobody that it has ended a token, nor why.
+func (s *Session) noteRegained() {
+	s.authorityLost.Add(1)
+	likely := "its tokens were revoked: look whether somebody resets, changes or disables the key, and whether calls bring tokens of their own"
+	if hasNamedSession(s.cfg.Scope) {
+		likely = fmt.Sprintf("the key has more than %d named sessions, and the exchange ends one for each further one: "+
+			"count those of all programs, and use fewer, another key or the scope connection", maxNamedSessions)
+	}
+	s.log(slog.LevelWarn, "the exchange had ended this connection's authority: authenticated again", slog.String("likely", likely))
 }
 
 // depart is called when a flight has its credentials.

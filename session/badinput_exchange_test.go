@@ -113,6 +113,8 @@ func urlWithCredentials(t *testing.T, server *deribittest.Server, key deribittes
 // seventeenthSession evicts the first, which notices at its next call and gets its place back.
 func seventeenthSession(t *testing.T, _ *deribittest.Server, _ deribittest.Key, cfg session.Config) {
 	t.Helper()
+	var told warnings
+	cfg.Logger = told.logger()
 	var sessions []*session.Session
 	for i := range 17 {
 		cfg.Scope = fmt.Sprintf("session:desk-%d", i)
@@ -123,8 +125,12 @@ func seventeenthSession(t *testing.T, _ *deribittest.Server, _ deribittest.Key, 
 			t.Errorf("session %d: %v", i, err)
 		}
 	}
-	if stats := sessions[0].Stats(); stats.Resent != 1 || stats.Epoch != 1 {
-		t.Errorf("the first session sent %d calls again over %d connections, want one over one", stats.Resent, stats.Epoch)
+	if stats := sessions[0].Stats(); stats.AuthorityLost != 1 || stats.Resent != 1 || stats.Epoch != 1 {
+		t.Errorf("the first session lost its authority %d times and sent %d calls again over %d connections, want one, one and one",
+			stats.AuthorityLost, stats.Resent, stats.Epoch)
+	}
+	if n := told.count(regained); n == 0 || told.count(tooManyNames) != n {
+		t.Errorf("%d warnings, %d of them name the limit", n, told.count(tooManyNames))
 	}
 }
 

@@ -22,8 +22,8 @@ type GroupConfig struct {
 	// Sessions is how many sessions there are; 0 means 2. The exchange has 32 connections for an address and 16 named sessions
 	// for a key, which Holdfast takes from its documents; more in one group are refused with ErrConfig. Nobody counts those of
 	// other groups, sessions and programs: a connection too many is refused with HTTP status 429, and a named session too many
-	// ends another one's authority. Leave a connection free: [Session.Reconnect] and a rotation open one beside those that there
-	// are.
+	// ends another one's authority ([Stats].AuthorityLost). Leave a connection free: [Session.Reconnect] and a rotation open one
+	// beside those that there are.
 	Sessions int
 	// Copies is over how many sessions each channel comes: 0 and 1 spread the channels over the sessions; with 2 the sessions
 	// are redundant pairs, and Sessions must be even.

@@ -57,8 +57,8 @@ func TestSessionNameIsStable(t *testing.T) {
 		if len(asked) != 1+4*rounds || slices.ContainsFunc(asked, func(s string) bool { return s != scope }) {
 			t.Errorf("asked for %q, want %q %d times", asked, scope, 1+4*rounds)
 		}
-		if n := server.Stats().Evicted; n != 0 {
-			t.Errorf("%d sessions evicted", n)
+		if n, lost := server.Stats().Evicted, s.Stats().AuthorityLost; n != 0 || lost != 0 {
+			t.Errorf("%d sessions evicted, %d times without authority", n, lost)
 		}
 	})
 }

@@ -40,8 +40,8 @@ func TestRefusedCallIsSentAgainForEachGeneration(t *testing.T) {
 		if err := s.Call(t.Context(), "private/get_positions", nil, nil); err != nil {
 			t.Error(err)
 		}
-		if n := s.Stats().Resent; n != refusals {
-			t.Errorf("sent again %d times, want %d", n, refusals)
+		if stats := s.Stats(); stats.Resent != refusals || stats.AuthorityLost != 0 {
+			t.Errorf("sent again %d times, want %d; a rotation passed for a loss of authority %d times", stats.Resent, refusals, stats.AuthorityLost)
 		}
 	})
 }

@@ -34,7 +34,9 @@ type Session struct {
 	once    sync.Once            // closes closing
 	resent  atomic.Uint64
 	paced   atomic.Uint64
-	handles handles
+	// authorityLost counts the authentications that a refusal for want of authority made necessary.
+	authorityLost atomic.Uint64
+	handles       handles
 
 	mu sync.Mutex // protects the fields below
 	// state changes through setState alone.

@@ -15,9 +15,12 @@ type Stats struct {
 	// TokenExpires is when the token of the present connection ends, zero if there is none. It is renewed before.
 	TokenExpires time.Time
 	Resent       uint64 // calls that were sent again after a re-authentication
-	Paced        uint64 // calls that waited for their credits; see Limits
-	Channels     int    // channels that are subscribed to
-	Kinds        []KindStats
+	// AuthorityLost counts how often a connection that lived on was refused for want of authority and authenticated again with the
+	// same key: after an eviction, as each named session beyond the 16 of a key causes one, or when its tokens were revoked.
+	AuthorityLost uint64
+	Paced         uint64 // calls that waited for their credits; see Limits
+	Channels      int    // channels that are subscribed to
+	Kinds         []KindStats
 	// Unrouted counts the notifications that went to nobody: of channels that nobody listens to, or without a channel or data. A
 	// few come behind each unsubscribe.
 	Unrouted uint64
@@ -54,7 +57,7 @@ func (s *Session) Stats() Stats {
 	for _, l := range open {
 		stats.Conn = sum(stats.Conn, l.conn.Stats())
 	}
-	stats.Resent, stats.Paced = s.resent.Load(), s.paced.Load()
+	stats.Resent, stats.Paced, stats.AuthorityLost = s.resent.Load(), s.paced.Load(), s.authorityLost.Load()
 	if l := s.live.Load(); l != nil {
 		stats.Generation = l.generation.Load()
 		if expires := l.expires.Load(); expires != 0 {
