@@ -35,6 +35,7 @@ type link struct {
 	// Of whoever authenticates, one at a time.
 	granted      string // the scope of the last authentication
 	refreshToken Secret // of the same, zero once it has been used
+	unrefreshed  bool   // it was told that the exchange has refused one
 
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left

@@ -139,6 +139,51 @@ func TestRefusedRefreshWaitsForTheKey(t *testing.T) {
 	}
 }
 
+// TestRefusedRefreshIsTold has another client use the name of a session whose key is shut away: once for each connection the log
+// says why the refresh token is dead.
+// Asks: nautilus_trader#3402.
+func TestRefusedRefreshIsTold(t *testing.T) {
+	t.Parallel()
+	const sharedName = "another client may use this session's name"
+	synctest.Test(t, func(t *testing.T) {
+		var told warnings
+		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+		cfg.Scope = "session:desk account:read expires:60"
+		other := dial(t, cfg)
+		source := newKeyring()
+		source.creds = cfg.Credentials.(session.Credentials)
+		cfg.Credentials, cfg.Logger = source, told.logger()
+		s := dial(t, cfg)
+		collide := func() {
+			open := source.shut()
+			if err := other.Reauthenticate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(59 * time.Second) //nolint:forbidigo // virtual time: the renewal is due
+			open()
+			synctest.Wait()
+		}
+		for range 3 {
+			collide()
+		}
+		if n := server.Stats().AuthFailures; n != 3 || told.count(sharedName) != 1 {
+			t.Errorf("%d refusals, told %d times: %s", n, told.count(sharedName), told.log.String())
+		}
+		server.CutConnections()
+		synctest.Wait()
+		if err := s.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		collide()
+		if n := server.Stats().AuthFailures; n != 4 || told.count(sharedName) != 2 || s.Stats().Epoch != 2 {
+			t.Errorf("%d refusals over %d connections, told %d times", n, s.Stats().Epoch, told.count(sharedName))
+		}
+	})
+}
+
 // TestDeadKeyLivesOnItsToken resets the secret elsewhere: what is authenticated stays so, for it may be all that can mend the key.
 // The log says it loudly, the exchange sees few failures, and a new secret is taken up.
 // Asks: XChange#4740, passivbot#1505, openalgo#2035, vault#28989, nats.go#499, nats.go#1552, nex#521.

@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 // A token is renewed with the key, so that a renewal has what the source has now, and a key that is dead is noticed while the
@@ -35,13 +38,18 @@ func (a *authenticator) travel(ctx context.Context, f *flight) error {
 	if tried {
 		err = a.authenticate(ctx, f.link, impatient{source}, depart)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case a.doesWithoutKey(f) && f.link.refresh(ctx) == nil:
-		a.logRefreshed(err)
-		return nil
-	case tried && isRefusal(err):
+	}
+	if a.doesWithoutKey(f) {
+		dead := f.link.refresh(ctx)
+		if dead == nil {
+			a.logRefreshed(err)
+			return nil
+		}
+		f.link.logUnrefreshed(dead)
+	}
+	if tried && isRefusal(err) {
 		return err
 	}
 	return a.authenticate(ctx, f.link, source, depart)
@@ -63,6 +71,20 @@ func (a *authenticator) doesWithoutKey(f *flight) bool {
 	defer a.mu.Unlock()
 	f.asked = true
 	return f.why != wanted
+}
+
+// logUnrefreshed tells, once for each connection, that the exchange does not take its refresh token.
+func (l *link) logUnrefreshed(why error) {
+	if _, isRefused := errors.AsType[*rpc.Error](why); !isRefused || l.unrefreshed {
+		return
+	}
+	l.unrefreshed = true
+	attrs := []slog.Attr{slog.Any("error", why)}
+	if hasNamedSession(l.session.cfg.Scope) {
+		attrs = append(attrs, slog.String("likely", "another client may use this session's name, each of whose logins ends the refresh tokens "+
+			"before it: give each a name of its own in Config.Scope"))
+	}
+	l.session.log(slog.LevelWarn, "the refresh token was refused: only the key renews the token now", attrs...)
 }
 
 // logRefreshed tells why the key was not used. One that is refused is an operator's matter: the session ends with its connection.
