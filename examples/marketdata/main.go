@@ -1,7 +1,7 @@
 // Marketdata is a consumer that runs for long: books, trades and tickers over a redundant pair of connections. Every channel comes over
 // both, and the stream is one: losing either connection loses nothing. By default it runs against a simulated exchange, which breaks one
-// of the two every second, so that there is something to get over. At the end it prints what came of each channel, and it fails if
-// anything was missing, or if a book was not the exchange's.
+// of the two every second, so that there is something to get over. While it runs it tells how it goes, and of lost connections and gaps
+// as they come. At the end it prints what came of each channel, and it fails if anything was missing, or if a book was not the exchange's.
 //
 //	go run ./examples/marketdata
 //	go run ./examples/marketdata -json
@@ -42,7 +42,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r, err := run(ctx, opts)
+	r, err := run(ctx, opts, newProgress(opts.told(os.Stdout, os.Stderr)))
 	if err == nil {
 		err = opts.show(os.Stdout, r)
 	}
@@ -56,7 +56,7 @@ func main() {
 }
 
 // run consumes until the time is up or ctx ends.
-func run(ctx context.Context, opts options) (*result, error) {
+func run(ctx context.Context, opts options, told *progress) (*result, error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.run)
 	defer cancel()
 	cfg, err := opts.config()
@@ -93,6 +93,7 @@ func run(ctx context.Context, opts options) (*result, error) {
 	if exchange != nil && opts.cut > 0 {
 		beside.Go(func() { breakEach(ctx, exchange, pair, opts.cut) })
 	}
+	beside.Go(func() { told.follow(ctx, pair, opts.every) })
 	answers := make(chan answer)
 	var refusal error
 	beside.Go(func() {
@@ -104,8 +105,10 @@ func run(ctx context.Context, opts options) (*result, error) {
 	for n, err := range sub.Notifications(ctx) {
 		if gap, isGap := errors.AsType[*session.GapError](err); isGap {
 			seen.gap(gap)
+			told.gap(gap)
 		} else if err == nil {
 			seen.message(n)
+			told.message()
 		} else if ctx.Err() == nil {
 			cancel()
 			beside.Wait()
@@ -161,6 +164,14 @@ type channel struct {
 	Compared int      `json:"compared"` // how often a book was held against the exchange's at the same change id
 	Wrong    int      `json:"wrong"`    // how often it was another
 	Sessions []string `json:"sessions"`
+}
+
+// told is where progress goes: beside the table, and away from JSON.
+func (o options) told(out, errs io.Writer) io.Writer {
+	if o.json {
+		return errs
+	}
+	return out
 }
 
 func (o options) show(out io.Writer, r *result) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,14 +10,15 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// TestRun loses one connection after the other: nothing is missing.
+// TestRun loses one connection after the other: nothing is missing, and who watches sees it.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	opts, err := parse([]string{"-for", "3s", "-cut", "600ms", "-json"})
+	opts, err := parse([]string{"-for", "3s", "-cut", "600ms", "-every", "500ms", "-json"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), opts)
+	var told strings.Builder
+	r, err := run(t.Context(), opts, newProgress(&told))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,9 +30,36 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s was never held against the exchange's: %+v", c.Name, c)
 		}
 	}
+	for _, want := range []string{
+		`(?m)^\d\d:\d\d:\d\d [1-9]\d* messages, \d+\.\d/s, 0 gaps; [012] of 2 connections ready$`,
+		`marketdata-\d (has lost its connection: .|has another connection)`,
+		`marketdata-\d (is back after \d|has another connection)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(told.String()) {
+			t.Errorf("%s is not in\n%s", want, told.String())
+		}
+	}
 	var out strings.Builder
 	if err := opts.show(&out, r); err != nil || !json.Valid([]byte(out.String())) {
 		t.Errorf("%s, %v", out.String(), err)
+	}
+}
+
+// TestProgressTellsOfGaps names the channel, or that all are meant.
+func TestProgressTellsOfGaps(t *testing.T) {
+	t.Parallel()
+	var told strings.Builder
+	p := newProgress(&told)
+	p.gap(&session.GapError{Reason: session.GapReconnect, Channel: "book.A.raw"})
+	p.gap(&session.GapError{Reason: session.GapOverflow, Missed: 7})
+	for _, want := range []string{"book.A.raw: session: gap (reconnect)", "all channels: session: gap (overflow): 7"} {
+		if !strings.Contains(told.String(), want) || p.gaps.Load() != 2 {
+			t.Errorf("%s is not in %d gaps:\n%s", want, p.gaps.Load(), told.String())
+		}
+	}
+	var out, errs strings.Builder
+	if (options{json: true}).told(&out, &errs) != &errs || (options{}).told(&out, &errs) != &out {
+		t.Error("progress does not stay away from JSON, or goes another way than the table")
 	}
 }
 

@@ -18,6 +18,7 @@ type options struct {
 	secretFile  string
 	interval    string
 	run         time.Duration
+	every       time.Duration
 	cut         time.Duration
 	json        bool
 	instruments []string
@@ -33,8 +34,9 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opts.secretFile, "secret-file", "", "file that holds the key's secret, and nothing else")
 	flags.StringVar(&opts.interval, "interval", "raw", "how often changes come: raw, which needs a key on a real exchange, 100ms or agg2")
 	flags.DurationVar(&opts.run, "for", 5*time.Second, "how long to run")
+	flags.DurationVar(&opts.every, "every", 2*time.Second, "how often to tell how it goes")
 	flags.DurationVar(&opts.cut, "cut", time.Second, "how often the simulated exchange breaks one of the two connections; 0 for never")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table; how it goes is told on standard error")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
@@ -47,8 +49,8 @@ func parse(args []string) (options, error) {
 	isCut := false
 	flags.Visit(func(f *flag.Flag) { isCut = isCut || f.Name == "cut" })
 	switch {
-	case opts.run <= 0 || opts.cut < 0:
-		return opts, errors.New("-for must be positive, and -cut not negative")
+	case opts.run <= 0 || opts.every <= 0 || opts.cut < 0:
+		return opts, errors.New("-for and -every must be positive, and -cut not negative")
 	case (opts.clientID == "") != (opts.secretFile == ""):
 		return opts, errors.New("-client-id and -secret-file belong together; a secret itself is never an argument")
 	case !opts.isSimulated() && isCut:

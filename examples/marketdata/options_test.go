@@ -31,7 +31,8 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for args, why := range map[string]string{
-		"-for=0s":                              "-for must be positive",
+		"-for=0s":                              "-for and -every must be positive",
+		"-every=0s":                            "-for and -every must be positive",
 		"-cut=-1s":                             "-cut not negative",
 		"-nothing":                             "not defined",
 		"-client-id=a":                         "-client-id and -secret-file belong together",
@@ -63,12 +64,13 @@ func TestRunWithAKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var told strings.Builder
 	play := func(file string) (*result, error) {
 		opts, err := parse([]string{"-url", exchange.URL(), "-client-id", key.ClientID, "-secret-file", filepath.Join(dir, file), "-for", "1s"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return run(t.Context(), opts)
+		return run(t.Context(), opts, newProgress(&told))
 	}
 	if r, err := play("right"); err != nil || !r.Whole || r.Cuts != 0 || len(r.Channels) != 6 {
 		t.Errorf("%+v, %v", r, err)
@@ -82,5 +84,8 @@ func TestRunWithAKey(t *testing.T) {
 	_, err = play("wrong")
 	if _, refused := errors.AsType[*session.AuthError](err); !refused || strings.Contains(err.Error(), wrong) {
 		t.Errorf("a wrong secret: %v", err)
+	}
+	if strings.Contains(told.String(), wrong) || strings.Contains(told.String(), key.Secret) {
+		t.Errorf("a secret is in what was told: %s", told.String())
 	}
 }
