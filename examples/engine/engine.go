@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"slices"
 	"time"
 
@@ -21,6 +22,8 @@ const (
 // engine quotes over a session.
 type engine struct {
 	session *session.Session
+	log     *log.Logger
+	every   time.Duration // from one line of how it goes to the next
 	gate    gate
 	labels  []string // of every order that may have left
 	resting []string // labels of those that are open, as far as is known
@@ -40,10 +43,8 @@ type counts struct {
 	UnknownPlaced int `json:"unknown_placed"`
 }
 
-func newEngine(s *session.Session) *engine {
-	e := &engine{session: s}
-	e.gate.changed = make(chan struct{}, 1)
-	return e
+func newEngine(s *session.Session, every time.Duration, told *log.Logger) *engine {
+	return &engine{session: s, log: told, every: every, gate: gate{log: told, changed: make(chan struct{}, 1)}}
 }
 
 // quote places orders while that is safe, and takes the oldest back, until ctx ends. What is on its way then is waited for: to give it up
@@ -51,6 +52,8 @@ func newEngine(s *session.Session) *engine {
 func (e *engine) quote(ctx context.Context) {
 	due := time.NewTicker(pace)
 	defer due.Stop()
+	tell := time.NewTicker(e.every)
+	defer tell.Stop()
 	whole := context.WithoutCancel(ctx)
 	for n := 0; ctx.Err() == nil; n++ {
 		if !e.gate.wait(ctx) {
@@ -59,6 +62,12 @@ func (e *engine) quote(ctx context.Context) {
 		e.place(whole, fmt.Sprintf("quote-%d", n))
 		if len(e.resting) > depth {
 			e.takeBack(whole, e.resting[0])
+		}
+		select {
+		case <-tell.C:
+			e.log.Printf("%d placed, %d cancelled, %d resting, %d refused, %d not sent, %d unknown",
+				e.counts.Placed, e.counts.Cancelled, len(e.resting), e.counts.Refused, e.counts.NotSent, e.counts.Unknown)
+		default:
 		}
 		select {
 		case <-due.C:
@@ -84,6 +93,7 @@ func (e *engine) place(ctx context.Context, label string) {
 		return
 	case isUnanswered:
 		e.counts.Unknown++
+		e.log.Printf("%s: no answer, it may have been placed: %v", label, unanswered.Err)
 		e.reconcile(ctx, label)
 	default:
 		e.counts.Refused++
@@ -108,8 +118,11 @@ func (e *engine) reconcile(ctx context.Context, label string) {
 		switch {
 		case err != nil: // the connection was lost again
 			continue
-		case len(found) > 0:
+		case len(found) == 0:
+			e.log.Printf("%s: the exchange has no such order", label)
+		default:
 			e.counts.UnknownPlaced++
+			e.log.Printf("%s: it was placed, and is %s", label, found[0].State)
 			if found[0].State == "open" {
 				e.rest(label)
 			}

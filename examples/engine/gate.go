@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 // gate tells whether it is safe to quote: the session is authenticated, its orders are cancelled if it is lost, and its channels are confirmed.
 type gate struct {
+	log     *log.Logger
 	changed chan struct{}
 
 	mu    sync.Mutex // protects the fields below
@@ -19,10 +21,23 @@ type gate struct {
 	lost  time.Duration
 }
 
-// watch follows the session's state until ctx ends.
+// watch follows the session's state until ctx ends, and tells whoever watches.
 func (g *gate) watch(ctx context.Context, s *session.Session) {
+	var epoch uint64 // of the connection over which it was safe last
 	for change := range s.States(ctx) {
-		g.set(change.State == session.Ready)
+		isReady, wasOpen := change.State == session.Ready, g.isOpen()
+		g.set(isReady)
+		switch {
+		case !isReady && wasOpen:
+			g.log.Printf("halted: %v", change.Err)
+		case isReady && !wasOpen:
+			g.log.Printf("quoting over connection %d", change.Epoch)
+		case isReady && change.Epoch > epoch:
+			g.log.Printf("quoting on, over connection %d", change.Epoch)
+		}
+		if isReady {
+			epoch = change.Epoch
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 // Engine is the skeleton of a trading engine: it quotes while that is safe, and knows what has become of each order. By default it runs
 // against a simulated exchange. On the way its connection is replaced once, which nobody notices, and broken once, which cancels its orders
-// and stops it until the session is ready again. It fails if an order was sent twice, or if it does not know what has become of one.
+// and stops it until the session is ready again. It tells how it goes, and of all that as it comes. It fails if an order was sent twice, or if it does not know what has become of one.
 //
 //	go run ./examples/engine
 //	go run ./examples/engine -for 10s -json
@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"sync"
@@ -24,8 +25,9 @@ import (
 
 // options are what the flags say.
 type options struct {
-	run  time.Duration
-	json bool
+	run   time.Duration
+	every time.Duration
+	json  bool
 }
 
 func main() {
@@ -39,7 +41,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r, err := run(ctx, opts)
+	r, err := run(ctx, opts, opts.told(os.Stdout, os.Stderr))
 	if err == nil {
 		err = opts.show(os.Stdout, r)
 	}
@@ -56,18 +58,19 @@ func parse(args []string) (options, error) {
 	opts := options{}
 	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
 	flags.DurationVar(&opts.run, "for", 4*time.Second, "how long to quote")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table")
+	flags.DurationVar(&opts.every, "every", 2*time.Second, "how often to tell how it goes")
+	flags.BoolVar(&opts.json, "json", false, "print one JSON object, not a table; how it goes is told on standard error")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
-	if opts.run < time.Second || flags.NArg() > 0 {
-		return opts, errors.New("-for must be a second or more, and there are no arguments")
+	if opts.run < time.Second || opts.every <= 0 || flags.NArg() > 0 {
+		return opts, errors.New("-for must be a second or more, -every positive, and there are no arguments")
 	}
 	return opts, nil
 }
 
-// run quotes for the time, and closes what is open.
-func run(ctx context.Context, opts options) (*result, error) {
+// run quotes for the time, and closes what is open. It tells told how it goes.
+func run(ctx context.Context, opts options, told io.Writer) (*result, error) {
 	exchange, err := deribittest.New(deribittest.Config{})
 	if err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func run(ctx context.Context, opts options) (*result, error) {
 		return nil, err
 	}
 	defer s.Close(context.WithoutCancel(ctx))
-	e := newEngine(s)
+	e := newEngine(s, opts.every, log.New(told, "", log.Ltime))
 	quoting, stop := context.WithTimeout(ctx, opts.run)
 	defer stop()
 	var beside sync.WaitGroup
@@ -119,6 +122,14 @@ func incidents(ctx context.Context, exchange *deribittest.Server, s *session.Ses
 		exchange.Inject(deribittest.Fault{Kind: deribittest.CutAtReply, Method: "private/buy"}) // whoever orders next is not told what becomes of it
 	}
 	return nil
+}
+
+// told is where progress goes: beside the table, and away from JSON.
+func (o options) told(out, errs io.Writer) io.Writer {
+	if o.json {
+		return errs
+	}
+	return out
 }
 
 func (o options) show(out io.Writer, r *result) error {
