@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -103,22 +104,46 @@ func run(ctx context.Context, opts options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var follower sync.WaitGroup
-	defer follower.Wait()
-	notes := make(chan string, 64)
-	follower.Go(func() {
-		defer close(notes)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	told, over := make(notes, 64), make(chan struct{})
+	beside.Go(func() {
+		defer close(over)
 		for channel, err := range orderbook.Follow(ctx, sub, books) {
-			if err == nil || ctx.Err() != nil {
-				continue
-			}
-			select {
-			case notes <- fmt.Sprintf("%s is stale: %v", channel, err):
-			default: // the printer is slow, and a book must not wait for it
+			if err != nil && ctx.Err() == nil {
+				told.add("%s is stale: %v", cmp.Or(channel, "every book"), err)
 			}
 		}
 	})
-	return watch(ctx, opts, view{s, channels, books, exchange, notes}, out)
+	beside.Go(func() { told.follow(ctx, s) })
+	return watch(ctx, opts, view{s, channels, books, exchange, told, over}, out)
+}
+
+// notes are what happens between two prints.
+type notes chan string
+
+func (n notes) add(format string, args ...any) {
+	select {
+	case n <- fmt.Sprintf(format, args...):
+	default: // the printer is slow, and a book must not wait for it
+	}
+}
+
+// follow notes when the session loses its connection and has another, until ctx ends.
+func (n notes) follow(ctx context.Context, s *session.Session) {
+	var epoch uint64
+	for change := range s.States(ctx) {
+		switch {
+		case change.State == session.Backoff:
+			n.add("the connection is lost: %v", change.Err)
+		case change.State == session.Ready && epoch > 0 && change.Epoch > epoch:
+			n.add("there is another connection, the books begin anew")
+		}
+		if change.State == session.Ready {
+			epoch = change.Epoch
+		}
+	}
 }
 
 // view is what is printed.
@@ -127,7 +152,8 @@ type view struct {
 	channels []string
 	books    map[string]*orderbook.Book
 	exchange *deribittest.Server // nil against a real one
-	notes    <-chan string
+	notes    notes
+	over     <-chan struct{} // closed at the end of the stream
 }
 
 // watch prints until ctx ends, or the stream does.
@@ -147,11 +173,10 @@ func watch(ctx context.Context, opts options, v view, out io.Writer) error {
 		case <-lose:
 			fmt.Fprintf(out, "-- the exchange loses a message of %s\n", v.channels[0])
 			v.exchange.LoseNotification(v.channels[0])
-		case note, more := <-v.notes:
-			if !more {
-				return v.ended(ctx)
-			}
+		case note := <-v.notes:
 			fmt.Fprintln(out, "--", note)
+		case <-v.over:
+			return v.ended(ctx)
 		}
 	}
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/deribittest"
 )
 
 // TestRun keeps two books for some seconds, over messages that are lost.
@@ -24,6 +27,48 @@ func TestRun(t *testing.T) {
 		`-- the exchange loses a message of book\.BTC-PERPETUAL\.raw`,
 		`-- book\.BTC-PERPETUAL\.raw is stale: session: gap \(sequence\)`,
 		`book\.BTC-PERPETUAL\.raw +synced .* [1-9] resyncs`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("%s is not in\n%s", want, out.String())
+		}
+	}
+}
+
+// cutter breaks the exchange's connections when a book has been shown for the first time.
+type cutter struct {
+	strings.Builder
+	exchange *deribittest.Server
+	cut      sync.Once
+}
+
+// Write implements io.Writer.
+func (c *cutter) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), " synced ") {
+		c.cut.Do(c.exchange.CutConnections)
+	}
+	return c.Builder.Write(b)
+}
+
+// TestRunOverALoss tells of a lost connection as it comes, what is stale, and that there is another.
+func TestRunOverALoss(t *testing.T) {
+	t.Parallel()
+	exchange, err := deribittest.New(deribittest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exchange.Close()
+	opts, err := parse([]string{"-url", exchange.URL(), "-for", "3s", "-every", "50ms", "BTC-PERPETUAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &cutter{exchange: exchange}
+	if err := run(t.Context(), opts, out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`-- every book is stale: session: gap \(reconnect\)`,
+		`-- there is another connection, the books begin anew`,
+		`book\.BTC-PERPETUAL\.100ms +synced .* 1 resyncs`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("%s is not in\n%s", want, out.String())
