@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // channel is one channel of the exchange, with all who listen to it on this session.
@@ -21,6 +22,10 @@ type channel struct {
 	gaps      atomic.Uint64
 	mend      func() // has the session look which books are owed a snapshot; never waits
 	pace      *pace  // of a book that was mended; the mender's
+
+	// Protected by the registry's lock.
+	seen uint64    // how many had been received at the last look at quiet channels
+	sure time.Time // when the exchange last confirmed it
 }
 
 // listeners are those to whom a channel's notifications go.

@@ -8,7 +8,8 @@
 //
 // The secret is asked of a [CredentialSource] at each authentication and never kept, so that package rotate can turn the
 // key under a live session. Tokens are renewed before they end. A session that has lost its authority without a word finds
-// that out, authenticates, and subscribes again what was silent.
+// that out, authenticates, and subscribes again what was silent; a private or raw channel that the exchange has dropped without a word
+// is subscribed to again: see [Session.Subscribe].
 //
 // The exchange ends a session that asks too much of it: [Limits] keep the calls of an account's sessions within what it
 // allows.

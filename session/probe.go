@@ -1,21 +1,24 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
-// probeInterval is how often a connection is asked for its authority while nothing proves it: a call costs 500 of 50,000
+// probeInterval is between two looks at what a connection gives by its authority. A look costs one subscribe at most: 3,000 of 30,000
 // credits, of which 10,000 come back each second.
 const probeInterval = time.Minute
 
 // prober is what the supervisor knows of the authority that a connection uses without a call.
 type prober struct {
-	due      <-chan time.Time // when to look, nil while nothing relies on it
-	received uint64           // notifications of private and raw channels at the last look
-	done     chan struct{}    // closed when the probe under way is; nil before the first
+	due   <-chan time.Time // when to look, nil while nothing relies on it
+	auths uint64           // how often the connection had been authenticated at the last look
+	done  chan struct{}    // closed when the probe under way is; nil before the first
 }
 
 // arm has the supervisor look in a while, unless it is going to.
@@ -36,28 +39,38 @@ func (a *authenticator) heed(names []string) {
 	}
 }
 
-// probe asks whether the connection still has its authority, if something relies on it and nothing has shown it since the
-// last look: a session that was evicted and a token that was revoked are told by nobody, and a channel without news looks the
-// same as one that is dead.
+// probe looks after what the connection gives by its authority, if something relies on it: a session that was evicted, a token that was
+// revoked and a channel that was dropped are told by nobody, and a channel without news looks the same as one that is dead.
 func (s *Session) probe(t *tending) {
 	t.probe.due = nil
 	if s.cfg.Credentials == nil { // some endpoints give raw channels to anybody
 		return
 	}
-	channels, received := s.subs.authorised()
-	if len(channels) > 0 || s.cfg.CancelOnDisconnect {
-		t.probe.arm()
+	if len(s.subs.authorised()) == 0 && !s.cfg.CancelOnDisconnect {
+		return
 	}
-	isQuiet := len(channels) > 0 && received == t.probe.received
-	t.probe.received = received
-	if !isQuiet && !s.cfg.CancelOnDisconnect || s.live.Load() != t.link || t.probe.isUnderWay() {
+	t.probe.arm()
+	l, auths := t.link, t.link.auths.Load()
+	// Who has authenticated it since the last look sees to the channels: whatever that leaves is found at the next one.
+	isSeenTo := auths != t.probe.auths
+	t.probe.auths = auths
+	if s.live.Load() != l || t.probe.isUnderWay() {
 		return
 	}
 	done := make(chan struct{})
 	t.probe.done = done
 	s.work.Go(func() {
 		defer close(done)
-		s.verifyAuthority(t.link.ctx, t.link)
+		var cod, channels error
+		if s.cfg.CancelOnDisconnect {
+			cod = s.keepCancelling(l.ctx, l)
+		}
+		if !isSeenTo {
+			channels = s.askQuiet(l.ctx, l, auths)
+		}
+		if err := errors.Join(cod, channels); err != nil && l.ctx.Err() == nil {
+			s.log(slog.LevelInfo, "probe of the connection's authority", slog.Any("error", err))
+		}
 	})
 }
 
@@ -73,18 +86,58 @@ func (p *prober) isUnderWay() bool {
 	}
 }
 
-// verifyAuthority makes a private call, which has the session authenticate and reclaim its channels if it is refused for want
-// of authority; any other refusal shows that there is some. It sees to it that cancel on disconnect is as configured, too.
-func (s *Session) verifyAuthority(ctx context.Context, l *link) {
+// keepCancelling sees to it that cancel on disconnect is as configured. It is a private call: if it is refused for want of authority
+// the session authenticates and reclaims its channels.
+func (s *Session) keepCancelling(ctx context.Context, l *link) error {
 	var now codState
 	err := s.linkCall(ctx, l, methodGetCOD, codParams{Scope: codConnection}, &now)
-	if err == nil && s.cfg.CancelOnDisconnect && !now.Enabled {
+	if err == nil && !now.Enabled {
 		s.log(slog.LevelWarn, "cancel on disconnect was off")
 		err = l.enableCOD(ctx)
 	}
-	if err != nil && l.ctx.Err() == nil {
-		s.log(slog.LevelInfo, "probe of the connection's authority", slog.Any("error", err))
+	return err
+}
+
+// askQuiet subscribes again to channels of which nothing has come for a while. That puts back what the exchange has dropped, leaves alone
+// what lives, and shows that there is authority: where there is none the session authenticates, and reclaims all of them.
+func (s *Session) askQuiet(ctx context.Context, l *link, auths uint64) error {
+	sent, err := s.putBack(ctx, l, auths)
+	switch {
+	case errors.Is(err, errLeft): // the next connection has subscribed to all
+		return nil
+	case s.isFenced(methodSubscribePrivate, err):
+		return s.auth.renewRefused(ctx, l, sent)
 	}
+	return err
+}
+
+// putBack asks for quiet channels in one frame, if nobody has authenticated the connection meanwhile. It does not wait a refusal out: who
+// reclaims the channels first marks what they may have missed, and needs subscribing for that.
+func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark, err error) {
+	if err := l.holdSubscribing(ctx); err != nil {
+		return mark{}, err
+	}
+	defer l.releaseSubscribing()
+	names := s.subs.quiet(l.epoch)
+	if sent = l.mark(); len(names) == 0 || sent.auths != auths {
+		return sent, nil
+	}
+	s.prove(l, wanted)
+	credit, err := s.pools.subscribes.wait(ctx)
+	if err != nil {
+		return sent, err
+	}
+	defer func() { credit.counted(time.Now()) }()
+	sent = l.mark()
+	var accepted []string
+	err = l.call(ctx, methodSubscribePrivate, channelParams{names}, &accepted)
+	switch {
+	case err == nil:
+		s.refuse(s.accept(l, names, accepted), nil)
+	case isForbidden(err):
+		_, err = s.regain(ctx, l, names, s.subs.wanted)
+	}
+	return sent, err
 }
 
 // reclaim subscribes the private and raw channels again after an authentication that nobody outside asked for: what it does to
@@ -95,8 +148,7 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	}
 	defer l.releaseSubscribing()
 	s.prove(l, why)
-	channels, _ := s.subs.authorised()
-	refused, err := s.requestAgain(ctx, l, channels)
+	refused, err := s.requestAgain(ctx, l, s.subs.authorised())
 	s.refuse(refused, nil)
 	if err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelWarn, "channels after a re-authentication", slog.Any("error", err))
@@ -115,18 +167,40 @@ func (s *Session) prove(l *link, why need) {
 	}
 }
 
-// authorised are the desired channels that only an authenticated connection is given, and how many notifications all of
-// them have had.
-func (r *registry) authorised() (names []string, received uint64) {
+// authorised are the desired channels that only an authenticated connection is given.
+func (r *registry) authorised() (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for ch := range r.channels.all() {
 		if ch.isDesired() && needsAuthority(ch.name) {
 			names = append(names, ch.name)
-			received += ch.received.Load()
 		}
 	}
-	return names, received
+	return names
+}
+
+// quiet looks at the channels that only an authenticated connection is given, and returns those of epoch of which nothing has come since
+// the last look: as many as one frame holds, and those that the exchange has confirmed longest ago first.
+func (r *registry) quiet(epoch uint64) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var quiet []*channel
+	for ch := range r.channels.all() {
+		if !needsAuthority(ch.name) {
+			continue
+		}
+		received := ch.received.Load()
+		if received == ch.seen && ch.isDesired() && ch.confirmed.Load() == epoch {
+			quiet = append(quiet, ch)
+		}
+		ch.seen = received
+	}
+	slices.SortFunc(quiet, func(a, b *channel) int { return cmp.Or(a.sure.Compare(b.sure), strings.Compare(a.name, b.name)) })
+	names := make([]string, len(quiet))
+	for i, ch := range quiet {
+		names[i] = ch.name
+	}
+	return names[:frameful(names)]
 }
 
 func needsAuthority(name string) bool { return isPrivateChannel(name) || isRaw(name) }

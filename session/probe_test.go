@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	probeMethod = "private/get_cancel_on_disconnect"
+	probeMethod = "private/subscribe"
+	codProbe    = "private/get_cancel_on_disconnect"
 	orders      = "user.orders.BTC-PERPETUAL.raw"
 )
 
@@ -72,7 +73,7 @@ func TestSilentPrivateChannelsAreProbed(t *testing.T) {
 		if n, err := receive(t, public); err != nil || string(n.Data) != "3" {
 			t.Errorf("the public subscription was given %q, %v", n.Data, err)
 		}
-		if n := f.count("private/subscribe"); n != 2 || f.count("public/auth") != 2 || s.Stats().Epoch != 1 {
+		if n := f.count(probeMethod); n != 3 || f.count("public/auth") != 2 || s.Stats().Epoch != 1 { // the first, the probe, and the reclaim
 			t.Errorf("%d private/subscribe, %d authentications over %d connections", n, f.count("public/auth"), s.Stats().Epoch)
 		}
 		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
@@ -82,8 +83,8 @@ func TestSilentPrivateChannelsAreProbed(t *testing.T) {
 	})
 }
 
-// TestProbesAreFew counts them: none while notifications come or nothing private is subscribed to, and a refusal of another
-// kind is an answer.
+// TestProbesAreFew counts them: none while notifications come or nothing private is subscribed to, and a refusal that says nothing of
+// the channels is an answer.
 func TestProbesAreFew(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -95,7 +96,7 @@ func TestProbesAreFew(t *testing.T) {
 	}{
 		"silent":        {channel: orders, want: 9},
 		"silent raw":    {channel: "trades.BTC-PERPETUAL.raw", want: 9},
-		"forbidden":     {channel: orders, want: 9, refusal: int(session.CodeForbidden)},
+		"unavailable":   {channel: orders, want: 9, refusal: int(session.CodeUnavailable)},
 		"in use":        {channel: orders, notified: true},
 		"public":        {channel: "ticker.A"},
 		"no channel":    {},
@@ -105,10 +106,14 @@ func TestProbesAreFew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := newFar(t, nil)
-				if c.refusal != 0 {
-					f.script = script{probeMethod: refusing(c.refusal, "no")}
-				}
+				var subscribed atomic.Bool
+				f := newFar(t, script{probeMethod: func(p *peer, r request) {
+					if c.refusal != 0 && subscribed.Load() {
+						p.refuse(r, c.refusal, "no")
+						return
+					}
+					p.comply(r)
+				}})
 				cfg, logins := unbeaten(f), 1
 				if c.anonymous {
 					cfg.Credentials, logins = nil, 0
@@ -117,13 +122,16 @@ func TestProbesAreFew(t *testing.T) {
 				if c.channel != "" {
 					subscribe(t, s, session.SubscribeConfig{}, c.channel)
 				}
+				before := f.count(probeMethod)
+				subscribed.Store(true)
 				for i := range 60 {
 					time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
 					if c.notified {
 						f.last().notify(c.channel, strconv.Itoa(i))
 					}
 				}
-				if n := f.count(probeMethod); n < c.want || n > c.want+1 || f.count("public/auth") != logins {
+				n := f.count(probeMethod) - before
+				if n < c.want || n > c.want+1 || f.count("public/auth") != logins || f.count(codProbe) != 0 {
 					t.Errorf("%d probes, want %d; %d authentications", n, c.want, f.count("public/auth"))
 				}
 			})
@@ -135,14 +143,20 @@ func TestProbesAreFew(t *testing.T) {
 func TestProbesDoNotPileUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFar(t, script{probeMethod: silent})
+		var mute atomic.Bool
+		f := newFar(t, script{probeMethod: func(p *peer, r request) {
+			if !mute.Load() {
+				p.comply(r)
+			}
+		}})
 		cfg := unbeaten(f)
 		cfg.CallTimeout = 10 * time.Minute
 		s := dial(t, cfg)
 		subscribe(t, s, session.SubscribeConfig{}, orders)
-		time.Sleep(9 * time.Minute) //nolint:forbidigo // virtual time
-		if n := f.count(probeMethod); n != 1 || !s.Ready() {
-			t.Errorf("%d probes under way, ready %t", n, s.Ready())
+		mute.Store(true)
+		time.Sleep(9 * time.Minute)                          //nolint:forbidigo // virtual time
+		if n := f.count(probeMethod); n != 2 || !s.Ready() { // the first subscribed
+			t.Errorf("%d probes under way, ready %t", n-1, s.Ready())
 		}
 	})
 }
@@ -157,7 +171,7 @@ func TestCancelOnDisconnectIsKeptOn(t *testing.T) {
 				on.Store(true)
 				p.answer(r, "ok")
 			},
-			probeMethod: func(p *peer, r request) {
+			codProbe: func(p *peer, r request) {
 				p.answer(r, map[string]any{"scope": "connection", "enabled": on.Load()})
 			},
 		})
@@ -210,13 +224,16 @@ func TestReclaimTellsOfRefusedChannels(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, evict := evictable(t)
-		var taken atomic.Bool
-		f.script["private/subscribe"] = func(p *peer, r request) {
-			p.answer(r, slices.DeleteFunc(channelsOf(r), func(n string) bool { return taken.Load() && n == "user.lock" }))
+		authorised := f.script[probeMethod]
+		f.script[probeMethod] = func(p *peer, r request) {
+			if f.count("public/auth") == 1 {
+				authorised(p, r)
+				return
+			}
+			p.answer(r, slices.DeleteFunc(channelsOf(r), func(n string) bool { return n == "user.lock" }))
 		}
 		s := dial(t, unbeaten(f))
 		kept, lost := subscribe(t, s, session.SubscribeConfig{}, orders), subscribe(t, s, session.SubscribeConfig{}, "user.lock")
-		taken.Store(true)
 		evict()
 		time.Sleep(2*time.Minute + time.Second) //nolint:forbidigo // virtual time
 		if !isA[*session.SubscribeError](lost.Err()) || kept.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // registry knows the channels of a session: who wants them, and what the exchange has confirmed.
@@ -149,10 +150,12 @@ func (r *registry) missing(epoch uint64, names []string) []string {
 func (r *registry) confirm(epoch uint64, names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	for _, name := range names {
 		// A caller may come late with what an earlier connection confirmed.
-		if ch := r.find(name); ch != nil && ch.isDesired() && ch.confirmed.Load() < epoch {
+		if ch := r.find(name); ch != nil && ch.isDesired() && ch.confirmed.Load() <= epoch {
 			ch.confirmed.Store(epoch)
+			ch.sure = now
 		}
 	}
 }

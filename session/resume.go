@@ -125,10 +125,15 @@ func (s *Session) askFrame(ctx context.Context, l *link, method string, names []
 	if err := s.linkCall(ctx, l, method, channelParams{names}, &accepted); err != nil {
 		return nil, err
 	}
+	return s.accept(l, names, accepted), nil
+}
+
+// accept notes what the exchange has confirmed of names, and returns what it left out.
+func (s *Session) accept(l *link, names, accepted []string) (refused []string) {
 	s.subs.confirm(l.epoch, accepted)
 	s.auth.heed(accepted)
 	l.served.add(accepted)
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) }), nil
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) })
 }
 
 // linkCall makes a call of the session's own over l. A refusal for want of authority is waited out as for any other call,

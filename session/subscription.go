@@ -62,6 +62,13 @@ type Subscription struct {
 // After a reconnect the session subscribes again by itself and the stream holds one [*GapError]. A channel that others of
 // this session are subscribed to already is shared.
 //
+// Private channels, and raw ones of a session with Credentials, are asked for again while nothing comes of them: once a minute those that
+// were quiet for a minute, up to 500 in one frame, those first that were confirmed longest ago. One that the exchange has dropped without
+// a word is thereby back within two minutes, and a minute later for each 500 quiet channels more. The answer is the same for a channel
+// that was dropped and for one that has no news, so nobody can tell whether anything was missed meanwhile, and there is no [*GapError]: who
+// must know asks the exchange (private/get_open_orders, say) now and then. A channel that is refused then has a [*SubscribeError], as
+// after a reconnect. What the exchange sends at a second subscribe is not documented; a snapshot that comes again is delivered.
+//
 // A book that is told by its changes (book.INSTRUMENT.INTERVAL) begins with a snapshot, also for who shares it: the session
 // then has the book begin anew, for the exchange sends a snapshot to nobody who is subscribed, and the others find a
 // [*GapError] with [GapResync] before it, if they missed anything. Where the chain of change ids breaks the session does

@@ -298,7 +298,7 @@ func (s *Session) tend(t *tending) error {
 // serve makes the connection that is tended the one that calls go over.
 func (s *Session) serve(t *tending) {
 	l := t.link
-	t.renewal = s.renewalTimer(l)
+	t.renewal, t.probe.auths = s.renewalTimer(l), l.auths.Load()
 	s.live.Store(l)
 	s.settle(l)
 	s.learnLimits(l)
