@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // errCancelOff is an exchange that took enable_cancel_on_disconnect and says that it is off.
 var errCancelOff = errors.New("the exchange says that it is off")
 
 const codConnection = "connection"
-
-type heartbeatParams struct {
-	Interval int `json:"interval"`
-}
 
 type codParams struct {
 	Scope string `json:"scope"`
@@ -30,8 +25,7 @@ func (s *Session) CancelsOnDisconnect() bool { return s.cfg.CancelOnDisconnect }
 // configure sets what belongs to a connection: its heartbeat, and whether its loss cancels orders.
 func (s *Session) configure(ctx context.Context, l *link) error {
 	if s.cfg.Heartbeat > 0 {
-		params := heartbeatParams{Interval: int(s.cfg.Heartbeat / time.Second)}
-		if err := l.call(ctx, methodSetHeartbeat, params, nil); err != nil {
+		if err := l.setHeartbeat(ctx); err != nil {
 			return fmt.Errorf("session: heartbeat: %w", err)
 		}
 	}

@@ -87,7 +87,7 @@ func (s *Session) follow(t *tending, next *link) {
 			default: // one answer will do for both
 			}
 		}
-		t.link, t.answered, t.received, t.silence = next, nil, 0, time.Now()
+		t.link, t.answered = next, nil
 		t.test, t.tested = nil, time.Time{}
 		s.setEpoch(next.epoch)
 		s.serve(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,36 +68,52 @@ func TestTestRequestsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// TestSilenceEndsAConnection is the half-open connection: nothing comes any more, and nothing says so.
+// TestSilenceEndsAConnection is the half-open connection: nothing comes any more, and nothing says so. It is given up two and a half
+// intervals after the last frame, and not a second and a bit later, whatever the frame was and whenever it came.
 // Asks: go-deribit#21, viem#3771, pod-sdk#261, go-ethereum#23845, core-geth#289, deribit-v2-ws#1, passivbot_lighter#3,
 // viem#3498.
 func TestSilenceEndsAConnection(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFar(t, nil)
-		f.script = script{"public/hello": silent}
-		cfg := scripted(f)
-		cfg.Heartbeat = 10 * time.Second
-		watch := &reasons{}
-		cfg.Observer = watch
-		s := dial(t, cfg)
-		start := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		err := s.Call(ctx, "public/hello", nil, nil)
-		if took := time.Since(start); took < 25*time.Second || took > 35*time.Second {
-			t.Errorf("the silence was noticed after %v, want two and a half intervals of 10s", took)
-		}
-		if err == nil || ctx.Err() != nil {
-			t.Errorf("the call that waited ended with %v", err)
-		}
-		if err := s.WaitReady(ctx); err != nil || s.Stats().Epoch != 2 {
-			t.Errorf("%v, epoch %d", err, s.Stats().Epoch)
-		}
-		if !errors.Is(watch.of(session.Backoff), session.ErrSilent) {
-			t.Errorf("the reason given is %v, want ErrSilent", watch.of(session.Backoff))
-		}
-	})
+	for _, after := range []time.Duration{0, 300 * time.Millisecond, 7*time.Second + 900*time.Millisecond} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var halfOpen atomic.Bool
+				f := newFar(t, script{"public/hello": silent, "public/set_heartbeat": func(p *peer, r request) {
+					if p.number > 1 || !halfOpen.Load() {
+						p.comply(r)
+					}
+				}})
+				cfg := scripted(f)
+				cfg.Heartbeat = 10 * time.Second
+				watch := &reasons{}
+				cfg.Observer = watch
+				s := dial(t, cfg)
+				halfOpen.Store(true)
+				if after > 0 {
+					time.Sleep(after) //nolint:forbidigo // virtual time
+					f.last().notify("ticker.A", "1")
+				}
+				start := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				err := s.Call(ctx, "public/hello", nil, nil)
+				const limit = 25 * time.Second
+				if took := time.Since(start); took < limit || took > limit+time.Second {
+					t.Errorf("the silence was noticed after %v, want two and a half intervals of 10s", took)
+				}
+				if err == nil || ctx.Err() != nil {
+					t.Errorf("the call that waited ended with %v", err)
+				}
+				if err := s.WaitReady(ctx); err != nil || s.Stats().Epoch != 2 {
+					t.Errorf("%v, epoch %d", err, s.Stats().Epoch)
+				}
+				if !errors.Is(watch.of(session.Backoff), session.ErrSilent) {
+					t.Errorf("the reason given is %v, want ErrSilent", watch.of(session.Backoff))
+				}
+			})
+		})
+	}
 }
 
 // reasons is an Observer that keeps why each state was entered last.

@@ -28,11 +28,6 @@ const (
 	// skewPause is the least wait after a signature was refused for the clock: somebody may set it, and the exchange counts
 	// failures.
 	skewPause = time.Minute
-	// testRest is from one answer to a test_request to the next: the exchange sends one in an interval of 10 s or more, and waits
-	// for its answer as long.
-	testRest = 5 * time.Second
-	// silentIntervals is how many heartbeat intervals may pass without a frame.
-	silentIntervals = 2.5
 )
 
 // supervise is the session's one goroutine that decides: it opens connections, tends them, and moves the state. first is
@@ -224,8 +219,7 @@ type tending struct {
 	established <-chan error // nil once it has spoken
 	ready       func()
 	renewal     <-chan time.Time // when to renew the token
-	received    uint64           // frames at the last look
-	silence     time.Time        // since when nothing has come
+	watch       watch
 	probe       prober
 	answered    chan struct{}    // closed when the answer to a test_request is done, nil while there is none
 	tested      time.Time        // when a test_request was answered last
@@ -237,9 +231,9 @@ type tending struct {
 
 // tend serves a connection, and those that follow it, until the last ends, and says why.
 func (s *Session) tend(t *tending) error {
-	watch := time.NewTicker(s.watchInterval())
-	defer watch.Stop()
-	t.silence = time.Now()
+	look, stop := s.looks()
+	defer stop()
+	t.watch.begin(t.link)
 	for {
 		select {
 		case <-t.link.conn.Done():
@@ -266,9 +260,9 @@ func (s *Session) tend(t *tending) error {
 			t.answered = nil
 		case <-t.test:
 			s.answerTest(t)
-		case now := <-watch.C:
-			if s.isSilent(t, now) && !s.conclude(t) {
-				return fmt.Errorf("%w for %v", ErrSilent, now.Sub(t.silence).Round(time.Second))
+		case now := <-look:
+			if silence := s.listen(t, now); silence > 0 && !s.conclude(t) {
+				return fmt.Errorf("%w for %v", ErrSilent, silence.Round(time.Second))
 			}
 		case <-s.auth.relied:
 			t.probe.arm()
@@ -299,45 +293,11 @@ func (s *Session) tend(t *tending) error {
 func (s *Session) serve(t *tending) {
 	l := t.link
 	t.renewal, t.probe.auths = s.renewalTimer(l), l.auths.Load()
+	t.watch.begin(l)
 	s.live.Store(l)
 	s.settle(l)
 	s.learnLimits(l)
 	s.setState(Ready, nil)
-}
-
-func (s *Session) watchInterval() time.Duration {
-	if s.cfg.Heartbeat < 0 {
-		return time.Hour
-	}
-	return s.cfg.Heartbeat / 2
-}
-
-// isSilent reports whether nothing has come for longer than heartbeats allow.
-func (s *Session) isSilent(t *tending, now time.Time) bool {
-	if received := t.link.conn.Stats().Received; received != t.received {
-		t.received, t.silence = received, now
-	}
-	limit := time.Duration(silentIntervals * float64(s.cfg.Heartbeat))
-	// A connection that is not established yet has no heartbeat, and may be waiting for its credentials.
-	return s.cfg.Heartbeat > 0 && t.established == nil && now.Sub(t.silence) > limit
-}
-
-// answerTest answers a test_request beside all else.
-func (s *Session) answerTest(t *tending) {
-	l, answered := t.link, make(chan struct{})
-	t.answered, t.tested, t.test = answered, time.Now(), nil
-	s.work.Go(func() {
-		defer close(answered)
-		l.answerTest()
-	})
-}
-
-// tests are the requests to answer, one at a time.
-func (t *tending) tests() <-chan struct{} {
-	if t.answered != nil || t.test != nil {
-		return nil
-	}
-	return t.link.tests
 }
 
 // renewalTimer fires when the token should be renewed: at a random point between 85 and 95 % of what is left of its
