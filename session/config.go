@@ -61,7 +61,8 @@ type Config struct {
 	ReadLimit int64
 
 	// Heartbeat is the interval that the exchange is asked to keep, in whole seconds and at least 10 s; 0 means 30 s, negative none. A
-	// connection over which nothing came for two and a half intervals (75 s) is given up, at most two seconds later.
+	// connection over which nothing came for two and a half intervals (75 s) is given up, at most two seconds later. One over
+	// which other frames come and no heartbeat is kept: the heartbeat is set again, and the Logger is told.
 	Heartbeat time.Duration
 	// CancelOnDisconnect has the exchange cancel the orders of a connection that is lost. It is set again on each new
 	// connection. Close and Reconnect log out, which cancels nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,93 @@ func TestCancelOnDisconnectIsVerified(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHeartbeatIsVerified has an exchange answer set_heartbeat with something else than that it is set: such a connection is not ready,
+// neither the first one nor a later one.
+func TestHeartbeatIsVerified(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		number int // of the connection
+		answer any
+	}{
+		"an object at Dial":         {1, map[string]any{"enabled": false}},
+		"another word at Dial":      {1, "no"},
+		"nothing at Dial":           {1, nil},
+		"an object after reconnect": {2, map[string]any{"enabled": false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f, watch := newFar(t, nil), &reasons{}
+				f.script = script{"public/set_heartbeat": func(p *peer, r request) {
+					if p.number == c.number {
+						p.answer(r, c.answer)
+						return
+					}
+					p.comply(r)
+				}}
+				cfg := scripted(f)
+				cfg.Observer = watch
+				const want = "session: heartbeat: the exchange does not say that it is set"
+				s, err := session.Dial(t.Context(), cfg)
+				if c.number == 1 {
+					if err == nil || err.Error() != want {
+						t.Errorf("Dial: %v, want %q", err, want)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				closeAtEnd(t, s)
+				f.last().close()
+				synctest.Wait()
+				time.Sleep(time.Second) //nolint:forbidigo // virtual time
+				if got := watch.of(session.Backoff); got == nil || got.Error() != want || !s.Ready() || s.Stats().Epoch != 3 {
+					t.Errorf("%v, ready %t over connection %d, want the third", got, s.Ready(), s.Stats().Epoch)
+				}
+			})
+		})
+	}
+}
+
+// TestHeartbeatThatDoesNotCome is an exchange that takes set_heartbeat, and sends none until it is asked for the third time, while
+// notifications flow: it is asked again each two and a half intervals, an operator is told once, and the connection lives.
+func TestHeartbeatThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var beats atomic.Bool
+		asked := 0
+		f := newFar(t, script{"public/set_heartbeat": func(p *peer, r request) {
+			asked++
+			beats.Store(asked == 3)
+			p.comply(r)
+		}})
+		var lines bytes.Buffer
+		cfg := scripted(f)
+		cfg.Heartbeat = 10 * time.Second
+		cfg.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		s := dial(t, cfg)
+		for second := range 300 {
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time
+			f.last().notify("ticker.A", "1")
+			if beats.Load() && second%10 == 0 {
+				f.last().send(`{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}`)
+			}
+			synctest.Wait()
+			want := 1 + min(2, (second+1)/25)
+			if n := f.count("public/set_heartbeat"); n != want && (second+1)%25 > 1 {
+				t.Fatalf("after %d s set_heartbeat was sent %d times, want %d", second+1, n, want)
+			}
+		}
+		if n := f.count("public/set_heartbeat"); n != 3 || !s.Ready() || s.Stats().Epoch != 1 {
+			t.Errorf("%d set_heartbeat, ready %t over %d connections", n, s.Ready(), s.Stats().Epoch)
+		}
+		if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no heartbeat comes") {
+			t.Errorf("the log has %q, want one line of a heartbeat that does not come", got)
+		}
+	})
 }
 
 // TestEndForGoodIsLoud reads the log of a session whose key is refused: an operator who looks for errors finds it, with what

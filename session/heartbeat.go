@@ -2,7 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 const (
@@ -13,7 +17,11 @@ const (
 	silentIntervals = 2.5
 	// lookInterval is between two looks at whether something has come: silence is noticed as exactly as that.
 	lookInterval = time.Second
+	heartbeatSet = "ok" // the documented answer to public/set_heartbeat
 )
+
+// errHeartbeatOff is an exchange that answers set_heartbeat with something else than that it is set.
+var errHeartbeatOff = errors.New("the exchange does not say that it is set")
 
 type heartbeatParams struct {
 	Interval int `json:"interval"`
@@ -21,18 +29,29 @@ type heartbeatParams struct {
 
 func (l *link) setHeartbeat(ctx context.Context) error {
 	params := heartbeatParams{Interval: int(l.session.cfg.Heartbeat / time.Second)}
-	return l.call(ctx, methodSetHeartbeat, params, nil)
+	var answer string
+	err := l.call(ctx, methodSetHeartbeat, params, &answer)
+	switch {
+	case errors.Is(err, rpc.ErrDecode), err == nil && answer != heartbeatSet:
+		return errHeartbeatOff
+	case err != nil:
+		return err
+	}
+	return nil
 }
 
 // watch is what the supervisor knows of the signs of life of the connection that it tends.
 type watch struct {
 	received uint64    // frames at the last look
 	silent   time.Time // since when nothing has come
+	unbeaten time.Time // since when no heartbeat has come, or was asked for
+	isMissed bool      // it has been told that none comes
 }
 
 // begin begins the watch of a connection, or anew once it is ready.
 func (w *watch) begin(l *link) {
-	*w = watch{received: l.conn.Stats().Received, silent: time.Now()}
+	now := time.Now()
+	*w = watch{received: l.conn.Stats().Received, silent: now, unbeaten: now}
 }
 
 // looks says when to look for signs of life, until stop is called.
@@ -53,11 +72,34 @@ func (s *Session) listen(t *tending, now time.Time) (silence time.Duration) {
 	if t.established != nil { // it has no heartbeat yet, and may be waiting for its credentials
 		return 0
 	}
+	if t.link.beaten.Swap(false) {
+		w.unbeaten, w.isMissed = now, false
+	}
 	limit := time.Duration(silentIntervals * float64(s.cfg.Heartbeat))
 	if silence = now.Sub(w.silent); silence >= limit {
 		return silence
 	}
+	if now.Sub(w.unbeaten) >= limit {
+		s.miss(t, now)
+	}
 	return 0
+}
+
+// miss asks anew for heartbeats that do not come, though the exchange has said that they would. A connection that delivers is not
+// given up for that.
+func (s *Session) miss(t *tending, now time.Time) {
+	level := slog.LevelWarn
+	if t.watch.isMissed { // an operator has been told
+		level = slog.LevelInfo
+	}
+	s.log(level, "no heartbeat comes: it is set again", slog.Duration("for", now.Sub(t.watch.unbeaten).Round(time.Second)))
+	t.watch.unbeaten, t.watch.isMissed = now, true
+	l := t.link
+	s.work.Go(func() {
+		if err := l.setHeartbeat(l.ctx); err != nil && l.ctx.Err() == nil {
+			s.log(slog.LevelWarn, "heartbeat", slog.Any("error", err))
+		}
+	})
 }
 
 // answerTest answers a test_request beside all else.

@@ -37,6 +37,7 @@ type link struct {
 	refreshToken Secret // of the same, zero once it has been used
 	unrefreshed  bool   // it was told that the exchange has refused one
 
+	beaten      atomic.Bool   // a heartbeat or test_request has come since the last look
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
 	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing
@@ -116,7 +117,11 @@ func (l *link) handle(n rpc.Notification) {
 	switch {
 	case bytes.Equal(n.Method, methodSubscription):
 		l.session.subs.deliver(l.epoch, &n)
-	case bytes.Equal(n.Method, methodHeartbeat) && bytes.Contains(n.Params, testRequest):
+	case bytes.Equal(n.Method, methodHeartbeat):
+		l.beaten.Store(true)
+		if !bytes.Contains(n.Params, testRequest) {
+			return
+		}
 		select {
 		case l.tests <- struct{}{}:
 		default: // one answer will do for both
