@@ -131,7 +131,7 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 	f = &flight{trace: context.WithoutCancel(ctx), link: l, first: why, why: why, done: make(chan struct{})}
 	a.flight = f
 	a.mu.Unlock()
-	if !a.session.spawn(func() { a.session.labelled(f.trace, func(ctx context.Context) { a.fly(ctx, f) }) }) {
+	if !a.session.spawn(f.trace, func(ctx context.Context) { a.fly(ctx, f) }) {
 		a.land(f, ErrClosed)
 	}
 	return f, true

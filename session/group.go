@@ -136,7 +136,10 @@ func DialGroup(ctx context.Context, cfg GroupConfig) (*Group, error) {
 				return err
 			}
 			member := cfg.member(i + 1)
-			if sessions[i], err = dial(dialCtx, member, shared); err != nil {
+			labelled(dialCtx, labelSession, member.Name, func(ctx context.Context) {
+				sessions[i], err = dial(ctx, member, shared)
+			})
+			if err != nil {
 				return fmt.Errorf("%s: %w", member.Name, err)
 			}
 			return nil
@@ -161,13 +164,13 @@ func newGroup(ctx context.Context, cfg GroupConfig, sessions []*Session) *Group 
 		g.teams = append(g.teams, newTeam(g, legs))
 	}
 	for _, s := range sessions {
-		g.work.Go(func() { g.watch(s) })
+		g.start(func(ctx context.Context) { g.watch(ctx, s) })
 	}
 	for _, t := range g.teams {
-		g.work.Go(t.tend)
+		g.start(t.tend)
 	}
-	g.work.Go(g.mendBooks)
-	go g.join() // joined through done
+	g.start(g.mendBooks)
+	go g.labelled(g.ctx, func(context.Context) { g.join() }) // joined through done
 	return g
 }
 
@@ -241,15 +244,15 @@ func closeAll(ctx context.Context, sessions []*Session) error {
 	errs := make([]error, len(sessions))
 	var closing sync.WaitGroup
 	for i, s := range sessions {
-		closing.Go(func() { errs[i] = s.Close(ctx) })
+		closing.Go(func() { s.labelled(ctx, func(ctx context.Context) { errs[i] = s.Close(ctx) }) })
 	}
 	closing.Wait()
 	return errors.Join(errs...)
 }
 
 // watch tells of the changes of a session's state until it has ended.
-func (g *Group) watch(s *Session) {
-	for change := range s.States(context.WithoutCancel(g.ctx)) { // it ends with the session
+func (g *Group) watch(ctx context.Context, s *Session) {
+	for change := range s.States(context.WithoutCancel(ctx)) { // it ends with the session
 		if change.State == Closed {
 			g.note(fmt.Errorf("session: %s: %w", s.Name(), change.Err))
 			continue
@@ -299,7 +302,7 @@ func (g *Group) later(f func(ctx context.Context)) bool {
 	if g.over {
 		return false
 	}
-	g.work.Go(func() { f(g.ctx) })
+	g.start(f)
 	return true
 }
 

@@ -36,7 +36,7 @@ func (g *Group) obtain(ctx context.Context, names []string) error {
 	var obtaining sync.WaitGroup
 	for i, t := range g.teams {
 		if len(wanted[t]) > 0 {
-			obtaining.Go(func() { errs[i] = t.obtain(ctx, wanted[t]) })
+			obtaining.Go(func() { g.labelled(ctx, func(ctx context.Context) { errs[i] = t.obtain(ctx, wanted[t]) }) })
 		}
 	}
 	obtaining.Wait()
@@ -149,10 +149,12 @@ func (b backlog) takeBack(ctx context.Context) error {
 			continue // the session resumes what is wanted alone
 		}
 		taking.Go(func() {
-			err := s.takeBack(ctx, l, names)
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
+			s.labelled(ctx, func(ctx context.Context) {
+				err := s.takeBack(ctx, l, names)
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
 		})
 	}
 	taking.Wait()
@@ -195,11 +197,11 @@ func (g *Group) mend() {
 	}
 }
 
-func (g *Group) mendBooks() {
+func (g *Group) mendBooks(ctx context.Context) {
 	for {
 		select {
 		case <-g.broken:
-		case <-g.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 		for _, st := range g.all() {

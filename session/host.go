@@ -35,7 +35,7 @@ func (s *Session) release(ctx context.Context, sub *Subscription) error {
 }
 
 func (s *Session) later(f func(ctx context.Context)) bool {
-	return s.spawn(func() { f(s.ctx) })
+	return s.spawn(s.ctx, f)
 }
 
 // subscribe makes a subscription on h, of which isPrivate says whether it may have private channels.

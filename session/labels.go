@@ -5,10 +5,27 @@ import (
 	"runtime/pprof"
 )
 
-// labelProfile is the key of the pprof label that every goroutine of a session carries, with the session's name.
-const labelProfile = "holdfast.session"
+// Keys of the pprof labels that the goroutines of a session and of a group carry, with its name.
+const (
+	labelSession = "holdfast.session"
+	labelGroup   = "holdfast.group"
+)
 
-// labelled runs f with the session's label, which the goroutines that f starts inherit: profiles tell sessions apart.
+// labelled runs f with a label, which the goroutines that f starts inherit: profiles tell sessions apart. Every goroutine that is started
+// on a caller's begins with it.
+func labelled(ctx context.Context, key, name string, f func(context.Context)) {
+	pprof.Do(ctx, pprof.Labels(key, name), f)
+}
+
 func (s *Session) labelled(ctx context.Context, f func(context.Context)) {
-	pprof.Do(ctx, pprof.Labels(labelProfile, s.cfg.Name), f)
+	labelled(ctx, labelSession, s.cfg.Name, f)
+}
+
+func (g *Group) labelled(ctx context.Context, f func(context.Context)) {
+	labelled(ctx, labelGroup, g.cfg.Name, f)
+}
+
+// start runs f on a goroutine of the group.
+func (g *Group) start(f func(context.Context)) {
+	g.work.Go(func() { g.labelled(g.ctx, f) })
 }

@@ -49,18 +49,18 @@ func (s *Session) mend() {
 	case s.mender.wake <- struct{}{}:
 	default: // it has yet to look
 	}
-	if s.mender.running.CompareAndSwap(false, true) && !s.spawn(s.mendBooks) {
+	if s.mender.running.CompareAndSwap(false, true) && !s.spawn(s.ctx, s.mendBooks) {
 		s.mender.running.Store(false)
 	}
 }
 
-func (s *Session) mendBooks() {
+func (s *Session) mendBooks(ctx context.Context) {
 	for {
 		select {
 		case <-s.mender.wake:
 		default:
 		}
-		l, err := s.waitLink(s.ctx)
+		l, err := s.waitLink(ctx)
 		if err != nil {
 			return // the session has ended
 		}

@@ -95,12 +95,15 @@ func (s *Session) request(ctx context.Context, l *link, names []string) (refused
 			unsent = err
 			break
 		}
-		asked.Go(func() error {
-			left, err := s.askFrame(ctx, l, methodSubscribePublic, chunk)
-			credit.counted(time.Now())
-			mu.Lock()
-			defer mu.Unlock()
-			refused = append(refused, left...)
+		asked.Go(func() (err error) {
+			s.labelled(ctx, func(ctx context.Context) {
+				var left []string
+				left, err = s.askFrame(ctx, l, methodSubscribePublic, chunk)
+				credit.counted(time.Now())
+				mu.Lock()
+				defer mu.Unlock()
+				refused = append(refused, left...)
+			})
 			return err
 		})
 	}

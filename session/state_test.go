@@ -1,13 +1,10 @@
 package session_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"runtime/pprof"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -93,48 +90,4 @@ func TestStatesOfASlowConsumer(t *testing.T) {
 			t.Errorf("%d changes, want the present state and then the end of ctx", n)
 		}
 	})
-}
-
-// TestGoroutinesAreLabelled finds all goroutines of a session in a profile by its name, whoever started them.
-func TestGoroutinesAreLabelled(t *testing.T) {
-	t.Parallel()
-	hold := make(chan struct{})
-	cfg := scripted(newFar(t, nil))
-	cfg.Name = "labelled-" + t.Name()
-	source, asked := cfg.Credentials, make(chan struct{}, 1)
-	held := false
-	cfg.Credentials = sourceFunc(func(ctx context.Context) (session.Credentials, error) {
-		if held {
-			asked <- struct{}{}
-			<-hold
-		}
-		return source.Credentials(ctx)
-	})
-	s := dial(t, cfg)
-	held = true
-	var asking sync.WaitGroup
-	asking.Go(func() {
-		if err := s.Reauthenticate(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-	<-asked
-	var profile bytes.Buffer
-	err := pprof.Lookup("goroutine").WriteTo(&profile, 1)
-	close(hold)
-	asking.Wait()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mine []string
-	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
-		if strings.Contains(stack, fmt.Sprintf(`"holdfast.session":%q`, cfg.Name)) {
-			mine = append(mine, stack)
-		}
-	}
-	for _, function := range []string{"(*Session).supervise", "(*Conn).read", "(*authenticator).fly"} {
-		if !slices.ContainsFunc(mine, func(stack string) bool { return strings.Contains(stack, function) }) {
-			t.Errorf("no goroutine in %s has the session's label", function)
-		}
-	}
 }

@@ -88,15 +88,15 @@ func (s *Session) finish(err error, first chan<- error) {
 	close(s.done)
 }
 
-// spawn runs f on a goroutine that the session waits for before it is done. It reports false, and does not run f, if the
+// spawn runs f with ctx on a goroutine that the session waits for before it is done. It reports false, and does not run f, if the
 // session is ending.
-func (s *Session) spawn(f func()) bool {
+func (s *Session) spawn(ctx context.Context, f func(ctx context.Context)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == Closed {
 		return false
 	}
-	s.work.Go(f)
+	s.work.Go(func() { s.labelled(ctx, f) })
 	return true
 }
 

@@ -95,14 +95,14 @@ func (t *team) wake() {
 const realignPause = time.Second
 
 // tend keeps the two legs of a pair in step.
-func (t *team) tend() {
+func (t *team) tend(ctx context.Context) {
 	retry := time.NewTimer(realignPause)
 	defer retry.Stop()
 	for {
 		select {
 		case <-t.woken:
 		case <-retry.C:
-		case <-t.group.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 		if !t.isPair() {
