@@ -29,11 +29,19 @@ func (s State) String() string {
 }
 
 // Book is one order book. Its zero value is an empty book that is [Stale]. Any number of goroutines may read it while it is
-// kept; it must not be copied. That a connection has fallen silent it cannot know: [session.Config] Heartbeat bounds for how
-// long a session does not.
+// kept; it must not be copied.
+//
+// A connection that has fallen silent looks like a market that stands still. A session gives it up after two and a half intervals of
+// [session.Config] Heartbeat, and so long the book is shown as it was, unless MaxAge says otherwise.
 type Book struct {
+	// MaxAge is for how long after its last message, by this machine's clock, the book is shown: then it is Stale until the next
+	// one comes. 0 is without end. Choose it longer than the market stands still, for the exchange sends nothing while nothing
+	// changes. It must not be changed once the book is in use.
+	MaxAge time.Duration
+
 	mu         sync.RWMutex // protects the fields below
-	state      State
+	state      State        // but for the age, see stateLocked
+	applied    time.Time    // when the last message was, if there is a MaxAge
 	instrument string
 	changeID   int64
 	timestamp  int64 // in milliseconds
@@ -108,6 +116,9 @@ func (b *Book) syncLocked(m *message) error {
 		return &CrossedError{Bid: bid, Ask: ask, ChangeID: m.changeID}
 	}
 	b.state = Synced
+	if b.MaxAge > 0 {
+		b.applied = time.Now()
+	}
 	return nil
 }
 
@@ -122,6 +133,13 @@ func (b *Book) Invalidate() {
 func (b *Book) State() State {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	return b.stateLocked()
+}
+
+func (b *Book) stateLocked() State {
+	if b.MaxAge > 0 && time.Since(b.applied) > b.MaxAge {
+		return Stale
+	}
 	return b.state
 }
 
@@ -130,7 +148,7 @@ func (b *Book) State() State {
 func (b *Book) Best() (bid, ask Level, ok bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if b.state == Stale {
+	if b.stateLocked() == Stale {
 		return bid, ask, false
 	}
 	return b.bids.best(), b.asks.best(), true
@@ -148,12 +166,12 @@ func (b *Book) Fill(v *View, depth int) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	*v = View{
-		State: b.state, Instrument: b.instrument, ChangeID: b.changeID, Bids: v.Bids[:0], Asks: v.Asks[:0],
+		State: b.stateLocked(), Instrument: b.instrument, ChangeID: b.changeID, Bids: v.Bids[:0], Asks: v.Asks[:0],
 	}
 	if b.timestamp != 0 {
 		v.Time = time.UnixMilli(b.timestamp)
 	}
-	if b.state == Synced {
+	if v.State == Synced {
 		v.Bids, v.Asks = b.bids.appendTop(v.Bids, depth), b.asks.appendTop(v.Asks, depth)
 	}
 }

@@ -1,5 +1,6 @@
 // Package orderbook keeps order books from the messages of the exchange's book channels, and never shows a wrong one: from
-// the first doubt to the next complete message a [Book] is [Stale] and has no prices.
+// the first doubt to the next complete message a [Book] is [Stale] and has no prices. How old prices may be that nothing casts doubt
+// on, for a connection may be silent for a while before it is given up, is for [Book] MaxAge to say.
 //
 // It takes the three forms in which books come: the snapshot and the changes of book.INSTRUMENT.INTERVAL, whose ids form a
 // chain, and the messages of book.INSTRUMENT.GROUP.DEPTH.INTERVAL, each of which is complete.

@@ -34,7 +34,7 @@ func ExampleFollow() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	var book orderbook.Book
+	book := orderbook.Book{MaxAge: 10 * time.Second} // so a connection that has fallen silent shows no old prices
 	for _, err := range orderbook.Follow(ctx, sub, map[string]*orderbook.Book{channel: &book}) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "stale:", err) // it mends itself, unless the stream has ended
