@@ -20,6 +20,9 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
+// dayBound is how long a day may take of real time, without the race detector.
+const dayBound = time.Minute
+
 // TestDay is eight hours of a session that trades while tokens end, the network fails in every way, the session is evicted,
 // and its key is turned every hour. It has one outcome for each order, executes none twice, and misses no news of one untold.
 // Asks: deribit-v2-ws#1, passivbot_lighter#3, viem#3498, gocryptotrader#540, f0cii/deribit-api#4, bitfinex-api-py#39,
@@ -47,7 +50,11 @@ func TestDay(t *testing.T) {
 		working.Wait()
 		d.check()
 	})
-	t.Logf("eight hours took %v", time.Since(began).Round(time.Millisecond))
+	took := time.Since(began).Round(time.Millisecond)
+	t.Logf("eight hours took %v", took)
+	if took > dayBound && !raced {
+		t.Errorf("eight hours took %v, want %v at most", took, dayBound)
+	}
 }
 
 // day is an exchange, a session on it, and what happened to both.
