@@ -17,10 +17,11 @@ type bucket struct {
 	taken    int           // how many ever were
 	open     []int         // those of them that the exchange may yet count, in their order
 	changed  chan struct{} // closed and replaced when it has counted one
+	void     chan struct{} // closed and replaced when what is reserved holds no longer
 }
 
 func newBucket(burst int, interval time.Duration) *bucket {
-	return &bucket{burst: burst, interval: interval, changed: make(chan struct{})}
+	return &bucket{burst: burst, interval: interval, changed: make(chan struct{}), void: make(chan struct{})}
 }
 
 // set changes what the bucket holds and how fast it fills; what has been taken from it counts on.
@@ -32,21 +33,22 @@ func (b *bucket) set(burst int, interval time.Duration) {
 
 // reserve takes one and returns how long to wait for it.
 func (b *bucket) reserve(now time.Time) time.Duration {
-	delay, _ := b.reserveWithin(now, math.MaxInt64)
+	delay, _, _ := b.reserveWithin(now, math.MaxInt64)
 	return delay
 }
 
-// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is.
-func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, ok bool) {
+// reserveWithin takes one, unless the wait for it is longer than most, and returns how long that is. Once void is closed it is taken
+// no longer.
+func (b *bucket) reserveWithin(now time.Time, most time.Duration) (delay time.Duration, void <-chan struct{}, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.afterLocked(now)
 	delay = next.Sub(now) - time.Duration(b.burst)*b.interval
 	if delay > max(0, most) {
-		return delay, false
+		return delay, nil, false
 	}
 	b.takeLocked(next)
-	return delay, true
+	return delay, b.void, true
 }
 
 // takeLocked takes one, after which the bucket is full at that time.
@@ -57,7 +59,7 @@ func (b *bucket) takeLocked(full time.Time) {
 
 // take takes one if there is one.
 func (b *bucket) take(now time.Time) bool {
-	_, ok := b.reserveWithin(now, 0)
+	_, _, ok := b.reserveWithin(now, 0)
 	return ok
 }
 
@@ -132,29 +134,63 @@ func (c credit) counted(now time.Time) {
 	b.changed = make(chan struct{})
 }
 
-// sleep waits for one that was reserved, and gives it back if ctx ends before.
-func (b *bucket) sleep(ctx context.Context, delay time.Duration) error {
+// waitWithin takes one within a time from now, or fails at once with ErrRateLimited, and reports whether that took time.
+func (b *bucket) waitWithin(ctx context.Context, now time.Time, most time.Duration) (waited bool, err error) {
+	for end := now.Add(most); ; now, waited = time.Now(), true {
+		delay, void, ok := b.reserveWithin(now, end.Sub(now))
+		switch {
+		case !ok:
+			return waited, ErrRateLimited
+		case delay <= 0:
+			return waited, nil
+		}
+		if held, err := b.sleep(ctx, delay, void); held || err != nil {
+			return true, err
+		}
+	}
+}
+
+// sleep waits for one that was reserved, and reports whether it still is. If ctx ends before, it gives it back.
+func (b *bucket) sleep(ctx context.Context, delay time.Duration, void <-chan struct{}) (held bool, err error) {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return true, nil
+	case <-void:
+		return false, nil
 	case <-ctx.Done():
-		b.giveBack()
-		return ctx.Err()
+		b.giveBack(void)
+		return false, ctx.Err()
 	}
 }
 
 // giveBack returns one that was reserved and not used.
-func (b *bucket) giveBack() {
+func (b *bucket) giveBack(void <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.spent = b.spent.Add(-b.interval)
+	if b.void == void {
+		b.spent = b.spent.Add(-b.interval)
+	}
 }
 
-// rest lets nothing be taken for d, and one then.
+// rest lets nothing be taken for d, and one then. Who waits for one begins anew.
 func (b *bucket) rest(now time.Time, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.spent = now.Add(d + time.Duration(b.burst-1)*b.interval)
+	b.beginLocked(now.Add(d + time.Duration(b.burst-1)*b.interval))
+}
+
+// drain takes all that there is. Who waits for one begins anew.
+func (b *bucket) drain(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.beginLocked(now.Add(time.Duration(b.burst) * b.interval))
+}
+
+// beginLocked forgets what is reserved: the bucket will be full at that time, and whoever waits reserves again.
+func (b *bucket) beginLocked(full time.Time) {
+	b.spent = full
+	close(b.void)
+	b.void = make(chan struct{})
 }

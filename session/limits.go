@@ -16,7 +16,9 @@ import (
 // (private/get_account_summary, asked once over each connection; it needs account:read).
 //
 // The exchange counts by account: sessions of one account share one Limits, by its address. A quarter is left to what else
-// uses the account. The zero value is ready for use, which is safe for concurrent use; its fields are set before.
+// uses the account. Where the exchange refuses a call all the same (10028) and keeps the connection, nothing but cancels is sent for
+// 5 s, and those as their credits come back. The zero value is ready for use, which is safe for concurrent use; its fields are set
+// before.
 type Limits struct {
 	// MaxWait is the longest that a call may wait for its credits. One that would wait longer, or beyond the end of its
 	// ctx, fails at once with [ErrRateLimited], and nothing of it is sent. 0 means 1 s.
@@ -130,14 +132,7 @@ func (l *Limits) wait(ctx context.Context, method string) (waited bool, err erro
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, end.Sub(now))
 	}
-	delay, ok := b.reserveWithin(now, most)
-	switch {
-	case !ok:
-		return false, ErrRateLimited
-	case delay <= 0:
-		return false, nil
-	}
-	return true, b.sleep(ctx, delay)
+	return b.waitWithin(ctx, now, most)
 }
 
 // charge takes a call's credits without a wait: later calls wait in its place.
@@ -147,11 +142,15 @@ func (l *Limits) charge(method string) {
 	}
 }
 
-// exhaust is told that the exchange sees no credits left: nothing more is sent until it has some again.
+// exhaust is told that the exchange sees no credits left, and not which: nothing more is sent until its pools are full again. Cancels
+// wait for one credit alone. They are what a trader wants most, orders leave them all that comes back, and the exchange's page on
+// rate limits has a cancel follow a refusal as soon as one credit is there.
 func (p *pools) exhaust(now time.Time) {
-	for _, b := range [...]*bucket{p.subscribes, p.reads, p.orders, p.cancels, p.cancelAll, p.instruments, p.log} {
+	for _, b := range [...]*bucket{p.subscribes, p.reads, p.orders, p.instruments, p.log} {
 		b.rest(now, limitedPause)
 	}
+	p.cancels.drain(now)
+	p.cancelAll.drain(now)
 }
 
 // accountSummary is what private/get_account_summary tells of limits. Where they are kept per currency some have another

@@ -159,6 +159,27 @@ func TestCancelsHaveCreditsOfTheirOwn(t *testing.T) {
 	})
 }
 
+// TestCancelsTakeWhatOrdersLeave has no orders: all of the burst that an account has is there for cancels, and not for orders then.
+func TestCancelsTakeWhatOrdersLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, f := newMeter(t)
+		cfg := unbeaten(f)
+		cfg.Limits = &session.Limits{MaxWait: time.Nanosecond}
+		s := dial(t, cfg)
+		for range 20 {
+			if err := s.Call(t.Context(), "private/cancel", nil, nil); err != nil {
+				t.Fatalf("%v after %d cancels", err, len(m.times("private/cancel")))
+			}
+		}
+		for _, method := range []string{"private/cancel", "private/buy"} {
+			if err := s.Call(t.Context(), method, nil, nil); !errors.Is(err, session.ErrRateLimited) {
+				t.Errorf("%s: %v, want ErrRateLimited", method, err)
+			}
+		}
+	})
+}
+
 // TestCallThatWouldWaitTooLongFails at once, before a byte of it left.
 // Asks: nautilus_trader#3820, alloy#4196, alloy#3860, alloy#690, alloy#105.
 func TestCallThatWouldWaitTooLongFails(t *testing.T) {
@@ -322,6 +343,88 @@ func TestTooManyRequestsOnALiveSocket(t *testing.T) {
 			t.Errorf("%v: a loss long after was taken for the limit's: %v, epoch %d", err, time.Since(start), s.Stats().Epoch)
 		}
 	})
+}
+
+// TestCancelsAfterTooManyRequests has a read refused on a socket that lives: orders rest, and cancels wait for a credit each.
+func TestCancelsAfterTooManyRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"private/get_positions": refusing(int(session.CodeTooManyRequests), "too_many_requests")})
+		cfg := unbeaten(f)
+		cfg.Limits = &session.Limits{}
+		s := dial(t, cfg)
+		if err := s.Call(t.Context(), "private/get_positions", nil, nil); err == nil {
+			t.Error("the call succeeded")
+		}
+		start := time.Now()
+		if err := s.Call(t.Context(), "private/buy", nil, nil); !errors.Is(err, session.ErrRateLimited) {
+			t.Errorf("an order: %v, want ErrRateLimited", err)
+		}
+		const perCredit = 800 * time.Millisecond // a quarter of five each second
+		for i, method := range []string{"private/cancel_all", "private/cancel", "private/cancel", "private/cancel"} {
+			err := s.Call(t.Context(), method, nil, nil)
+			if took, want := time.Since(start), max(1, time.Duration(i))*perCredit; err != nil || took != want {
+				t.Errorf("%s: %v after %v, want %v", method, err, took, want)
+			}
+		}
+	})
+}
+
+// TestTooManyRequestsPutsOffWhatWaits refuses a call while others wait for their credits: they rest with all that comes later, or fail
+// if that is longer than they may wait.
+func TestTooManyRequestsPutsOffWhatWaits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		most         time.Duration
+		first, last  time.Duration // when they are sent after the refusal
+		sent, failed int
+	}{
+		"long":     {time.Hour, 5 * time.Second, 5*time.Second + 14*time.Second/15*4, 15, 0},
+		"too long": {4 * time.Second, 0, 0, 0, 15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, f := newMeter(t)
+				f.script["private/get_positions"] = refusing(int(session.CodeTooManyRequests), "too_many_requests")
+				cfg := unbeaten(f)
+				cfg.Limits = &session.Limits{MaxWait: c.most}
+				s := dial(t, cfg)
+				failed := make(chan error, 30)
+				var wg sync.WaitGroup
+				for range 30 {
+					wg.Go(func() {
+						if err := s.Call(t.Context(), "private/buy", nil, nil); err != nil {
+							failed <- err
+						}
+					})
+				}
+				synctest.Wait()
+				time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time
+				refused := time.Since(m.start)
+				if err := s.Call(t.Context(), "private/get_positions", nil, nil); err == nil {
+					t.Error("the call succeeded")
+				}
+				wg.Wait()
+				sent := m.times("private/buy")[15:] // after those of the burst
+				if len(sent) != c.sent || len(failed) != c.failed {
+					t.Fatalf("%d sent, %d failed, want %d and %d", len(sent), len(failed), c.sent, c.failed)
+				}
+				for range c.failed {
+					if err := <-failed; !errors.Is(err, session.ErrRateLimited) || !rpc.SafeToRetry(err) {
+						t.Errorf("%v, want ErrRateLimited before a byte left", err)
+					}
+				}
+				if c.sent == 0 {
+					return
+				}
+				first, last := sent[0]-refused, sent[c.sent-1]-refused
+				if first != c.first || (last-c.last).Abs() > time.Millisecond {
+					t.Errorf("sent from %v to %v, want %v to %v", first, last, c.first, c.last)
+				}
+			})
+		})
+	}
 }
 
 // TestPacedCallIsNotSentAfterALoss loses the connection while calls wait for their credits: I3 holds for them too.
