@@ -38,6 +38,7 @@ type link struct {
 	unrefreshed  bool   // it was told that the exchange has refused one
 
 	beaten      atomic.Bool   // a heartbeat or test_request has come since the last look
+	leftOut     bool          // it was told of quiet channels that the exchange does not list; of who holds subscribing
 	tests       chan struct{} // a test_request waits for its answer
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
 	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing

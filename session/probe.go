@@ -133,11 +133,21 @@ func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark
 	err = l.call(ctx, methodSubscribePrivate, channelParams{names}, &accepted)
 	switch {
 	case err == nil:
-		s.refuse(s.accept(l, names, accepted), nil)
+		l.logLeftOut(s.accept(l, names, accepted))
 	case isForbidden(err):
 		_, err = s.regain(ctx, l, names, s.subs.wanted)
 	}
 	return sent, err
+}
+
+// logLeftOut tells, once for each connection, of quiet channels that the exchange does not confirm again. They are not taken for refused: it
+// is not documented that a second subscribe lists what lives.
+func (l *link) logLeftOut(names []string) {
+	if len(names) == 0 || l.leftOut {
+		return
+	}
+	l.leftOut = true
+	l.session.log(slog.LevelWarn, "quiet channels were asked for again, and the exchange does not list them: they may be dead", slog.Any("channels", names))
 }
 
 // reclaim subscribes the private and raw channels again after an authentication that nobody outside asked for: what it does to

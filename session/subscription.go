@@ -66,8 +66,9 @@ type Subscription struct {
 // were quiet for a minute, up to 500 in one frame, those first that were confirmed longest ago. One that the exchange has dropped without
 // a word is thereby back within two minutes, and a minute later for each 500 quiet channels more. The answer is the same for a channel
 // that was dropped and for one that has no news, so nobody can tell whether anything was missed meanwhile, and there is no [*GapError]: who
-// must know asks the exchange (private/get_open_orders, say) now and then. A channel that is refused then has a [*SubscribeError], as
-// after a reconnect. What the exchange sends at a second subscribe is not documented; a snapshot that comes again is delivered.
+// must know asks the exchange (private/get_open_orders, say) now and then. A frame that the exchange refuses ends the
+// channels that are at fault with a [*SubscribeError], as after a reconnect; what an answer leaves out goes on, and the Logger is told, for
+// it is not documented what a second subscribe answers and sends. A snapshot that comes again is delivered.
 //
 // A book that is told by its changes (book.INSTRUMENT.INTERVAL) begins with a snapshot, also for who shares it: the session
 // then has the book begin anew, for the exchange sends a snapshot to nobody who is subscribed, and the others find a
