@@ -23,6 +23,9 @@ var (
 	// ErrRateLimited is the end of a connection on which the exchange had refused a call because of its rate limits; and it ends
 	// a call that would have to wait too long for its credits, before a byte left: see Limits.
 	ErrRateLimited = errors.New("session: rate limit")
+	// ErrMaintenance is why a session has left Ready for Maintenance. Calls are refused with an [*rpc.Error] of [CodeMaintenance], after
+	// which it is safe to send them again.
+	ErrMaintenance = errors.New("session: the exchange is in maintenance")
 	// ErrNoCredentials refuses what needs authentication on a session without a CredentialSource.
 	ErrNoCredentials = errors.New("session: no credentials configured")
 )

@@ -181,7 +181,8 @@ func (g *Group) Sessions() []*Session { return slices.Clone(g.sessions) }
 // Name is Config.Name, or the name that DialGroup gave.
 func (g *Group) Name() string { return g.cfg.Name }
 
-// Ready reports whether all is served: each channel by one session at least, and orders if the group has Credentials.
+// Ready reports whether all is served: each channel by one session at least that is ready, as [Session.Ready] says, and orders if the
+// group has Credentials.
 func (g *Group) Ready() bool {
 	if g.cfg.Credentials != nil && !g.sessions[0].Ready() {
 		return false

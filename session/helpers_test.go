@@ -188,6 +188,10 @@ var documented = map[edge]bool{
 	{session.Ready, session.Backoff}:             true,
 	{session.Backoff, session.Connecting}:        true,
 	{session.Ready, session.Ready}:               true, // a planned reconnect
+	{session.Ready, session.Maintenance}:         true,
+	{session.Maintenance, session.Ready}:         true,
+	{session.Maintenance, session.Backoff}:       true,
+	{session.Maintenance, session.Closed}:        true,
 	{session.Connecting, session.Closed}:         true,
 	{session.Authenticating, session.Closed}:     true,
 	{session.Resuming, session.Closed}:           true,

@@ -40,6 +40,8 @@ type link struct {
 	beaten      atomic.Bool   // a heartbeat or test_request has come since the last look
 	leftOut     bool          // it was told of quiet channels that the exchange does not list; of who holds subscribing
 	tests       chan struct{} // a test_request waits for its answer
+	shut        chan struct{} // the exchange has said that it is in maintenance
+	suspended   atomic.Bool   // from when the supervisor has seen that, until it is over
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
 	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
@@ -51,7 +53,7 @@ func (s *Session) newLink() *link {
 	s.dialed++
 	l := &link{
 		session: s, epoch: s.dialed, left: make(chan struct{}), whole: make(chan struct{}),
-		tests: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: served{books: map[string]struct{}{}},
+		tests: make(chan struct{}, 1), shut: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: served{books: map[string]struct{}{}},
 	}
 	l.ctx, l.end = context.WithCancel(s.ctx)
 	l.opening, l.opened = s.step(l.ctx, Step{Kind: StepConnect, Epoch: l.epoch})
@@ -135,6 +137,9 @@ func (l *link) stray(stray rpc.Stray) {
 	s := l.session
 	switch stray.Kind {
 	case rpc.StrayError:
+		if isMaintenance(stray.Err) {
+			return // the state tells
+		}
 		s.log(slog.LevelWarn, "the exchange sent an error that belongs to no call", slog.Any("error", stray.Err))
 	case rpc.StrayLate:
 		s.log(slog.LevelWarn, "a call was answered after its caller had left", slog.String("method", stray.Method))
@@ -180,7 +185,7 @@ func (l *link) goodbye(ctx context.Context, params any) {
 // answerTest answers a test_request. Without an answer the exchange closes the connection, and cancels orders if it was
 // asked to: it must not wait behind anything, so its frame is in the control lane.
 func (l *link) answerTest() {
-	if err := l.call(l.ctx, methodTest, nil, nil); err != nil {
+	if err := l.call(l.ctx, methodTest, nil, nil); err != nil && !isMaintenance(err) {
 		l.session.log(slog.LevelWarn, "heartbeat answer", slog.Any("error", err))
 	}
 }

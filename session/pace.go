@@ -55,6 +55,9 @@ func (l *link) classify(code rpc.Code) rpc.Verdict {
 		l.limited.Store(now.UnixNano())
 		l.session.pools.exhaust(now)
 	}
+	if code == CodeMaintenance {
+		l.noteMaintenance()
+	}
 	return classify(code)
 }
 

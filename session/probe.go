@@ -54,7 +54,7 @@ func (s *Session) probe(t *tending) {
 	// Who has authenticated it since the last look sees to the channels: whatever that leaves is found at the next one.
 	isSeenTo := auths != t.probe.auths
 	t.probe.auths = auths
-	if s.live.Load() != l || t.probe.isUnderWay() {
+	if s.live.Load() != l || t.reopened != nil || t.probe.isUnderWay() {
 		return
 	}
 	done := make(chan struct{})

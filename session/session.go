@@ -116,10 +116,19 @@ func (s *Session) State() State {
 	return s.state
 }
 
-// Ready reports whether the session is connected, authenticated and subscribed to all that it should be.
-func (s *Session) Ready() bool { return s.present() != nil }
+// Ready reports whether the session is connected, authenticated and subscribed to all that it should be, and the exchange takes calls.
+// Whether each book's chain holds at the moment is no part of it: see [State].
+func (s *Session) Ready() bool { return s.ready() != nil }
 
-// present is the connection of a ready session, nil if the session is not ready. One that has just ended does not count,
+// ready is the connection of a session that is Ready, nil if it is not.
+func (s *Session) ready() *link {
+	if l := s.present(); l != nil && !l.suspended.Load() {
+		return l
+	}
+	return nil
+}
+
+// present is the connection that calls go over, nil if there is none. One that has just ended does not count,
 // even if the supervisor has yet to notice.
 func (s *Session) present() *link {
 	if l := s.live.Load(); l != nil && l.conn.Err() == nil {
@@ -128,19 +137,21 @@ func (s *Session) present() *link {
 	return nil
 }
 
-// WaitReady waits until the session is ready. It returns ctx's error, or why the session is closed.
+// WaitReady waits until the session is ready, as [Session.Ready] says. It returns ctx's error, or why the session is closed.
 func (s *Session) WaitReady(ctx context.Context) error {
-	_, err := s.waitLink(ctx)
+	_, err := s.wait(ctx, s.ready)
 	return err
 }
 
-// waitLink waits for the connection of a ready session.
-func (s *Session) waitLink(ctx context.Context) (*link, error) {
+// waitLink waits for a connection that calls go over.
+func (s *Session) waitLink(ctx context.Context) (*link, error) { return s.wait(ctx, s.present) }
+
+func (s *Session) wait(ctx context.Context, wanted func() *link) (*link, error) {
 	for {
 		s.mu.Lock()
 		changed, state, err := s.changed, s.state, s.err
 		s.mu.Unlock()
-		if l := s.present(); l != nil {
+		if l := wanted(); l != nil {
 			return l, nil
 		}
 		if state == Closed {

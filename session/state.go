@@ -9,14 +9,22 @@ import (
 // State is what a session is doing.
 type State uint8
 
-// The states of a session. From each it goes to the next, or to Backoff on any error; from Backoff to Connecting; and from
-// anywhere to Closed, which is terminal. Neither a re-authentication nor a planned reconnect leaves Ready: a greater epoch tells
-// of the latter.
+// The states of a session. From each up to Ready it goes to the next, and from each to Backoff if the connection cannot be had or is
+// lost; from Backoff to Connecting; and from anywhere to Closed, which is terminal. Neither a re-authentication nor a planned reconnect
+// leaves Ready: a greater epoch tells of the latter.
+//
+// Ready is of the connection: it is authenticated and configured, and each channel was confirmed over it, or has ended its subscription
+// with a [*SubscribeError]. It is not of single channels: a book whose chain breaks begins anew while the session stays Ready. Its
+// stream tells of that by a [*GapError], and package orderbook says whether it may be looked at now.
 const (
 	Connecting State = iota
 	Authenticating
 	Resuming
 	Ready
+	// Maintenance is a connection that lives while the exchange refuses calls: it has sent the error 11051, to a call or without one.
+	// Calls go on to be sent, and are refused as long as that lasts. The exchange does not tell of the end: a session asks every five
+	// seconds, and is Ready again.
+	Maintenance
 	Backoff
 	Closed
 )
@@ -32,6 +40,8 @@ func (s State) String() string {
 		return "resuming"
 	case Ready:
 		return "ready"
+	case Maintenance:
+		return "maintenance"
 	case Backoff:
 		return "backoff"
 	case Closed:
@@ -45,7 +55,7 @@ type StateChange struct {
 	State State
 	// Epoch is that of the newest connection.
 	Epoch uint64
-	// Err says why, nil on the way to Ready: what ended the last connection or the session.
+	// Err says why, nil on the way to Ready: what ended the last connection or the session, or [ErrMaintenance].
 	Err error
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -88,6 +89,28 @@ func TestStatesOfASlowConsumer(t *testing.T) {
 		}
 		if n != 1 {
 			t.Errorf("%d changes, want the present state and then the end of ctx", n)
+		}
+	})
+}
+
+// TestReadyIsOfTheConnection: one book whose chain is broken, and whose snapshot does not come, does not stop the session's other
+// work. Its stream tells of it.
+func TestReadyIsOfTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		exchange, f, s := newBooks(t)
+		sub := subscribe(t, s, session.SubscribeConfig{}, bookA)
+		synctest.Wait()
+		exchange.silence(true)
+		exchange.skip(bookA)
+		exchange.change(f, bookA)
+		<-time.After(10 * time.Minute)
+		if !s.Ready() || s.State() != session.Ready {
+			t.Errorf("the session is %v", s.State())
+		}
+		wantTold(t, "the subscriber", sub, "=100 sequence/0")
+		if err := s.Call(t.Context(), "private/buy", order("1"), nil); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -226,6 +226,7 @@ type tending struct {
 	test        <-chan time.Time // when the next one is to be answered, nil while none waits
 	leaving     sync.WaitGroup   // who retires connections
 	hurry       chan struct{}    // closed when they are to be quick
+	reopened    <-chan struct{}  // closed when maintenance is over, nil while there is none
 	next        *handover        // to the connection that is to follow, nil while there is none
 }
 
@@ -268,6 +269,10 @@ func (s *Session) tend(t *tending) error {
 			t.probe.arm()
 		case <-t.probe.due:
 			s.probe(t)
+		case <-t.link.shut:
+			s.suspend(t)
+		case <-t.reopened:
+			s.reopen(t)
 		case <-t.renewal:
 			t.renewal = nil
 			s.work.Go(func() { s.renewToken(t.link) })
@@ -294,6 +299,7 @@ func (s *Session) serve(t *tending) {
 	l := t.link
 	t.renewal, t.probe.auths = s.renewalTimer(l), l.auths.Load()
 	t.watch.begin(l)
+	t.reopened = nil
 	s.live.Store(l)
 	s.settle(l)
 	s.learnLimits(l)

@@ -12,7 +12,7 @@ import (
 
 // liveStates are the states of an open session.
 var liveStates = []session.State{
-	session.Connecting, session.Authenticating, session.Resuming, session.Ready, session.Backoff,
+	session.Connecting, session.Authenticating, session.Resuming, session.Ready, session.Maintenance, session.Backoff,
 }
 
 // collect reports what is counted. A reader of metrics calls it.

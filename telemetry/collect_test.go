@@ -48,7 +48,7 @@ func TestOpenSessions(t *testing.T) {
 		first, second := dial(t, h, &exchange{}), dial(t, h, &exchange{})
 		got := states()
 		wantKeys(t, "states", got,
-			state+"connecting", state+"authenticating", state+"resuming", state+"ready", state+"backoff")
+			state+"connecting", state+"authenticating", state+"resuming", state+"ready", state+"maintenance", state+"backoff")
 		if got[state+"ready"] != 2 || got[state+"connecting"] != 0 {
 			t.Errorf("states are %v, want two sessions ready", got)
 		}

@@ -52,9 +52,11 @@ func (t *Telemetry) StepStart(ctx context.Context, step session.Step) (context.C
 	}
 }
 
-// StateChanged implements [session.Observer]: a ready session that stops to be so has lost its connection.
-func (t *Telemetry) StateChanged(_ *session.Session, from, _ session.State, err error) {
-	if from == session.Ready {
+// StateChanged implements [session.Observer]: a ready session that stops to be so has lost its connection, unless the exchange is in
+// maintenance.
+func (t *Telemetry) StateChanged(_ *session.Session, from, to session.State, err error) {
+	wasServing := from == session.Ready || from == session.Maintenance && to != session.Ready
+	if wasServing && to != session.Maintenance {
 		t.disconnects.add(classify(err).errorType())
 	}
 }

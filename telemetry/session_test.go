@@ -178,6 +178,9 @@ func TestDisconnects(t *testing.T) {
 		{session.Ready, session.Backoff, fmt.Errorf("%w for 76s", session.ErrSilent)},
 		{session.Ready, session.Closed, session.ErrClosed},
 		{session.Ready, session.Connecting, nil}, // planned
+		{session.Ready, session.Maintenance, session.ErrMaintenance},
+		{session.Maintenance, session.Ready, nil},
+		{session.Maintenance, session.Backoff, fmt.Errorf("%w for 77s", session.ErrSilent)},
 		{session.Backoff, session.Connecting, nil},
 	} {
 		h.StateChanged(nil, change.from, change.to, change.err)
@@ -185,8 +188,8 @@ func TestDisconnects(t *testing.T) {
 	m := h.metrics(t)["holdfast.session.disconnects"]
 	got := sums(t, m)
 	wantKeys(t, "series", got, "error.type=silent", "error.type=session_closed", "")
-	if got["error.type=silent"] != 2 || m.Unit != "{disconnect}" {
-		t.Errorf("%d silent ends in %s, want 2 in {disconnect}", got["error.type=silent"], m.Unit)
+	if got["error.type=silent"] != 3 || m.Unit != "{disconnect}" {
+		t.Errorf("%d silent ends in %s, want 3 in {disconnect}", got["error.type=silent"], m.Unit)
 	}
 }
 
