@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,37 +195,64 @@ func TestSecondFactorFromTheShell(t *testing.T) {
 	}
 }
 
-// TestSimWithChaos connects to a sim until a fault has befallen the connection, and is told of.
+// TestSimWithChaos connects to a sim until faults have befallen the connection, and is told of them: they follow from the seed.
 func TestSimWithChaos(t *testing.T) {
 	t.Parallel()
+	var told [3][]string
+	var running sync.WaitGroup
+	for i, seed := range []string{"14", "14", "15"} {
+		running.Go(func() { told[i] = faultsOfSim(t, seed, 2) })
+	}
+	running.Wait()
+	if !regexp.MustCompile(`^fault: skew-clock by 1[89]\.\d+s$`).MatchString(told[0][0]) {
+		t.Errorf("told %q", told[0])
+	}
+	if !slices.Equal(told[0], told[1]) {
+		t.Errorf("one seed, two schedules: %q and %q", told[0], told[1])
+	}
+	if slices.Equal(told[0], told[2]) {
+		t.Errorf("two seeds, one schedule: %q", told[0])
+	}
+}
+
+// faultsOfSim are the first n lines that a sim tells of faults, while one connection is open that never asks for anything.
+func faultsOfSim(t *testing.T, seed string, n int) []string {
+	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	out, told := io.Pipe()
 	faults, stderr := io.Pipe()
 	exited := make(chan int, 1)
 	go func() {
-		exited <- run(ctx, streams{strings.NewReader(""), told, stderr}, []string{"sim", "-json", "-chaos", "14"})
+		exited <- run(ctx, streams{strings.NewReader(""), told, stderr}, []string{"sim", "-json", "-chaos", seed})
 		stderr.Close()
 	}()
+	lines := make([]string, n)
 	var sim simulated
 	if err := json.NewDecoder(out).Decode(&sim); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return lines
 	}
 	s, err := session.Dial(t.Context(), session.Config{URL: sim.WS})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return lines
 	}
 	defer s.Close(t.Context())
-	lines := bufio.NewScanner(faults)
-	if !lines.Scan() || !regexp.MustCompile(`^fault: skew-clock by 1[89]\.\d+s$`).MatchString(lines.Text()) {
-		t.Errorf("told %q, %v", lines.Text(), lines.Err())
+	scanner := bufio.NewScanner(faults)
+	for i := range lines {
+		if !scanner.Scan() {
+			t.Errorf("told %q, then %v", lines, scanner.Err())
+		}
+		lines[i] = scanner.Text()
 	}
 	interrupt()
-	for lines.Scan() { // what else happened meanwhile
+	for scanner.Scan() { // what else happened meanwhile
 	}
 	if code := <-exited; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+	return lines
 }
 
 // TestInterruptAtThePrompt: who is asked for a code may interrupt, and the key is as before.
