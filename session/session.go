@@ -235,7 +235,8 @@ func (s *Session) Reconnect(ctx context.Context) error {
 
 // Close logs out, so that the exchange cancels no orders, closes the connection, ends every subscription with
 // [ErrClosed], and returns when nothing of the session is left. ctx bounds the goodbye: when it ends, the connection is
-// closed at once and Close returns ctx's error. Further Closes wait for the first.
+// closed at once and Close returns ctx's error. An exchange that does not take the logout, in maintenance say, sees a lost connection:
+// with Config.CancelOnDisconnect it may cancel. Further Closes wait for the first.
 func (s *Session) Close(ctx context.Context) error {
 	s.once.Do(func() { close(s.closing) })
 	select {
