@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ const answering = (maxRounds + 1) * secondFactorTimeout
 type replacement struct {
 	*rotation
 	template APIKey // the key to replace
+	early    bool   // Recover runs it, before there may be sessions: what needs an authority is left until there is one
 }
 
 func (r *Rotator) newReplacement(trigger Trigger) *replacement {
@@ -255,6 +257,10 @@ func (r *replacement) complete(ctx context.Context) error {
 	}
 	r.enter(ctx, core.Settling)
 	old := r.seen.Replacement
+	if r.isTooEarly() {
+		r.leave(ctx, fmt.Sprintf("the new key is used, but the old key %d (%s) still works", old.KeyID, old.ClientID))
+		return nil
+	}
 	if err := r.step(ctx, StepRemove, func(ctx context.Context) error { return r.retire(ctx, old) }); err != nil {
 		return &LeftoverKeyError{KeyID: old.KeyID, ClientID: old.ClientID, Err: err}
 	}
@@ -319,6 +325,10 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string) err
 // executed any more. The old key is as good as before. cause is why.
 func (r *replacement) abandon(ctx context.Context, cause error) error {
 	p := r.seen.Replacement
+	if !surelyNot(cause) && r.isTooEarly() {
+		r.leave(ctx, fmt.Sprintf("the old key is used, but a key with the name %s may be left, which nobody uses%s", p.Name, because(text(cause))))
+		return nil
+	}
 	err := error(nil)
 	if p.KeyID == 0 && !surelyNot(cause) {
 		err = r.linger(ctx, p.Sent.Add(r.cfg.Quarantine+answering))
@@ -335,6 +345,16 @@ func (r *replacement) abandon(ctx context.Context, cause error) error {
 	}
 	r.enter(ctx, core.Idle)
 	return cause
+}
+
+// isTooEarly reports whether nobody is there yet who could remove a key.
+func (r *replacement) isTooEarly() bool { return r.early && len(r.appealTo(r.seen)) == 0 }
+
+// leave leaves a key for later, and says so.
+func (r *replacement) leave(ctx context.Context, what string) {
+	what += ": call Recover when sessions are dialed, or set Config.Authority: it is removed then"
+	r.report.Warnings = append(r.report.Warnings, what)
+	r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "rotation: a key is left to be removed", slog.String("reason", what))
 }
 
 // surelyNot reports whether the exchange has surely not created a key.

@@ -25,7 +25,8 @@ const (
 	Aborted Outcome = "aborted"
 	// Degraded means that the new secret is stored and published, but some sessions have not authenticated with it yet.
 	Degraded Outcome = "degraded"
-	// Unfinished means that the rotation was interrupted: the store holds what Recover needs.
+	// Unfinished means that the rotation was interrupted, or that a Recover without an authority has left a key to be removed, of which a
+	// warning tells: the store holds what Recover needs.
 	Unfinished Outcome = "unfinished"
 	// LockedOut means that the exchange takes none of the secrets that are known.
 	LockedOut Outcome = "locked out"
@@ -46,7 +47,7 @@ type Report struct {
 	NewFingerprint string          `json:"new_fingerprint,omitempty"`
 	Started        time.Time       `json:"started"`
 	Duration       time.Duration   `json:"duration"`           // nanoseconds in JSON, as all durations here
-	Warnings       []string        `json:"warnings,omitempty"` // of what may happen to the fleet, found before the reset
+	Warnings       []string        `json:"warnings,omitempty"` // of what may happen to the fleet, found before the reset; of a key that is left
 	Steps          []StepReport    `json:"steps"`
 	Sessions       []SessionReport `json:"sessions"`
 }

@@ -80,6 +80,10 @@ func (r *Rotator) Rotate(ctx context.Context) (Report, error) {
 // of its own, and makes the one that the exchange takes the current one. Without an unfinished rotation it publishes what the
 // store has, if that is newer, and has sessions that were left behind take it. Call it before sessions are dialed, and after a Rotate that could not finish.
 //
+// A key that a replacement has left is removed by an authority. While there is none, no session and no Config.Authority, the key stays:
+// the Report has the Outcome [Unfinished] and a warning that names it, and there is no error. The next Recover or Rotate removes it, and
+// so does Run.
+//
 // It shares the rules of Rotate, and its errors. No secret is dropped that was not superseded by one that works.
 func (r *Rotator) Recover(ctx context.Context) (Report, error) {
 	return r.fly(ctx, order{trigger: TriggerRecover})
@@ -224,7 +228,7 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 	}
 	if record.Replacement != nil {
 		rest := r.newReplacement(TriggerRecover)
-		rest.patient = recovering
+		rest.patient, rest.early = recovering, recovering
 		report, err := rest.run(ctx)
 		if err != nil || recovering {
 			return report, true, err

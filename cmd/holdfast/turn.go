@@ -34,6 +34,14 @@ func (r *rotation) turn(
 	if report, err = r.finish(waiting, store, rotator); err != nil {
 		return report, err
 	}
+	if report.Outcome == rotate.Unfinished { // the old key was refused: it is removed by a session of the new one
+		if err = f.dialOwn(ctx); err != nil {
+			return report, err
+		}
+		if report, err = rotator.Recover(waiting); err != nil {
+			return report, err
+		}
+	}
 	if report.NewClientID != "" {
 		_, _ = fmt.Fprintln(told, "That one is finished. To replace the new key too, run the command again.")
 		return report, nil
