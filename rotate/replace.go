@@ -55,7 +55,7 @@ func (r *replacement) run(ctx context.Context) (Report, error) {
 
 // walk does what the record says is next, until nothing is.
 func (r *replacement) walk(ctx context.Context) error {
-	if r.seen.Intent != nil {
+	if r.seen.Intent != nil && !r.seen.Replacement.isStored() {
 		return fmt.Errorf("%w: a reset is unfinished: call Recover", ErrMismatch)
 	}
 	if r.seen.Replacement == nil {
@@ -73,7 +73,7 @@ func (r *replacement) walk(ctx context.Context) error {
 			return r.abandon(ctx, nil)
 		}
 	}
-	if r.seen.Replacement.Promoted.IsZero() {
+	if r.seen.Replacement.isStored() {
 		if err := r.prove(ctx); err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (r *replacement) prove(ctx context.Context) error {
 	err := r.step(ctx, StepVerify, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 		defer cancel()
-		return r.outside.try(ctx, session.Credentials{ClientID: p.ClientID, Secret: p.Secret})
+		return r.outside.try(ctx, p.credentials())
 	})
 	switch {
 	case isRefused(err):
@@ -247,6 +247,7 @@ func (r *replacement) complete(ctx context.Context) error {
 	if err := r.adopt(r.seen); err != nil {
 		return err
 	}
+	r.cfg.Keyring.open() // it may be shut since the old key was found dead
 	if hook := r.cfg.Hooks.AfterReset; hook != nil && !r.key.Secret.IsZero() {
 		r.notify(ctx, "AfterReset", func(ctx context.Context) { hook(ctx, r.key) })
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate/internal/core"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // Rotator turns the secret of one key. It is safe for concurrent use.
@@ -215,7 +216,7 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 		return Report{}, false, err
 	}
 	recovering := want.trigger == TriggerRecover
-	if record.Intent != nil || recovering && r.isDead(ctx, record) {
+	if r.isInDoubt(ctx, record, want) {
 		recovery := r.newRotation(TriggerRecover, core.Recover)
 		recovery.patient = recovering
 		report, err := recovery.run(ctx)
@@ -241,17 +242,34 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 	return Report{}, false, nil
 }
 
+// isInDoubt reports whether the current secret is to be recovered. Where a new key is stored that is not refused, it is not: that one
+// takes its place, whatever has become of the old one.
+func (r *Rotator) isInDoubt(ctx context.Context, record Record, want order) bool {
+	if record.Intent == nil && want.trigger != TriggerRecover {
+		return false
+	}
+	if p := record.Replacement; p.isStored() && !r.isRefusing(ctx, p.credentials()) {
+		return false
+	}
+	return record.Intent != nil || r.isDead(ctx, record)
+}
+
 // isDead reports whether the exchange refuses the store's current secret: somebody has reset the key, or a reset was executed very
-// late. If the exchange cannot be asked, nothing is known.
+// late.
 func (r *Rotator) isDead(ctx context.Context, record Record) bool {
 	if record.Version == 0 || record.ClientID != r.cfg.Keyring.Current().ClientID {
 		return false
 	}
+	return r.isRefusing(ctx, record.Credentials())
+}
+
+// isRefusing reports whether the exchange refuses credentials. If it cannot be asked, nothing is known.
+func (r *Rotator) isRefusing(ctx context.Context, creds session.Credentials) bool {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
-	err := r.outside.try(ctx, record.Credentials())
+	err := r.outside.try(ctx, creds)
 	if err != nil && !isRefused(err) {
-		r.warn(ctx, "rotation: the current secret could not be tried", err)
+		r.warn(ctx, "rotation: a stored secret could not be tried", err)
 	}
 	return isRefused(err)
 }

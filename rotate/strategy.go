@@ -63,13 +63,22 @@ func (r *Record) replacing(h holder, id string, now time.Time) (*Replacement, er
 	return r.Replacement, nil
 }
 
-// replace makes the new key, which the exchange has taken, the record's. above is a generation that it must be above.
+// isStored reports whether the new key is known and not yet the current one. There may be no replacement.
+func (p *Replacement) isStored() bool { return p != nil && p.KeyID != 0 && p.Promoted.IsZero() }
+
+// credentials are the new key's, while it is stored.
+func (p *Replacement) credentials() session.Credentials {
+	return session.Credentials{ClientID: p.ClientID, Secret: p.Secret}
+}
+
+// replace makes the new key, which the exchange has taken, the record's. above is a generation that it must be above. An intent is of
+// the old key, which nobody relies on any more.
 func (r *Record) replace(p *Replacement, above uint64, now time.Time) {
 	next := Candidate{Secret: p.Secret, Generation: max(r.newest(), above) + 1, Rotation: p.ID, Received: now}
 	former := append(slices.Clone(r.Former), r.ClientID)
 	r.Former = former[max(0, len(former)-maxFormer):]
 	r.KeyID, p.KeyID = p.KeyID, r.KeyID
 	r.ClientID, p.ClientID = p.ClientID, r.ClientID
-	r.Current, r.Candidates = next, nil
+	r.Current, r.Candidates, r.Intent = next, nil, nil
 	p.Secret, p.Promoted = session.Secret{}, now
 }

@@ -27,7 +27,7 @@ func (r *rotation) turn(
 		_, _ = fmt.Fprintf(told, "Going on with the replacement that began at %s. It may wait some minutes for what can still happen to that one.\n",
 			record.Replacement.Sent.UTC().Format("2006-01-02 15:04:05 UTC"))
 		err := f.dialOwn(ctx)
-		if _, refused := errors.AsType[*session.AuthError](err); err != nil && !refused { // somebody has disabled or removed it: Recover tells
+		if _, refused := errors.AsType[*session.AuthError](err); err != nil && !refused { // somebody has disabled or removed it
 			return report, err
 		}
 	}
