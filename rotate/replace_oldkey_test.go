@@ -134,3 +134,52 @@ func (b *bench) manageKey(t *testing.T, method string, template session.Config) 
 		t.Error(err)
 	}
 }
+
+// TestReplaceBesideAnIntent: a recovery that knew of the old key alone has left an intent behind, and the gate shut. Whether the old
+// key works or not, one Recover finishes all: the new key is the current one, and one Rotate makes one more.
+func TestReplaceBesideAnIntent(t *testing.T) {
+	for _, method := range []string{"", "private/disable_api_key", "private/remove_api_key"} {
+		for _, state := range []string{"named", "stored", "promoted"} {
+			if state == "named" && method != "" {
+				continue // a lock-out: see TestReplaceOldKeyGone
+			}
+			t.Run(state+" "+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { recoverBesideAnIntent(t, state, method) })
+			})
+		}
+	}
+}
+
+func recoverBesideAnIntent(t *testing.T, state, method string) {
+	t.Helper()
+	b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{Name: "trader"})
+	defer b.close(t)
+	record := b.crashAt(t, state, template)
+	if method != "" {
+		b.manageKey(t, method, template)
+	}
+	record.Intent = &rotate.Intent{ID: "another", Started: time.Now(), OldFingerprint: record.Current.Secret.Fingerprint()}
+	if _, err := b.store.Save(t.Context(), record, record.Version); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(3 * time.Minute)
+	r := b.second(t, template, func(*rotate.Config) {})
+	report, err := r.Recover(t.Context())
+	if err != nil || report.Outcome != rotate.Recovered {
+		t.Errorf("%v\n%v", err, report)
+	}
+	if left, err := b.store.Load(t.Context()); err != nil || left.Intent != nil || left.Replacement != nil {
+		t.Errorf("one Recover left %+v, %v", left, err)
+	}
+	created := b.server.Stats().Calls["private/create_api_key"]
+	if _, err := r.Rotate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := b.server.Stats().Calls["private/create_api_key"] - created; n != 1 {
+		t.Errorf("one Rotate created %d keys", n)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.replaced(t, b.keyring.Current().Generation)
+}

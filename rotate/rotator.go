@@ -77,8 +77,9 @@ func (r *Rotator) Rotate(ctx context.Context) (Report, error) {
 	return r.fly(ctx, order{trigger: TriggerRotate})
 }
 
-// Recover finishes what a rotation left unfinished: it tries the secrets that the store has, newest first, each on a connection
-// of its own, and makes the one that the exchange takes the current one. Without an unfinished rotation it publishes what the
+// Recover finishes all that rotations left unfinished: it tries the secrets that the store has, newest first, each on a connection
+// of its own, and makes the one that the exchange takes the current one. Where a replacement is unfinished too, that comes next, and
+// the Report is of it. Without an unfinished rotation it publishes what the
 // store has, if that is newer, and has sessions that were left behind take it. Call it before sessions are dialed, and after a Rotate that could not finish.
 //
 // A key that a replacement has left is removed by an authority. While there is none, no session and no Config.Authority, the key stays:
@@ -220,11 +221,14 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 		recovery := r.newRotation(TriggerRecover, core.Recover)
 		recovery.patient = recovering
 		report, err := recovery.run(ctx)
-		if err != nil || recovering && recovery.doubted {
+		if err != nil {
 			return report, true, err
 		}
 		if record, err = r.journal.load(ctx); err != nil {
 			return Report{}, false, err
+		}
+		if recovering && recovery.doubted && record.Replacement == nil {
+			return report, true, nil
 		}
 	}
 	if record.Replacement != nil {

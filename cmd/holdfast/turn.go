@@ -31,7 +31,7 @@ func (r *rotation) turn(
 			return report, err
 		}
 	}
-	if report, err = r.finish(waiting, store, rotator); err != nil {
+	if report, err = rotator.Recover(waiting); err != nil {
 		return report, err
 	}
 	if report.Outcome == rotate.Unfinished { // the old key was refused: it is removed by a session of the new one
@@ -50,18 +50,6 @@ func (r *rotation) turn(
 		return report, err
 	}
 	return rotator.Rotate(waiting)
-}
-
-// finish finishes what is unfinished: a reset, and then a replacement.
-func (r *rotation) finish(ctx context.Context, store rotate.Store, rotator *rotate.Rotator) (report rotate.Report, err error) {
-	report, err = rotator.Recover(ctx)
-	if err != nil {
-		return report, err
-	}
-	if record, err := load(ctx, store); err != nil || record.Replacement == nil {
-		return report, err
-	}
-	return rotator.Recover(ctx)
 }
 
 // load is what a journal says, which may not be there yet.
