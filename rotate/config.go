@@ -157,7 +157,7 @@ func (c Config) validate() error {
 	case c.Keyring.Current().ClientID == "" || c.Keyring.Current().Secret.IsZero():
 		return fmt.Errorf("%w: Keyring: has no client id or no secret", ErrConfig)
 	case c.Strategy > Replace:
-		return fmt.Errorf("%w: Strategy: there is none with the number %d", ErrConfig, c.Strategy)
+		return fmt.Errorf("%w: Strategy: there is no %v", ErrConfig, c.Strategy)
 	case c.Strategy == Replace && c.SecondFactor == nil:
 		return fmt.Errorf("%w: SecondFactor: is nil: the exchange asks for one when a key is created", ErrConfig)
 	case c.Throwaway.URL == "":

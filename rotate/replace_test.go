@@ -73,10 +73,25 @@ func TestReplace(t *testing.T) {
 						if report.Outcome != rotate.Rotated || report.NewClientID == report.ClientID || report.NewGeneration != generation {
 							t.Errorf("report: %v", report)
 						}
+						if !strings.Contains(report.String(), "client id "+report.NewClientID) {
+							t.Errorf("no new client id in:\n%v", report)
+						}
 						b.replaced(t, generation)
 					}
 				})
 			})
+		}
+	}
+}
+
+// TestStrategyString: a strategy says its name.
+func TestStrategyString(t *testing.T) {
+	t.Parallel()
+	for strategy, want := range map[rotate.Strategy]string{
+		rotate.ResetInPlace: "reset in place", rotate.Replace: "replace", 7: "Strategy(7)",
+	} {
+		if got := fmt.Sprint(strategy); got != want {
+			t.Errorf("%d is %q, want %q", uint8(strategy), got, want)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func (r Report) String() string {
 	if r.NewGeneration != 0 {
 		fmt.Fprintf(&b, ", generation %d (%s) to %d (%s)", r.OldGeneration, r.OldFingerprint, r.NewGeneration, r.NewFingerprint)
 	}
+	if r.NewClientID != "" {
+		fmt.Fprintf(&b, ", client id %s", r.NewClientID)
+	}
 	if r.Err != "" {
 		fmt.Fprintf(&b, "\n  error: %s", r.Err)
 	}

@@ -27,6 +27,17 @@ const (
 	Replace
 )
 
+// String returns the strategy's name.
+func (s Strategy) String() string {
+	switch s {
+	case ResetInPlace:
+		return "reset in place"
+	case Replace:
+		return "replace"
+	}
+	return fmt.Sprintf("Strategy(%d)", uint8(s))
+}
+
 // LeftoverKeyError is a key that has been replaced and could not be removed: all sessions use the new one. Recover tries again.
 type LeftoverKeyError struct {
 	KeyID    int64
