@@ -76,7 +76,7 @@ const (
 type flooded struct {
 	method string
 	err    error
-	late   time.Duration // after its deadline
+	late   time.Duration // after its deadline, and what the machine needed to tell of that
 }
 
 // pour makes the calls, half of them by Send, with a deadline each, and tells how they end in that order.
@@ -90,9 +90,16 @@ func pour(t *testing.T, c *rpc.Conn, patience time.Duration) <-chan flooded {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			deadline, _ := ctx.Deadline()
+			machine := make(chan time.Duration, 1) // how late on its own
+			wg.Go(func() {
+				<-ctx.Done()
+				machine <- time.Since(deadline)
+			})
 			method := fmt.Sprintf("public/flood_%02d", n)
 			err := ways[n%len(ways)](ctx, c, method, params)
-			results <- flooded{method, err, time.Since(deadline)}
+			late := time.Since(deadline)
+			cancel()
+			results <- flooded{method, err, late - max(0, <-machine)}
 		})
 	}
 	t.Cleanup(wg.Wait)

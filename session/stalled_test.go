@@ -304,7 +304,7 @@ func methodOf(msg []byte) string {
 type flooded struct {
 	method string
 	err    error
-	late   time.Duration
+	late   time.Duration // after its deadline, and what the machine needed to tell of that
 }
 
 // pour makes as many calls at once as a flood has, each with a deadline and a method of its own.
@@ -318,9 +318,16 @@ func pour(t *testing.T, s *session.Session) <-chan flooded {
 			ctx, cancel := context.WithTimeout(t.Context(), floodPatience)
 			defer cancel()
 			deadline, _ := ctx.Deadline()
+			machine := make(chan time.Duration, 1) // how late on its own
+			calling.Go(func() {
+				<-ctx.Done()
+				machine <- time.Since(deadline)
+			})
 			method := fmt.Sprintf("public/flood_%02d", n)
 			_, err := s.CallRaw(ctx, method, params, nil)
-			results <- flooded{method, err, time.Since(deadline)}
+			late := time.Since(deadline)
+			cancel()
+			results <- flooded{method, err, late - max(0, <-machine)}
 		})
 	}
 	t.Cleanup(calling.Wait)
