@@ -139,7 +139,7 @@ func (r *rotation) checkKey(ctx context.Context) error {
 	if r.isAsymmetric() {
 		return errNoReset
 	}
-	keys, err := r.listKeys(ctx)
+	keys, err := r.listKeys(ctx, keyParams{unasked: r.keyID != 0})
 	if err != nil {
 		return err
 	}
@@ -165,9 +165,9 @@ func (r *rotation) checkKey(ctx context.Context) error {
 	return fmt.Errorf("the authority sees no key with client id %s among %d", clientID, len(keys))
 }
 
-// listKeys returns nil without error if the list needs a second factor and can be done without.
-func (r *rotation) listKeys(ctx context.Context) ([]APIKey, error) {
-	raw, err := r.manage(ctx, methodList, keyParams{unasked: r.keyID != 0 && r.cfg.Strategy != Replace})
+// listKeys returns nil without error only if a second factor is wanted and params say that nobody is asked for one.
+func (r *rotation) listKeys(ctx context.Context, params keyParams) ([]APIKey, error) {
+	raw, err := r.manage(ctx, methodList, params)
 	if err != nil || raw == nil {
 		return nil, err
 	}

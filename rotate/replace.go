@@ -269,22 +269,6 @@ func (r *replacement) complete(ctx context.Context) error {
 	return nil
 }
 
-// retire waits for those who follow the store, and removes the old key.
-func (r *replacement) retire(ctx context.Context, old *Replacement) error {
-	if err := r.linger(ctx, time.Now().Add(r.cfg.Overlap)); err != nil {
-		return err
-	}
-	for _, s := range r.cfg.Sessions() {
-		if s.Generation() < r.seen.Current.Generation {
-			return fmt.Errorf("session %s is not at generation %d", s.Name(), r.seen.Current.Generation)
-		}
-	}
-	if err := r.remove(ctx, old.KeyID, old.ClientID); err != nil {
-		return err
-	}
-	return r.change(ctx, func(record *Record, _ *Replacement) { record.Replacement = nil })
-}
-
 // linger waits, and keeps the lease.
 func (r *replacement) linger(ctx context.Context, until time.Time) error {
 	for left := time.Until(until); left > 0; left = time.Until(until) {
@@ -296,30 +280,6 @@ func (r *replacement) linger(ctx context.Context, until time.Time) error {
 		}
 	}
 	return nil
-}
-
-// remove removes a key. One that is gone already is as good.
-func (r *replacement) remove(ctx context.Context, id int64, clientID string) error {
-	if id == r.seen.KeyID || clientID == r.seen.ClientID {
-		return fmt.Errorf("%w: key %d is the current one", ErrMismatch, id)
-	}
-	r.authorities = r.appealTo(r.seen)
-	if len(r.authorities) == 0 {
-		return errAuthority
-	}
-	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
-		return err
-	}
-	raw, err := r.manage(ctx, methodRemove, keyParams{id: id})
-	clear(raw)
-	if err == nil {
-		return nil
-	}
-	keys, listErr := r.listKeys(ctx)
-	if listErr == nil && !slices.ContainsFunc(keys, func(k APIKey) bool { return k.ID == id }) {
-		return nil
-	}
-	return errors.Join(err, listErr)
 }
 
 // abandon gives up a new key that is not used yet, whatever has become of it: a key with its name is removed once no creation can be
@@ -376,24 +336,4 @@ func surelyNot(err error) bool {
 		return false
 	}
 	return !errors.Is(err, ErrReply) && rpc.SafeToRetry(err)
-}
-
-// removeOrphan removes the key with the name of this replacement, and no other.
-func (r *replacement) removeOrphan(ctx context.Context) error {
-	if r.authorities = r.appealTo(r.seen); len(r.authorities) == 0 {
-		return errAuthority
-	}
-	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
-		return err
-	}
-	keys, err := r.listKeys(ctx)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if key.Name == r.seen.Replacement.Name {
-			return r.remove(ctx, key.ID, key.ClientID)
-		}
-	}
-	return nil
 }

@@ -24,7 +24,7 @@ func (r *replacement) preflightReplace(ctx context.Context) error {
 
 // checkTemplate finds the key, and sees that another one can take its place.
 func (r *replacement) checkTemplate(ctx context.Context) error {
-	keys, err := r.listKeys(ctx)
+	keys, err := r.listKeys(ctx, keyParams{})
 	if err != nil {
 		return err
 	}

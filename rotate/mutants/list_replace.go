@@ -3,12 +3,13 @@ package main
 const (
 	replaceFile  = "rotate/replace.go"
 	strategyFile = "rotate/strategy.go"
+	removeFile   = "rotate/replace_remove.go"
 )
 
 // replaceMutants break the strategy that replaces a key.
 var replaceMutants = []mutant{
 	{"a reset is sent beside a replacement", "R10", "rotate/preflight.go", "if record.Replacement != nil && !r.machine.Doubt {", "if false {"},
-	{"an orphan is left", "I7", replaceFile, "if key.Name == r.seen.Replacement.Name {", "if key.Name == r.id {"},
+	{"an orphan is left", "I7", removeFile, "if key.Name == r.seen.Replacement.Name {", "if key.Name == r.id {"},
 	{"the former client id is forgotten", "I7", strategyFile, "former := append(slices.Clone(r.Former), r.ClientID)", "former := slices.Clone(r.Former)"},
 	{"a replacement is not named before the key is created", "I6", replaceFile, "record.Replacement = new(*named)\n", "record.Replacement = &Replacement{ID: named.ID, Sent: named.Sent}\n"},
 	{"a fingerprint is stored for a private key", "I6", replaceFile, "key.Secret, key.PublicKey = private, public", "key.PublicKey = public"},
@@ -21,11 +22,13 @@ var replaceMutants = []mutant{
 	{"an empty secret of a new key is taken", "F18", replaceFile, `case r.template.PublicKey == "" && (key.Secret.IsZero() || key.Secret.Equal(r.old.Secret)):`, "case key.ID < 0:"},
 	{"a new key that may do less is taken", "R1", replaceFile, "if !slices.Contains(key.MaxScope, item) {", `if item == "" {`},
 	{"the new key has no features", "R1", replaceFile, "features: r.template.EnabledFeatures,", ""},
-	{"a key is removed that a session uses", "R1", replaceFile, "if s.Generation() < r.seen.Current.Generation {", "if s.Generation() > r.seen.Current.Generation {"},
+	{"a key is removed that a session uses", "R1", removeFile, "if s.Generation() < r.seen.Current.Generation {", "if s.Generation() > r.seen.Current.Generation {"},
 	{"too many requests say that no key was created", "F12", replaceFile, "ok && refusal.Code == session.CodeTooManyRequests {", "ok && refusal.Code == 0 {"},
 	{"a login that failed says that no key was created", "R9", replaceFile, "tried {\n\t\treturn false", "tried {\n\t\treturn true"},
 	{"the lease ends in the overlap", "I8", replaceFile, "\t\tif err := r.change(ctx, func(*Record, *Replacement) {}); err != nil {\n\t\t\treturn err\n\t\t}\n\t}\n\treturn nil", "\t}\n\treturn nil"},
 	{"a key with an IP whitelist is replaced", "T2", "rotate/replace_check.go", "case len(key.IPWhitelist) > 0:", "case len(key.IPWhitelist) > 99:"},
 	{"a disabled key is replaced", "T2", "rotate/replace_check.go", "case !key.Enabled:", "case key.ID < 0:"},
 	{"a key that may not create keys replaces itself", "T2", "rotate/replace_check.go", `!slices.Contains(key.MaxScope, "account:read_write"):`, "len(key.MaxScope) == 0:"},
+	{"a list that was not seen is believed", "I7", removeFile, "r.listKeys(ctx, keyParams{})", "r.listKeys(ctx, keyParams{unasked: true})"},
+	{"a list of another account is believed", "I7", removeFile, "return k.ClientID == r.seen.ClientID", "return true"},
 }
