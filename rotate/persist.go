@@ -85,7 +85,7 @@ func (r *rotation) replaceSpare(ctx context.Context, c Candidate) error {
 		if record.Current.Secret.Equal(c.Secret) {
 			return errNothingToDo
 		}
-		record.KeyID, record.Current = spare.KeyID, c
+		record.KeyID, record.ClientID, record.Current = spare.KeyID, spare.ClientID, c
 		return nil
 	})
 	if errors.Is(err, errNothingToDo) {
