@@ -145,6 +145,10 @@ func (r *rotation) reconcile(record *Record) error {
 		if creds.Secret.IsZero() {
 			return fmt.Errorf("%w: the keyring's generation %d has no secret that could be stored", ErrMismatch, creds.Generation)
 		}
+		if creds.Secret.Equal(record.Current.Secret) { // published anew, above what had been published
+			record.Current.Generation = creds.Generation
+			return nil
+		}
 		replaced := record.Current
 		record.Current = Candidate{Secret: creds.Secret, Generation: creds.Generation, Received: time.Now()}
 		if !replaced.Secret.IsZero() && !record.has(replaced.Secret) {

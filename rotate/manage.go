@@ -4,14 +4,24 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
 
 // manage calls a method on keys, and has the second factor answered if the exchange wants it. It returns the result, which the caller
-// wipes; nil without error if a second factor is wanted and params say that nobody is asked for one.
-func (r *rotation) manage(ctx context.Context, method string, params keyParams) ([]byte, error) {
+// wipes; nil without error if a second factor is wanted and params say that nobody is asked for one. before has the last look before each
+// time that the call is sent, nil for none: its error keeps it from being sent.
+func (r *rotation) manage(ctx context.Context, method string, params keyParams, before func(context.Context) error) ([]byte, error) {
+	asked := 0
 	for round := 1; ; round++ {
+		if before != nil {
+			if err := before(ctx); err != nil {
+				return nil, notSent(method, err)
+			}
+		}
 		raw, err := r.callOnce(ctx, method, params)
 		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
 			if round > maxRounds || !refusal.worthAnotherRound() {
@@ -30,11 +40,44 @@ func (r *rotation) manage(ctx context.Context, method string, params keyParams) 
 		if params.unasked {
 			return nil, nil
 		}
-		demand.public.Method, demand.public.Round = method, round
-		if params.answer, err = r.ask(ctx, demand); err != nil {
+		if asked == maxRounds {
+			return nil, &SecondFactorError{Reason: reasonUnknown, Err: errAskedAgain}
+		}
+		asked++
+		demand.public.Method, demand.public.Round = method, asked
+		if params.answer, err = r.askHolding(ctx, demand); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// errAskedAgain is an exchange that wants yet another code.
+var errAskedAgain = fmt.Errorf("%w: each of %d codes was answered by another challenge", ErrReply, maxRounds)
+
+// askHolding has a person asked, who may take longer than a lease lasts, and keeps it meanwhile. Once it is lost the answer is of no use.
+func (r *rotation) askHolding(ctx context.Context, demand *challenge) (answer, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		for pause(ctx, nil, r.cfg.LeaseTTL/3) == nil {
+			err := r.keepLease(ctx)
+			if errors.Is(err, ErrLeaseLost) {
+				end(err)
+			} else if err != nil && ctx.Err() == nil {
+				r.warn(ctx, "rotation: the lease could not be renewed", err)
+			}
+		}
+	})
+	given, err := r.ask(ctx, demand)
+	end(nil)
+	keeper.Wait()
+	return given, err
+}
+
+// keepLease gives the lease its full time again.
+func (r *rotation) keepLease(ctx context.Context) error {
+	_, err := r.journal.update(ctx, func(record *Record) error { return record.renew(r.holder, time.Now()) })
+	return err
 }
 
 func (r *rotation) callOnce(ctx context.Context, method string, params keyParams) ([]byte, error) {

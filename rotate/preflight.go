@@ -167,7 +167,7 @@ func (r *rotation) checkKey(ctx context.Context) error {
 
 // listKeys returns nil without error only if a second factor is wanted and params say that nobody is asked for one.
 func (r *rotation) listKeys(ctx context.Context, params keyParams) ([]APIKey, error) {
-	raw, err := r.manage(ctx, methodList, params)
+	raw, err := r.manage(ctx, methodList, params, nil)
 	if err != nil || raw == nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func (r *replacement) create(ctx context.Context) error {
 		}
 		raw, err := r.manage(ctx, methodCreate, keyParams{
 			name: r.seen.Replacement.Name, maxScope: r.template.MaxScope, features: r.template.EnabledFeatures, publicKey: public,
-		})
+		}, r.hold)
 		if err != nil {
 			return err
 		}
@@ -185,8 +185,8 @@ func (r *replacement) create(ctx context.Context) error {
 			p.KeyID, p.ClientID, p.Secret = r.key.ID, r.key.ClientID, r.key.Secret
 		})
 	})
-	if err != nil { // its secret is lost with this process: the key that has its name is removed
-		return fmt.Errorf("rotate: the new key is not stored: call Recover, which removes it: %w", err)
+	if err != nil {
+		return r.undo(ctx, err)
 	}
 	r.enter(ctx, core.Durable)
 	return nil
@@ -263,6 +263,9 @@ func (r *replacement) complete(ctx context.Context) error {
 		return nil
 	}
 	if err := r.step(ctx, StepRemove, func(ctx context.Context) error { return r.retire(ctx, old) }); err != nil {
+		if used, ok := errors.AsType[*KeyInUseError](err); ok {
+			return used
+		}
 		return &LeftoverKeyError{KeyID: old.KeyID, ClientID: old.ClientID, Err: err}
 	}
 	r.enter(ctx, core.Idle)
@@ -275,16 +278,25 @@ func (r *replacement) linger(ctx context.Context, until time.Time) error {
 		if err := pause(ctx, r.closing, min(left, r.cfg.LeaseTTL/3)); err != nil {
 			return err
 		}
-		if err := r.change(ctx, func(*Record, *Replacement) {}); err != nil {
+		if err := r.hold(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// hold renews the lease, if it and the replacement still are this one's.
+func (r *replacement) hold(ctx context.Context) error {
+	return r.change(ctx, func(*Record, *Replacement) {})
+}
+
 // abandon gives up a new key that is not used yet, whatever has become of it: a key with its name is removed once no creation can be
 // executed any more. The old key is as good as before. cause is why.
 func (r *replacement) abandon(ctx context.Context, cause error) error {
+	if isAnothers(cause) && surelyNot(cause) { // and so is the record
+		r.enter(ctx, core.Idle)
+		return cause
+	}
 	p := r.seen.Replacement
 	if !surelyNot(cause) && r.isTooEarly() {
 		r.leave(ctx, fmt.Sprintf("the old key is used, but a key with the name %s may be left, which nobody uses%s", p.Name, because(text(cause))))

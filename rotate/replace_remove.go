@@ -1,11 +1,16 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
+	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 // retire waits for those who follow the store, and removes the old key.
@@ -18,28 +23,50 @@ func (r *replacement) retire(ctx context.Context, old *Replacement) error {
 			return fmt.Errorf("session %s is not at generation %d", s.Name(), r.seen.Current.Generation)
 		}
 	}
-	if err := r.remove(ctx, old.KeyID, old.ClientID); err != nil {
+	if err := r.remove(ctx, old.KeyID, old.ClientID, func(ctx context.Context) error {
+		return errors.Join(r.unused(old), r.hold(ctx))
+	}); err != nil {
 		return err
 	}
 	return r.change(ctx, func(record *Record, _ *Replacement) { record.Replacement = nil })
 }
 
-// remove removes a key. One that is gone already is as good.
-func (r *replacement) remove(ctx context.Context, id int64, clientID string) error {
+// unused refuses what would end a key that somebody uses.
+func (r *replacement) unused(old *Replacement) error {
+	var users []string
+	if r.cfg.Keyring.Current().ClientID == old.ClientID {
+		users = append(users, "Config.Keyring")
+	}
+	for _, s := range r.cfg.Sessions() {
+		if named, ok := s.(interface{ ClientID() string }); ok && named.ClientID() == old.ClientID {
+			users = append(users, s.Name())
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	return &KeyInUseError{KeyID: old.KeyID, ClientID: old.ClientID, Users: users}
+}
+
+// remove removes a key, before which before has a last look. One that is gone already is as good.
+func (r *replacement) remove(ctx context.Context, id int64, clientID string, before func(context.Context) error) error {
 	if id == r.seen.KeyID || clientID == r.seen.ClientID {
 		return fmt.Errorf("%w: key %d is the current one", ErrMismatch, id)
 	}
-	r.authorities = r.appealTo(r.seen)
-	if len(r.authorities) == 0 {
-		return errAuthority
-	}
-	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+	if err := r.appoint(ctx, clientID); err != nil {
 		return err
 	}
-	raw, err := r.manage(ctx, methodRemove, keyParams{id: id})
+	raw, err := r.manage(ctx, methodRemove, keyParams{id: id}, before)
+	done := strings.TrimSpace(string(raw)) == `"ok"`
 	clear(raw)
-	if err == nil {
+	if err == nil && done {
 		return nil
+	}
+	if unsent, ok := errors.AsType[*rpc.CallError](err); ok && unsent.Outcome == rpc.NotSent {
+		return err
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: the removal of key %d was not answered with ok", ErrReply, id)
 	}
 	keys, listErr := r.keysOfAccount(ctx)
 	if listErr == nil && !slices.ContainsFunc(keys, func(k APIKey) bool { return k.ID == id }) {
@@ -48,12 +75,33 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string) err
 	return errors.Join(err, listErr)
 }
 
+// appoint finds who removes a key: the key itself only if there is nobody else, for the exchange may end its connection before it answers.
+func (r *replacement) appoint(ctx context.Context, clientID string) error {
+	all := r.appealTo(r.seen)
+	slices.SortStableFunc(all, func(a, b Authority) int { return cmp.Compare(isOf(a, clientID), isOf(b, clientID)) })
+	errs := []error{errAuthority}
+	for _, a := range all {
+		err := r.waitFor(ctx, a)
+		if err == nil {
+			r.authorities = []Authority{a}
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs[min(1, len(all)):]...)
+}
+
+// isOf is 1 if an authority is known to be a session of a key, else 0.
+func isOf(a Authority, clientID string) int {
+	if named, ok := a.(interface{ ClientID() string }); ok && named.ClientID() == clientID {
+		return 1
+	}
+	return 0
+}
+
 // removeOrphan removes the key with the name of this replacement, and no other.
 func (r *replacement) removeOrphan(ctx context.Context) error {
-	if r.authorities = r.appealTo(r.seen); len(r.authorities) == 0 {
-		return errAuthority
-	}
-	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+	if err := r.appoint(ctx, r.seen.Replacement.ClientID); err != nil {
 		return err
 	}
 	keys, err := r.keysOfAccount(ctx)
@@ -62,7 +110,7 @@ func (r *replacement) removeOrphan(ctx context.Context) error {
 	}
 	for _, key := range keys {
 		if key.Name == r.seen.Replacement.Name {
-			return r.remove(ctx, key.ID, key.ClientID)
+			return r.remove(ctx, key.ID, key.ClientID, r.hold)
 		}
 	}
 	return nil
@@ -79,4 +127,34 @@ func (r *replacement) keysOfAccount(ctx context.Context) ([]APIKey, error) {
 			ErrMismatch, r.seen.ClientID, len(keys))
 	}
 	return keys, nil
+}
+
+// isAnothers reports whether another rotator has taken the work over.
+func isAnothers(err error) bool { return errors.Is(err, ErrLeaseLost) || errors.Is(err, errMoved) }
+
+// undo ends a creation whose key is not stored. Where another rotator has the lease it may have looked for the key before there was one, and
+// cleared the record: the key is removed at once, or else put on record again.
+func (r *replacement) undo(ctx context.Context, cause error) error {
+	if !isAnothers(cause) {
+		return fmt.Errorf("rotate: the new key is not stored: call Recover, which removes it: %w", cause)
+	}
+	named := r.seen.Replacement
+	err := r.step(ctx, StepRemove, func(ctx context.Context) error { return r.remove(ctx, r.key.ID, r.key.ClientID, nil) })
+	if err == nil {
+		r.enter(ctx, core.Idle)
+		return fmt.Errorf("rotate: the new key was removed again: %w", cause)
+	}
+	_, raised := r.journal.update(ctx, func(record *Record) error {
+		if p := record.Replacement; p != nil && p.ID != named.ID {
+			return fmt.Errorf("%w: another replacement is under way", errMoved)
+		}
+		record.Replacement = new(*named)
+		return nil
+	})
+	if raised != nil {
+		return fmt.Errorf("rotate: key %d (%s) is left, which nobody uses: remove it on the exchange's website: %w",
+			r.key.ID, r.key.ClientID, errors.Join(cause, err, raised))
+	}
+	return fmt.Errorf("rotate: key %d (%s) is left, which nobody uses: call Recover, which removes it: %w",
+		r.key.ID, r.key.ClientID, errors.Join(cause, err))
 }

@@ -33,6 +33,8 @@ const (
 	reasonUsed       = "used_tfa_code"
 	reasonTimeout    = "challenge_timeout"
 	reasonRequired   = "tfa_code_is_required"
+
+	reasonUnknown = "unknown" // what it says is none of these
 )
 
 // maxRounds bounds how often the second factor is asked for in one call.
@@ -140,7 +142,7 @@ func scrub(err error) error {
 		Reason string `json:"reason"`
 	}
 	if json.Unmarshal(refusal.Data, &data) != nil || !isReason(data.Reason) {
-		data.Reason = "unknown"
+		data.Reason = reasonUnknown
 	}
 	return &SecondFactorError{Reason: data.Reason, Err: &bare}
 }

@@ -3,6 +3,7 @@ package rotate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/session"
@@ -53,6 +54,20 @@ func (e *LeftoverKeyError) Error() string {
 
 // Unwrap returns the reason.
 func (e *LeftoverKeyError) Unwrap() error { return e.Err }
+
+// KeyInUseError is a key that has been replaced and is in use again, as after a person has published it: it is not removed.
+type KeyInUseError struct {
+	KeyID    int64
+	ClientID string
+	Users    []string // the names of sessions, and "Config.Keyring"
+}
+
+// Error says what to do.
+func (e *KeyInUseError) Error() string {
+	return fmt.Sprintf("rotate: key %d (%s), which was replaced, is used again by %s, and not removed: Publish the credentials that the store has "+
+		"on the Keyring, with a generation above its own, and call Recover, which moves the sessions and removes the key",
+		e.KeyID, e.ClientID, strings.Join(e.Users, ", "))
+}
 
 // maxFormer bounds how many replaced keys a record remembers: a process that follows the store may be as many behind.
 const maxFormer = 16
