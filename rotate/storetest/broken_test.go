@@ -137,9 +137,11 @@ func (s *inPlace) Load(ctx context.Context) (rotate.Record, error) {
 	return s.Store.Load(ctx)
 }
 
-// sharing keeps the memory that it was given.
+// sharing keeps the memory that it was given, or what its function says of it.
 type sharing struct {
 	*memstore.Store
+
+	share func(to *rotate.Record, from rotate.Record)
 
 	mu   sync.Mutex // protects kept
 	kept rotate.Record
@@ -150,7 +152,7 @@ func (s *sharing) Save(ctx context.Context, r rotate.Record, ifVersion uint64) (
 	defer s.mu.Unlock()
 	version, err := s.Store.Save(ctx, r, ifVersion)
 	if err == nil {
-		s.kept = r
+		s.kept = s.copied(r)
 		s.kept.Version = version
 	}
 	return version, err
@@ -162,7 +164,13 @@ func (s *sharing) Load(ctx context.Context) (rotate.Record, error) {
 	if _, err := s.Store.Load(ctx); err != nil {
 		return rotate.Record{}, err
 	}
-	return s.kept, nil
+	return s.copied(s.kept), nil
+}
+
+func (s *sharing) copied(r rotate.Record) rotate.Record {
+	to := r.Clone()
+	s.share(&to, r)
+	return to
 }
 
 // changing saves what its function makes of a record and of the one that stands.

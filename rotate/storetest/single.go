@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // checkEmpty: an empty store says so, and takes a first record as version 0's successor only.
@@ -95,6 +96,12 @@ func spoil(r rotate.Record) {
 	}
 	if r.Intent != nil {
 		r.Intent.ID = "spoilt"
+	}
+	if r.Replacement != nil {
+		r.Replacement.Secret, r.Replacement.KeyID = session.Secret{}, 0
+	}
+	for i := range r.Former {
+		r.Former[i] = "spoilt"
 	}
 	if r.Lease != nil {
 		r.Lease.Owner = "spoilt"

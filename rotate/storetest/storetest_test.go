@@ -62,6 +62,9 @@ func TestBrokenStores(t *testing.T) {
 	watch := func(fn func(context.Context, *memstore.Store) iter.Seq2[rotate.Record, error]) func(*memstore.Store) rotate.Store {
 		return func(s *memstore.Store) rotate.Store { return watching{s, fn} }
 	}
+	share := func(fn func(to *rotate.Record, from rotate.Record)) func(*memstore.Store) rotate.Store {
+		return func(s *memstore.Store) rotate.Store { return &sharing{Store: s, share: fn} }
+	}
 	for _, test := range []struct {
 		name, check string
 		open        func(*memstore.Store) rotate.Store
@@ -74,7 +77,12 @@ func TestBrokenStores(t *testing.T) {
 		{"deaf to its ctx", "EndedContext", func(s *memstore.Store) rotate.Store { return deaf{s} }},
 		{"stale read", "RoundTrip", func(s *memstore.Store) rotate.Store { return &stale{Store: s} }},
 		{"write in place", "NeverInBetween", func(s *memstore.Store) rotate.Store { return &inPlace{Store: s} }},
-		{"shared memory", "Ownership", func(s *memstore.Store) rotate.Store { return &sharing{Store: s} }},
+		{"shared memory", "Ownership", share(func(to *rotate.Record, from rotate.Record) { *to = from })},
+		{"shared candidates", "Ownership", share(func(to *rotate.Record, from rotate.Record) { to.Candidates = from.Candidates })},
+		{"shared intent", "Ownership", share(func(to *rotate.Record, from rotate.Record) { to.Intent = from.Intent })},
+		{"shared replacement", "Ownership", share(func(to *rotate.Record, from rotate.Record) { to.Replacement = from.Replacement })},
+		{"shared former", "Ownership", share(func(to *rotate.Record, from rotate.Record) { to.Former = from.Former })},
+		{"shared lease", "Ownership", share(func(to *rotate.Record, from rotate.Record) { to.Lease = from.Lease })},
 		{"one candidate only", "RoundTrip", change(func(next *rotate.Record, _ rotate.Record) {
 			next.Candidates = next.Candidates[:min(1, len(next.Candidates))]
 		})},
