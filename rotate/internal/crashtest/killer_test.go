@@ -38,6 +38,11 @@ func points() []point {
 	return all
 }
 
+// isOfRescue reports whether only who has a rescue token comes by.
+func (p point) isOfRescue() bool {
+	return p.Name == "before save: rescue" || p.Name == "after save: rescue"
+}
+
 // isPastStore reports whether a secret that the exchange has given is stored by then.
 func (p point) isPastStore() bool {
 	switch p.Name {

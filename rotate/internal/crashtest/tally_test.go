@@ -35,14 +35,36 @@ func (c *tally) add(s scenario, e end) {
 	c.byServer[s.profile.String()]++
 }
 
+// killed is how many processes were.
+func (c *tally) killed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ends[recovered] + c.ends[lockedOut] + c.ends[failed]
+}
+
+// enough is how many processes must have been killed for every point to be reached.
+const enough = 1000
+
+// judge fails the test if fewer were killed than was wanted, unless there are no more cases, or if a point was not reached by so many.
+func (c *tally) judge(t *testing.T, wanted int, exhausted bool) {
+	t.Helper()
+	if n := c.killed(); n == 0 || n < wanted && !exhausted {
+		t.Errorf("%d processes were killed, and %d were wanted", n, wanted)
+	}
+	if wanted < enough && !exhausted {
+		return
+	}
+	for _, p := range points() {
+		if c.byPoint[p.String()] == 0 {
+			t.Errorf("never reached: %s, in %d cases", p, c.skipped[p.String()])
+		}
+	}
+}
+
 func (c *tally) print(t *testing.T, took time.Duration) {
 	t.Helper()
-	killed := c.ends[recovered] + c.ends[lockedOut] + c.ends[failed]
 	t.Logf("%d processes killed in %.0f s: %d recovered, %d failed, %d locked out as documented; %d lived, for they did not come by",
-		killed, took.Seconds(), c.ends[recovered], c.ends[failed], c.ends[lockedOut], c.ends[notReached])
-	if killed == 0 {
-		t.Error("nobody was killed")
-	}
+		c.killed(), took.Seconds(), c.ends[recovered], c.ends[failed], c.ends[lockedOut], c.ends[notReached])
 	for _, counts := range []map[string]int{c.byPoint, c.byBoot, c.byServer} {
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			t.Logf("%5d  %s", counts[name], name)
