@@ -315,7 +315,7 @@ func TestForeignReset(t *testing.T) {
 			return nil
 		}
 		report, err := p.rotator(t, nil).Rotate(t.Context())
-		if _, ok := errors.AsType[*rotate.LockedOutError](err); !ok || report.Outcome != rotate.LockedOut {
+		if _, ok := errors.AsType[*rotate.LockedOutError](err); !ok || !errors.Is(err, rotate.ErrForeignReset) || report.Outcome != rotate.LockedOut {
 			t.Fatalf("%v, %v", report, err)
 		}
 		if len(p.record.Candidates) != 1 || p.record.Intent == nil {
