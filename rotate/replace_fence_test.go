@@ -188,6 +188,33 @@ func TestReplaceAskedForEver(t *testing.T) {
 	})
 }
 
+// TestResetAskedForEver: a reset, too, is given up after two codes, and no report says that the key was rotated.
+func TestResetAskedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{Name: "trader"})
+		defer b.close(t)
+		again := func(_ context.Context, _ any, dst []byte) ([]byte, error) {
+			return append(dst, `{"security_key_authorization_required":true,"challenge":"again","security_keys":[],"rp_id":"x"}`...), nil
+		}
+		asked := 0
+		r := b.second(t, template, func(c *rotate.Config) {
+			c.Strategy, c.AcceptLockout = rotate.ResetInPlace, true
+			c.Authority = &acting{b.fleet[0], map[string]func(context.Context, any, []byte) ([]byte, error){"private/reset_api_key": again}}
+			c.SecondFactor = func(context.Context, rotate.Challenge) (string, error) {
+				asked++
+				return "123456", nil
+			}
+		})
+		report, err := r.Rotate(t.Context())
+		if _, ok := errors.AsType[*rotate.SecondFactorError](err); !ok || report.Outcome != rotate.Aborted || asked != 2 {
+			t.Errorf("asked %d times: %v, %v", asked, report.Outcome, err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestReplaceOddRemoval: an answer to a removal that is not the documented one is believed only if the key is gone.
 func TestReplaceOddRemoval(t *testing.T) {
 	for _, removes := range []bool{false, true} {

@@ -3,7 +3,6 @@ package rotate_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,21 +26,22 @@ func (s full) Save(ctx context.Context, record rotate.Record, ifVersion uint64) 
 // TestReplaceThenSpare replaces a key, and then has a process that resets the new one keep its secret in the spare store alone, and
 // die: the next one finds it there, whether the spare store is empty at first or has a secret of the key that was replaced.
 func TestReplaceThenSpare(t *testing.T) {
-	for _, used := range []bool{false, true} {
-		t.Run(fmt.Sprintf("used %v", used), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { replaceThenSpare(t, used) })
+	for name, generations := range map[string][]uint64{"empty": nil, "used": {1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { replaceThenSpare(t, generations...) })
 		})
 	}
 }
 
-func replaceThenSpare(t *testing.T, used bool) {
+// replaceThenSpare begins with a spare store that has a secret of each of those generations.
+func replaceThenSpare(t *testing.T, generations ...uint64) {
 	t.Helper()
 	revoking := deribittest.Config{Tick: -1, Reset: deribittest.ResetProfile{TokensRevoked: true}}
 	b, template := memoryBench(t, revoking, deribittest.KeyConfig{Name: "trader"})
 	defer b.close(t)
 	spare := memstore.New()
-	if used {
-		earlier := rotate.Candidate{Secret: session.NewSecret([]byte("earlier")), Generation: 1}
+	for _, generation := range generations {
+		earlier := rotate.Candidate{Secret: session.NewSecret([]byte("earlier")), Generation: generation}
 		if _, err := spare.Save(t.Context(), rotate.Record{KeyID: b.key.ID, ClientID: b.key.ClientID, Current: earlier}, 0); err != nil {
 			t.Fatal(err)
 		}

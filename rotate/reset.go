@@ -25,6 +25,9 @@ func (r *rotation) send(ctx context.Context) core.EventKind {
 	var kind core.EventKind
 	r.err = r.step(ctx, StepReset, func(ctx context.Context) (err error) {
 		kind, err = r.sendReset(ctx)
+		if kind == core.ChallengeCame && r.machine.Rounds >= core.MaxRounds {
+			return &SecondFactorError{Reason: reasonUnknown, Err: errAskedAgain}
+		}
 		return err
 	})
 	r.answer = answer{}
