@@ -83,7 +83,7 @@ func (r *rotation) keepLease(ctx context.Context) error {
 func (r *rotation) callOnce(ctx context.Context, method string, params keyParams) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(session.Once(ctx), r.cfg.ResetTimeout)
 	defer cancel()
-	raw, err := r.authorities[0].CallRaw(ctx, method, params, make([]byte, 0, 4096))
+	raw, err := r.authorities[r.machine.Authority].CallRaw(ctx, method, params, make([]byte, 0, 4096))
 	if err != nil {
 		clear(raw)
 		return nil, scrub(err)

@@ -27,6 +27,9 @@ func (r *rotation) persist(ctx context.Context) core.EventKind {
 
 func (r *rotation) saveCandidate(ctx context.Context) error {
 	record, err := r.journal.update(ctx, func(record *Record) error {
+		if record.KeyID == 0 {
+			record.KeyID = r.keyID
+		}
 		record.receive(r.secret, r.id, r.openSince(), time.Now())
 		return nil
 	})

@@ -41,6 +41,11 @@ func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
 			return core.NotSent, fmt.Errorf("rotate: reset: %w", err)
 		}
 	}
+	if r.keyID == 0 { // a recovery has no preflight
+		if err := r.checkKey(ctx); err != nil {
+			return missing(err), fmt.Errorf("rotate: reset: the key's number: %w", err)
+		}
+	}
 	sent := r.place(ctx, authority)
 	timer := time.NewTimer(r.cfg.ResetTimeout)
 	defer timer.Stop()
@@ -55,6 +60,14 @@ func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
 		<-sent.done
 		return r.judge(ctx, authority, sent)
 	}
+}
+
+// missing makes an event of why the number of the key to reset is not known. Nothing was sent.
+func missing(err error) core.EventKind {
+	if _, unanswered := errors.AsType[*rpc.CallError](err); unanswered {
+		return core.NotSent
+	}
+	return core.Refused
 }
 
 // place makes the call on a goroutine of its own, on which the reply can come until the quarantine is over.
