@@ -22,7 +22,7 @@ func (r *rotation) manage(ctx context.Context, method string, params keyParams, 
 				return nil, notSent(method, err)
 			}
 		}
-		raw, err := r.callOnce(ctx, method, params)
+		raw, demand, err := r.callOnce(ctx, method, params)
 		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
 			if round > maxRounds || !refusal.worthAnotherRound() {
 				return nil, refusal
@@ -30,10 +30,6 @@ func (r *rotation) manage(ctx context.Context, method string, params keyParams, 
 			params.answer = answer{}
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
-		demand, err := demandOf(raw)
 		if err != nil || demand == nil {
 			return raw, err
 		}
@@ -80,15 +76,23 @@ func (r *rotation) keepLease(ctx context.Context) error {
 	return err
 }
 
-func (r *rotation) callOnce(ctx context.Context, method string, params keyParams) ([]byte, error) {
+// callOnce returns the result or the exchange's demand for a second factor, in either of its forms.
+func (r *rotation) callOnce(ctx context.Context, method string, params keyParams) ([]byte, *challenge, error) {
 	ctx, cancel := context.WithTimeout(session.Once(ctx), r.cfg.ResetTimeout)
 	defer cancel()
 	raw, err := r.authorities[r.machine.Authority].CallRaw(ctx, method, params, make([]byte, 0, 4096))
-	if err != nil {
-		clear(raw)
-		return nil, scrub(err)
+	if err == nil {
+		demand, err := demandOf(raw)
+		return raw, demand, err
 	}
-	return raw, nil
+	clear(raw)
+	err = scrub(err)
+	if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
+		if demand := refusal.asDemand(params.answer); demand != nil {
+			return nil, demand, nil
+		}
+	}
+	return nil, nil, err
 }
 
 // demandOf is the challenge that a reply is, nil if it is none.

@@ -174,7 +174,8 @@ func TestBadInput(t *testing.T) {
 				return `{"security_key_authorization_required":true,"challenge":"CANARY-challenge"}`, nil
 			}
 		}, nil, rotate.Aborted, "set Config.SecondFactor"},
-		{"13668 out of the blue", refuse(refusal(session.CodeSecurityKey, "tfa_code_is_required")), &second, rotate.Aborted, "must return a code"},
+		{"a challenge as an error", refuse(refusal(session.CodeSecurityKey, "tfa_code_is_required")), nil, rotate.Aborted, "set Config.SecondFactor"},
+		{"13668 out of the blue", refuse(refusal(session.CodeSecurityKey, "tfa_code_not_matched")), &second, rotate.Aborted, "check the device"},
 		{"invalid params", refuse(refusal(rpc.CodeInvalidParams, "")), &refused, rotate.Aborted, "-32602"},
 		{"too many requests", refuse(refusal(session.CodeTooManyRequests, "")), &refused, rotate.Aborted, "not executed"},
 		{"an error of no known meaning", refuse(refusal(99999, "")), &refused, rotate.Aborted, "not executed"},

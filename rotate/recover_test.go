@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,7 +360,7 @@ func TestOtherRotatorsCandidate(t *testing.T) {
 	})
 }
 
-// TestSecondFactor plays the challenge, and each reason with which an answer is refused.
+// TestSecondFactor plays the challenge, in the two forms that the exchange documents, and each reason with which an answer is refused.
 func TestSecondFactor(t *testing.T) {
 	const demand = `{"security_key_authorization_required":true,"rp_id":"deribit.com","challenge":"CANARY-challenge",` +
 		`"security_keys":[{"type":"tfa","name":"phone"}]}`
@@ -375,15 +376,21 @@ func TestSecondFactor(t *testing.T) {
 		{[]string{"tfa_code_not_matched"}, 1, 0},
 		{[]string{"tfa_code_is_required"}, 1, 0},
 	} {
-		t.Run(fmt.Sprint(test.reasons), func(t *testing.T) {
+		both(t, fmt.Sprint(test.reasons), func(t *testing.T, asError bool) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProcess(newWorld())
 				refusals := test.reasons
+				token, rpid, device := any("CANARY-challenge"), "deribit.com", []rotate.SecurityKey{{Type: "tfa", Name: "phone"}}
+				if asError {
+					token, rpid, device = nil, "", nil
+				}
 				p.refuse = func(params map[string]any) (string, error) {
 					switch {
+					case params["authorization_data"] == nil && asError:
+						return "", refusal(session.CodeSecurityKey, "tfa_code_is_required")
 					case params["authorization_data"] == nil:
 						return demand, nil
-					case params["challenge"] != "CANARY-challenge" || params["id"] != float64(keyID):
+					case params["challenge"] != token || params["id"] != float64(keyID):
 						t.Errorf("params: %v", params)
 					case len(refusals) > 0:
 						reason := refusals[0]
@@ -396,7 +403,7 @@ func TestSecondFactor(t *testing.T) {
 				report, err := p.rotator(t, func(cfg *rotate.Config) {
 					cfg.SecondFactor = func(_ context.Context, c rotate.Challenge) (string, error) {
 						asked++
-						if c.Round != asked || c.RPID != "deribit.com" || c.Keys[0].Name != "phone" {
+						if c.Round != asked || c.RPID != rpid || !slices.Equal(c.Keys, device) {
 							t.Errorf("challenge: %+v", c)
 						}
 						if p.keyring.IsShut() {
@@ -418,5 +425,12 @@ func TestSecondFactor(t *testing.T) {
 				settled(t, p)
 			})
 		})
+	}
+}
+
+// both runs a test in each form of the demand for a second factor.
+func both(t *testing.T, name string, run func(t *testing.T, asError bool)) {
+	for _, asError := range []bool{false, true} {
+		t.Run(fmt.Sprintf("%s as error %v", name, asError), func(t *testing.T) { run(t, asError) })
 	}
 }

@@ -100,6 +100,9 @@ func (r *rotation) judge(ctx context.Context, authority Authority, sent *reset) 
 	}
 	err := scrub(sent.err)
 	if factor, ok := errors.AsType[*SecondFactorError](err); ok {
+		if r.demand = factor.asDemand(r.answer); r.demand != nil {
+			return core.ChallengeCame, nil
+		}
 		if factor.worthAnotherRound() {
 			return core.FactorStale, factor
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// Challenge is the exchange's demand for a second factor, for Config.SecondFactor to answer with a code.
+// Challenge is the exchange's demand for a second factor, for Config.SecondFactor to answer with a code. The exchange documents two
+// forms of it. Where it is error 13668 (tfa_code_is_required), Keys and RPID are empty.
 type Challenge struct {
 	Method string        `json:"method"` // the call that needs it
 	Keys   []SecurityKey `json:"security_keys"`
@@ -40,7 +41,7 @@ const (
 // maxRounds bounds how often the second factor is asked for in one call.
 const maxRounds = 2
 
-// challenge is a demand with the token that its answer must repeat.
+// challenge is a demand with the token that its answer must repeat. One that came as an error has none.
 type challenge struct {
 	public Challenge
 	token  session.Secret
@@ -67,7 +68,10 @@ func (m members) challenge() (*challenge, error) {
 }
 
 // answer is what a call that needs a second factor sends the second time. The zero answer is none.
-type answer struct{ code, token session.Secret }
+type answer struct {
+	code, token session.Secret
+	given       bool // the code may be empty all the same
+}
 
 // keyParams are the params of a method on keys.
 type keyParams struct {
@@ -96,8 +100,10 @@ func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
 	if p.publicKey != "" {
 		fields["public_key"] = p.publicKey
 	}
-	if !p.answer.token.IsZero() {
+	if p.answer.given {
 		fields["authorization_data"] = string(p.answer.code.Reveal())
+	}
+	if !p.answer.token.IsZero() {
 		fields["challenge"] = string(p.answer.token.Reveal())
 	}
 	text, err := json.Marshal(fields)
@@ -124,7 +130,7 @@ func (r *Rotator) ask(ctx context.Context, c *challenge) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{code: session.NewSecret([]byte(code)), token: c.token}, nil
+	return answer{code: session.NewSecret([]byte(code)), token: c.token, given: true}, nil
 }
 
 // scrub takes from an error of a call on keys what the exchange may have echoed, and says what a refused second factor means.
@@ -149,6 +155,14 @@ func scrub(err error) error {
 
 func isReason(s string) bool {
 	return s == reasonNotMatched || s == reasonUsed || s == reasonTimeout || s == reasonRequired
+}
+
+// asDemand is the demand that a refusal is: a call without a code is asked for one. Nil if it is none.
+func (e *SecondFactorError) asDemand(sent answer) *challenge {
+	if sent.given || e.Reason != reasonRequired {
+		return nil
+	}
+	return &challenge{}
 }
 
 // worthAnotherRound reports whether the next code may do: the person was late or had only a used code.

@@ -151,17 +151,20 @@ func assertNoSecret(t *testing.T, server *deribittest.Server, text string) {
 	}
 }
 
+// TestRotateAsksForTheSecondFactor, in the two forms that the exchange documents.
 func TestRotateAsksForTheSecondFactor(t *testing.T) {
 	t.Parallel()
-	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{SecondFactor: true})
-	code := server.SecondFactorCode(key.ID)
-	exit, out, errOut := invoke(t, code+"\n", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
-		"-key-id", "1")
-	if exit != 0 || !strings.Contains(errOut, "code:") {
-		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
-	}
-	if !accepts(t, server, key.ClientID, path) {
-		t.Error("the file does not hold the new secret")
+	for _, asError := range []bool{false, true} {
+		server, key, path := exchange(t, deribittest.Config{SecondFactorError: asError}, deribittest.KeyConfig{SecondFactor: true})
+		code := server.SecondFactorCode(key.ID)
+		exit, out, errOut := invoke(t, code+"\n", "rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path,
+			"-key-id", "1")
+		if exit != 0 || !strings.Contains(errOut, "code:") {
+			t.Fatalf("as error %v: exit code %d\n%s%s", asError, exit, out, errOut)
+		}
+		if !accepts(t, server, key.ClientID, path) {
+			t.Errorf("as error %v: the file does not hold the new secret", asError)
+		}
 	}
 }
 
