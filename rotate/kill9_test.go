@@ -16,7 +16,7 @@ var killCases = flag.Int("cases", 4, "how many processes TestKill9 kills")
 func TestKill9(t *testing.T) {
 	t.Parallel()
 	args := []string{"test", "./internal/crashtest", "-run", "^TestKill9$", "-count=1", "-v", "-timeout=0", fmt.Sprintf("-cases=%d", *killCases)}
-	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput() //nolint:gosec // the tests of this module
+	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Fatal(err)

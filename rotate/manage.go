@@ -17,12 +17,7 @@ import (
 func (r *rotation) manage(ctx context.Context, method string, params keyParams, before func(context.Context) error) ([]byte, error) {
 	asked := 0
 	for round := 1; ; round++ {
-		if before != nil {
-			if err := before(ctx); err != nil {
-				return nil, notSent(method, err)
-			}
-		}
-		raw, demand, err := r.callOnce(ctx, method, params)
+		raw, demand, err := r.callOnce(ctx, method, params, before)
 		if refusal, ok := errors.AsType[*SecondFactorError](err); ok {
 			if round > maxRounds || !refusal.worthAnotherRound() {
 				return nil, refusal
@@ -76,8 +71,15 @@ func (r *rotation) keepLease(ctx context.Context) error {
 	return err
 }
 
-// callOnce returns the result or the exchange's demand for a second factor, in either of its forms.
-func (r *rotation) callOnce(ctx context.Context, method string, params keyParams) ([]byte, *challenge, error) {
+// callOnce returns the result or the exchange's demand for a second factor, in either of its forms. before is manage's.
+func (r *rotation) callOnce(
+	ctx context.Context, method string, params keyParams, before func(context.Context) error,
+) ([]byte, *challenge, error) {
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return nil, nil, notSent(method, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(session.Once(ctx), r.cfg.ResetTimeout)
 	defer cancel()
 	raw, err := r.authorities[r.machine.Authority].CallRaw(ctx, method, params, make([]byte, 0, 4096))

@@ -376,61 +376,56 @@ func TestSecondFactor(t *testing.T) {
 		{[]string{"tfa_code_not_matched"}, 1, 0},
 		{[]string{"tfa_code_is_required"}, 1, 0},
 	} {
-		both(t, fmt.Sprint(test.reasons), func(t *testing.T, asError bool) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newProcess(newWorld())
-				refusals := test.reasons
-				token, rpid, device := any("CANARY-challenge"), "deribit.com", []rotate.SecurityKey{{Type: "tfa", Name: "phone"}}
-				if asError {
-					token, rpid, device = nil, "", nil
-				}
-				p.refuse = func(params map[string]any) (string, error) {
-					switch {
-					case params["authorization_data"] == nil && asError:
-						return "", refusal(session.CodeSecurityKey, "tfa_code_is_required")
-					case params["authorization_data"] == nil:
-						return demand, nil
-					case params["challenge"] != token || params["id"] != float64(keyID):
-						t.Errorf("params: %v", params)
-					case len(refusals) > 0:
-						reason := refusals[0]
-						refusals = refusals[1:]
-						return "", refusal(session.CodeSecurityKey, reason)
+		for form, asError := range map[string]bool{"challenge": false, "error": true} {
+			t.Run(fmt.Sprint(test.reasons, " after the ", form), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newProcess(newWorld())
+					refusals := test.reasons
+					token, rpid, device := any("CANARY-challenge"), "deribit.com", []rotate.SecurityKey{{Type: "tfa", Name: "phone"}}
+					if asError {
+						token, rpid, device = nil, "", nil
 					}
-					return "", nil
-				}
-				asked := 0
-				report, err := p.rotator(t, func(cfg *rotate.Config) {
-					cfg.SecondFactor = func(_ context.Context, c rotate.Challenge) (string, error) {
-						asked++
-						if c.Round != asked || c.RPID != rpid || !slices.Equal(c.Keys, device) {
-							t.Errorf("challenge: %+v", c)
+					p.refuse = func(params map[string]any) (string, error) {
+						switch {
+						case params["authorization_data"] == nil && asError:
+							return "", refusal(session.CodeSecurityKey, "tfa_code_is_required")
+						case params["authorization_data"] == nil:
+							return demand, nil
+						case params["challenge"] != token || params["id"] != float64(keyID):
+							t.Errorf("params: %v", params)
+						case len(refusals) > 0:
+							reason := refusals[0]
+							refusals = refusals[1:]
+							return "", refusal(session.CodeSecurityKey, reason)
 						}
-						if p.keyring.IsShut() {
-							t.Error("sessions wait while a person looks for the code")
-						}
-						return "123456", nil
+						return "", nil
 					}
-				}).Rotate(t.Context())
-				if asked != test.asked || p.resets != test.resets {
-					t.Errorf("asked %d times, %d resets", asked, p.resets)
-				}
-				if test.resets == 1 && err != nil {
-					t.Error(err)
-				}
-				refused, ok := errors.AsType[*rotate.SecondFactorError](err)
-				if test.resets == 0 && (!ok || refused.Reason != test.reasons[0] || report.Outcome != rotate.Aborted) {
-					t.Errorf("%v, %v", report, err)
-				}
-				settled(t, p)
+					asked := 0
+					report, err := p.rotator(t, func(cfg *rotate.Config) {
+						cfg.SecondFactor = func(_ context.Context, c rotate.Challenge) (string, error) {
+							asked++
+							if c.Round != asked || c.RPID != rpid || !slices.Equal(c.Keys, device) {
+								t.Errorf("challenge: %+v", c)
+							}
+							if p.keyring.IsShut() {
+								t.Error("sessions wait while a person looks for the code")
+							}
+							return "123456", nil
+						}
+					}).Rotate(t.Context())
+					if asked != test.asked || p.resets != test.resets {
+						t.Errorf("asked %d times, %d resets", asked, p.resets)
+					}
+					if test.resets == 1 && err != nil {
+						t.Error(err)
+					}
+					refused, ok := errors.AsType[*rotate.SecondFactorError](err)
+					if test.resets == 0 && (!ok || refused.Reason != test.reasons[0] || report.Outcome != rotate.Aborted) {
+						t.Errorf("%v, %v", report, err)
+					}
+					settled(t, p)
+				})
 			})
-		})
-	}
-}
-
-// both runs a test in each form of the demand for a second factor.
-func both(t *testing.T, name string, run func(t *testing.T, asError bool)) {
-	for _, asError := range []bool{false, true} {
-		t.Run(fmt.Sprintf("%s as error %v", name, asError), func(t *testing.T) { run(t, asError) })
+		}
 	}
 }

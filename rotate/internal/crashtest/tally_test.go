@@ -45,9 +45,10 @@ func (c *tally) killed() int {
 // enough is how many processes must have been killed for every point to be reached.
 const enough = 1000
 
-// judge fails the test if fewer were killed than was wanted, unless there are no more cases, or if a point was not reached by so many.
-func (c *tally) judge(t *testing.T, wanted int, exhausted bool) {
+// judge fails the test if fewer were killed than was wanted, unless no cases are left, or if a point was not reached by so many.
+func (c *tally) judge(t *testing.T, wanted, left int) {
 	t.Helper()
+	exhausted := left == 0
 	if n := c.killed(); n == 0 || n < wanted && !exhausted {
 		t.Errorf("%d processes were killed, and %d were wanted", n, wanted)
 	}
