@@ -26,6 +26,7 @@ func fails(typed func(err error) bool, result string) hostileRun {
 		a.Helper()
 		ctx, cancel := context.WithTimeout(a.Context(), patience)
 		defer cancel()
+		machine := machineLag(ctx)
 		cfg := a.login(result)
 		cfg.Scope = "trade:read"
 		s, err := session.Dial(ctx, cfg)
@@ -33,7 +34,7 @@ func fails(typed func(err error) bool, result string) hostileRun {
 			closeAtEnd(a.T, s)
 			a.Fatal("Dial passed")
 		}
-		if a.ended(ctx); !typed(err) || strings.Contains(err.Error(), "hush") || len(sightings(err.Error(), canary)) > 0 {
+		if a.ended(ctx, machine); !typed(err) || strings.Contains(err.Error(), "hush") || len(sightings(err.Error(), canary)) > 0 {
 			a.Errorf("Dial ended with %T: %.300v", err, err)
 		}
 	}
@@ -135,10 +136,11 @@ func noAnswers(a *arena) {
 	}
 	for _, name := range []string{"Call", "CallRaw", "Send", "Subscribe", "Reauthenticate"} {
 		ctx, cancel := context.WithTimeout(a.Context(), time.Second)
+		machine := machineLag(ctx)
 		if err := waits[name](ctx); !errors.Is(err, context.DeadlineExceeded) || rpc.SafeToRetry(err) {
 			a.Errorf("%s ended with %v", name, err)
 		}
-		a.ended(ctx)
+		a.ended(ctx, machine)
 		cancel()
 	}
 	<-deaf

@@ -79,8 +79,9 @@ func subscribes(result string, check func(a *arena, s *session.Session, err erro
 		}))
 		ctx, cancel := context.WithTimeout(a.Context(), patience)
 		defer cancel()
+		machine := machineLag(ctx)
 		_, err := s.Subscribe(ctx, session.SubscribeConfig{}, "ticker.A")
-		a.ended(ctx)
+		a.ended(ctx, machine)
 		check(a, s, err)
 		wantSettled(a, s)
 		if epoch := s.Stats().Epoch; epoch != 1 {

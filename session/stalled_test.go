@@ -318,20 +318,27 @@ func pour(t *testing.T, s *session.Session) <-chan flooded {
 			ctx, cancel := context.WithTimeout(t.Context(), floodPatience)
 			defer cancel()
 			deadline, _ := ctx.Deadline()
-			machine := make(chan time.Duration, 1) // how late on its own
-			calling.Go(func() {
-				<-ctx.Done()
-				machine <- time.Since(deadline)
-			})
+			machine := machineLag(ctx)
 			method := fmt.Sprintf("public/flood_%02d", n)
 			_, err := s.CallRaw(ctx, method, params, nil)
 			late := time.Since(deadline)
 			cancel()
-			results <- flooded{method, err, late - max(0, <-machine)}
+			results <- flooded{method, err, late - <-machine}
 		})
 	}
 	t.Cleanup(calling.Wait)
 	return results
+}
+
+// machineLag is how late the machine tells of ctx's deadline, sent once ctx has ended: what else waits for it is as late at least.
+func machineLag(ctx context.Context) <-chan time.Duration {
+	lag := make(chan time.Duration, 1)
+	deadline, _ := ctx.Deadline()
+	go func() {
+		<-ctx.Done()
+		lag <- max(0, time.Since(deadline))
+	}()
+	return lag
 }
 
 // wantUnanswered checks how a call of a flood ended: by its deadline, or with the connection.
