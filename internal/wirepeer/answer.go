@@ -53,6 +53,8 @@ func (c *client) serveRequest(msg []byte) error {
 		return c.subscribe(id, msg, c.book.remove)
 	case "public/stream":
 		return c.stream(id, msg)
+	case "public/set_heartbeat":
+		c.answer(id, ok)
 	case "private/get_cancel_on_disconnect":
 		c.answer(id, codOn)
 	default:

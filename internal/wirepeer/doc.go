@@ -8,7 +8,7 @@
 // Over WebSocket it answers every JSON-RPC request, whatever its method, with the result of an order; a query of
 // "?result=N" in the URL asks for a result of N bytes. It knows these methods:
 //
-//   - public/auth is granted, private/logout closes the connection;
+//   - public/auth is granted, public/set_heartbeat taken (and no heartbeat sent), private/logout closes the connection;
 //   - public/subscribe, private/subscribe and their contraries are answered with the channels of the request;
 //   - public/stream with {"count":n,"channels":[...]} is answered, and followed by n notifications, in turn for each of
 //     the channels; with a number k in place of the names, for the first k that were subscribed. Each is a delta of a book
