@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
-	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -306,16 +305,7 @@ func (b *bench) takeAll(t *testing.T, creds session.Credentials) {
 // connections, and from then on it could not even ask.
 func TestReplaceByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
-		cut := true
-		server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
-			if f.Method == "private/remove_api_key" && !f.Incoming && cut {
-				cut = false
-				if err := network.cut(); err != nil {
-					t.Error(err)
-				}
-			}
-		}})
+		server, network := cutAtAnswer(t, "private/remove_api_key")
 		template := session.Config{NetDial: network.dial}
 		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
 		defer b.close(t)

@@ -38,7 +38,7 @@ func (r *replacement) unused(old *Replacement) error {
 		users = append(users, "Config.Keyring")
 	}
 	for _, s := range r.cfg.Sessions() {
-		if named, ok := s.(interface{ ClientID() string }); ok && named.ClientID() == old.ClientID {
+		if isOf(s, old.ClientID) == 1 {
 			users = append(users, s.Name())
 		}
 	}
@@ -91,9 +91,9 @@ func (r *replacement) appoint(ctx context.Context, clientID string) error {
 	return errors.Join(errs[min(1, len(all)):]...)
 }
 
-// isOf is 1 if an authority is known to be a session of a key, else 0.
-func isOf(a Authority, clientID string) int {
-	if named, ok := a.(interface{ ClientID() string }); ok && named.ClientID() == clientID {
+// isOf is 1 if s, a session or an authority, is known to be of a key, else 0.
+func isOf(s any, clientID string) int {
+	if named, ok := s.(interface{ ClientID() string }); ok && named.ClientID() == clientID {
 		return 1
 	}
 	return 0

@@ -177,19 +177,26 @@ func crashReplacing(t *testing.T, trader deribittest.KeyConfig, private session.
 	b.replaced(t, b.keyring.Current().Generation)
 }
 
+// cutAtAnswer is an exchange whose connections all end when it first answers a call of that method.
+func cutAtAnswer(t *testing.T, method string) (*deribittest.Server, *cutter) {
+	t.Helper()
+	network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
+	cut := true
+	server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
+		if f.Method == method && !f.Incoming && cut {
+			cut = false
+			if err := network.cut(); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	return server, network
+}
+
 // TestReplaceUnanswered loses the answer to the creation, with the connections: the key that nobody has the secret of is removed.
 func TestReplaceUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := &cutter{MemoryListener: deribittest.NewMemoryListener()}
-		cut := true
-		server := exchangetest.New(t, deribittest.Config{Listener: network, Tick: -1, OnFrame: func(f deribittest.Frame) {
-			if f.Method == "private/create_api_key" && !f.Incoming && cut {
-				cut = false
-				if err := network.cut(); err != nil {
-					t.Error(err)
-				}
-			}
-		}})
+		server, network := cutAtAnswer(t, "private/create_api_key")
 		template := session.Config{NetDial: network.dial}
 		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
 		defer b.close(t)
