@@ -39,7 +39,8 @@ type world struct {
 	epoch   int  // of tokens: those of an earlier one are dead
 	rescues int  // rescue tokens that were made
 	rescue  string
-	record  *rotate.Record // nil if there is none
+	record  *rotate.Record   // nil if there is none
+	stored  []session.Secret // that a record ever held
 	version uint64
 	events  []string
 	broken  []string // invariants, as they broke
@@ -51,6 +52,9 @@ type world struct {
 	save   func(rotate.Record) error
 	try    func() error
 	skew   time.Duration
+	// What else a reset does: it drops subscriptions, and closes the connections of the key after the reply, or before it.
+	drops, closes, closesFirst bool
+	processes                  []*process
 }
 
 func newWorld() *world { return &world{secret: firstWord} }
@@ -69,9 +73,9 @@ func (w *world) isStored(s session.Secret) bool {
 
 func (w *world) broke(what string) { w.broken = append(w.broken, what) }
 
-// use notes a secret that is used before it is stored.
+// use notes a secret that is used before it is stored. Who was slow may use one that others have replaced since.
 func (w *world) use(what string, s session.Secret) {
-	if !w.isStored(s) && !s.Equal(session.NewSecret([]byte(firstWord))) {
+	if !slices.ContainsFunc(w.stored, s.Equal) && !s.Equal(session.NewSecret([]byte(firstWord))) {
 		w.broke("R1: used before it was stored: " + what)
 	}
 }
@@ -100,7 +104,23 @@ func newProcess(w *world) *process {
 		}
 		p.sessions = append(p.sessions, s)
 	}
+	w.processes = append(w.processes, p)
 	return p
+}
+
+// befall does to sessions what a reset does beside giving a new secret.
+func (w *world) befall() {
+	if w.revokes {
+		w.epoch++
+	}
+	for _, p := range w.processes {
+		for _, s := range p.sessions {
+			s.dropped = s.dropped || w.drops
+			if w.closes || w.closesFirst {
+				s.closed, s.generation = true, 0
+			}
+		}
+	}
 }
 
 // rotator returns a Rotator of the process; change changes its configuration.
@@ -201,6 +221,10 @@ func (s *memoryStore) Save(ctx context.Context, r rotate.Record, ifVersion uint6
 	r = clone(r)
 	r.Version = s.version
 	s.record = &r
+	s.stored = append(s.stored, r.Current.Secret)
+	for _, c := range r.Candidates {
+		s.stored = append(s.stored, c.Secret)
+	}
 	if had && !s.isStored(now) {
 		s.broke("R10: the exchange's secret was dropped")
 	}
@@ -239,6 +263,8 @@ type fakeSession struct {
 	closed     bool // it has lost its connection, and waits for the keyring
 	fault      error
 	deaf       bool // it does not use the keyring
+	immortal   bool // it is of another key, whatever a reset does
+	dropped    bool // its subscriptions are, and nobody has noticed
 	channels   []session.ChannelStats
 }
 
@@ -278,6 +304,9 @@ func (s *fakeSession) Reauthenticate(ctx context.Context) error {
 	if err := s.authenticate(creds); err != nil {
 		return err
 	}
+	if s.closed {
+		s.dropped = false // a new connection subscribes anew
+	}
 	s.generation, s.token, s.closed = creds.Generation, s.epoch, false
 	return nil
 }
@@ -288,6 +317,7 @@ func (s *fakeSession) VerifySubscriptions(context.Context) ([]session.ChannelSta
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note("subscriptions %s", s.name)
+	s.dropped = false
 	var found []session.ChannelStatus
 	for _, c := range s.channels {
 		found = append(found, session.ChannelStatus{Channel: c.Channel, Confirmed: true})
@@ -338,13 +368,11 @@ func (s *fakeSession) keys(ctx context.Context, method string, params map[string
 	if s.record.Intent == nil {
 		s.broke("R9: reset without an intent")
 	}
-	if s.token != s.epoch {
+	if !s.immortal && (s.token != s.epoch || s.closed) {
 		return "", &rpc.CallError{Method: method, Outcome: rpc.NotSent, Err: errDown}
 	}
 	s.resets++
-	if s.revokes {
-		s.epoch++
-	}
+	s.befall()
 	s.secret = fmt.Sprintf("CANARY-secret-%d", s.resets+1)
 	s.note("reset")
 	if err := s.step(ctx); err != nil { // reset, but nobody alive knows
@@ -354,7 +382,7 @@ func (s *fakeSession) keys(ctx context.Context, method string, params map[string
 	if s.reply != nil {
 		reply = s.reply(reply)
 	}
-	if s.lost {
+	if s.lost || s.closesFirst && !s.immortal {
 		return "", &rpc.CallError{Method: method, Outcome: rpc.Unknown, Err: errDown}
 	}
 	return reply, nil

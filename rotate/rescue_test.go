@@ -68,17 +68,10 @@ func (rescueConnection) Close(context.Context) error { return nil }
 type secondKey struct{ *fakeSession }
 
 func newSecondKey(p *process) *secondKey {
-	return &secondKey{&fakeSession{process: p, name: "admin"}}
+	return &secondKey{&fakeSession{process: p, name: "admin", immortal: true}}
 }
 
 func (*secondKey) ClientID() string { return "admin" }
-
-func (a *secondKey) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
-	a.mu.Lock()
-	a.token = a.epoch
-	a.mu.Unlock()
-	return a.fakeSession.CallRaw(ctx, method, params, dst)
-}
 
 // lostOnce loses the first request of a reset.
 func lostOnce() func(map[string]any) (string, error) {

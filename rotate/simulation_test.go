@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,12 +89,14 @@ func (w *world) resetLate() {
 // change is a reset.
 func (w *world) change(what string) {
 	w.resets++
-	if w.revokes {
-		w.epoch++
-	}
+	w.befall()
 	w.secret = fmt.Sprintf("CANARY-%s-%d", what, w.resets+1)
 	w.note("reset: %s", what)
 }
+
+// shellProfiles are: tokens kept or revoked, subscriptions kept or dropped, connections kept, closed, or closed before the reply, all of
+// them first without an admin key, then with one.
+const shellProfiles = 2 * 2 * 3 * 2
 
 // plight is what a seed has processes rotate in.
 type plight struct {
@@ -101,12 +104,17 @@ type plight struct {
 	*faults
 	spare   *memstore.Store
 	heal    bool // Config.TakeBack
+	admin   bool // a session of a second key has authority
+	pairs   bool // two processes at a time
 	foreign bool // a person has reset the key
 }
 
 func newPlight(seed uint64) *plight {
 	x := &plight{world: newWorld(), faults: &faults{rng: rand.New(rand.NewPCG(seed, 1))}, spare: memstore.New()}
-	x.revokes, x.heal = seed%2 == 0, seed%3 == 0
+	profile := seed % shellProfiles
+	x.revokes, x.drops, x.admin = profile%2 == 1, profile/2%2 == 1, profile/12 == 1
+	x.closes, x.closesFirst = profile/4%3 == 1, profile/4%3 == 2
+	x.pairs, x.heal = x.rng.IntN(3) == 0, x.rng.IntN(3) == 0
 	plague(x.world, x.faults)
 	return x
 }
@@ -116,6 +124,9 @@ func (x *plight) rotator(t *testing.T, p *process) *rotate.Rotator {
 	t.Helper()
 	return p.rotator(t, func(cfg *rotate.Config) {
 		cfg.Spare, cfg.TakeBack = x.spare, x.heal
+		if x.admin {
+			cfg.Authority = newSecondKey(p)
+		}
 		cfg.SecondFactor = func(context.Context, rotate.Challenge) (string, error) {
 			x.mu.Lock()
 			defer x.mu.Unlock()
@@ -127,14 +138,22 @@ func (x *plight) rotator(t *testing.T, p *process) *rotate.Rotator {
 	})
 }
 
-// suffer has processes live badly one after another, and a person interfere now and then.
+// deaf reports whether no answer to a reset can come.
+func (x *plight) deaf() bool { return x.closesFirst && !x.admin }
+
+// suffer has processes live badly one after another, or two at a time, and a person interfere now and then.
 func (x *plight) suffer(t *testing.T) {
 	t.Helper()
 	for range 4 {
-		p := newProcess(x.world)
-		p.last = 1 + x.rng.IntN(60)
-		liveWith(t, p, x.rotator(t, p))
+		var living sync.WaitGroup
+		for range x.atOnce() {
+			p := x.mortal()
+			r := x.rotator(t, p)
+			living.Go(func() { liveWith(t, p, r) })
+		}
+		living.Wait()
 		x.mu.Lock()
+		x.processes = nil
 		if x.record != nil && x.strike(5) {
 			x.change("foreign")
 			x.foreign = true
@@ -144,6 +163,29 @@ func (x *plight) suffer(t *testing.T) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.stopped, x.lost = true, false
+}
+
+// process is a new one.
+func (x *plight) process() *process {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return newProcess(x.world)
+}
+
+// mortal is a new process that will die.
+func (x *plight) mortal() *process {
+	p := x.process()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p.last = 1 + x.rng.IntN(60)
+	return p
+}
+
+func (x *plight) atOnce() int {
+	if x.pairs {
+		return 2
+	}
+	return 1
 }
 
 // rules are those that broke, but for what a person has caused: then the store cannot know that its secret is dead.
@@ -165,14 +207,15 @@ func TestSimulationShell(t *testing.T) {
 	if testing.Short() {
 		seeds = min(seeds, 30)
 	}
-	fired, locked := 0, 0
+	var tally shellTally
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			x := newPlight(seed)
 			x.suffer(t)
-			fired += x.fired
-			if !x.converge(t, newProcess(x.world)) {
-				locked++
+			first, second := x.process(), x.process()
+			kept := x.converge(t, first)
+			if kept && x.pairs {
+				x.follows(t, second)
 			}
 			if broken := x.rules(); len(broken) > 0 {
 				t.Errorf("broken: %v", broken)
@@ -180,12 +223,44 @@ func TestSimulationShell(t *testing.T) {
 			if t.Failed() {
 				t.Logf("seed %d, %d faults: %v", seed, x.fired, x.events)
 			}
+			of := &tally[seed%shellProfiles]
+			of.seeds++
+			of.faults += x.fired
+			if !kept {
+				of.locked++
+			}
 		})
 	}
-	t.Logf("%d faults in %d seeds, %d locked out", fired, seeds, locked)
-	if fired < int(seeds) || locked == 0 || locked > int(seeds)/2 {
-		t.Error("the simulation does not show much")
+	t.Log(&tally)
+	tally.judge(t)
+}
+
+// shellTally is what the worlds of each profile came to, with an admin key and without.
+type shellTally [shellProfiles]struct{ seeds, faults, locked int }
+
+// judge sees that the simulation has shown what it is for.
+func (t *shellTally) judge(tb testing.TB) {
+	tb.Helper()
+	seeds, locked := 0, 0
+	for profile, of := range t {
+		if of.faults < of.seeds {
+			tb.Errorf("profile %d: %d faults in %d seeds", profile, of.faults, of.seeds)
+		}
+		seeds += of.seeds
+		locked += of.locked
 	}
+	if locked == 0 || locked > seeds/2 {
+		tb.Errorf("%d of %d worlds were locked out: the simulation does not show much", locked, seeds)
+	}
+}
+
+// String is a line for each profile.
+func (t *shellTally) String() string {
+	var page strings.Builder
+	for profile, of := range t {
+		fmt.Fprintf(&page, "\nprofile %2d: %d seeds, %d faults, %d locked out", profile, of.seeds, of.faults, of.locked)
+	}
+	return page.String()
 }
 
 // liveBadly has a process recover and rotate until it dies or has been closed.
@@ -227,14 +302,39 @@ func (x *plight) converge(t *testing.T, p *process) bool {
 		t.Errorf("recover: %v, the exchange's secret is stored: %t", err, stored)
 		return true
 	}
-	if _, err := r.Rotate(laterThanLease(t)); err != nil {
+	_, err = r.Rotate(laterThanLease(t))
+	if _, out := errors.AsType[*rotate.LockedOutError](err); out && x.deaf() {
+		x.mustBeLockedOut(t, p, err) // AcceptLockout is what the processes of these worlds live with
+		return false
+	}
+	if err != nil {
 		t.Errorf("rotate: %v", err)
 	}
 	if broken := x.rules(); len(broken) > 0 {
 		t.Errorf("broken: %v", broken)
 	}
 	settled(t, p)
+	for _, session := range p.sessions {
+		if session.dropped {
+			t.Errorf("nobody has seen to the subscriptions of session %s", session.name)
+		}
+	}
 	return true
+}
+
+// follows sees that another process comes to rest, too: its sessions that were closed connect again by themselves.
+func (x *plight) follows(t *testing.T, p *process) {
+	t.Helper()
+	r := x.rotator(t, p)
+	if _, err := r.Recover(t.Context()); err != nil {
+		t.Errorf("the other process: recover: %v", err)
+	}
+	for _, s := range p.sessions {
+		if err := s.WaitReady(t.Context()); err != nil {
+			t.Errorf("the other process: session %s: %v", s.name, err)
+		}
+	}
+	settled(t, p)
 }
 
 // mustBeLockedOut sees that nobody but a person could help.
@@ -251,6 +351,10 @@ func (x *plight) mustBeLockedOut(t *testing.T, p *process, err error) {
 		t.Errorf("somebody else's reset, but there was none: %v", err)
 	case x.foreign && !x.heal:
 		return
+	case x.deaf() && errors.Is(err, rotate.ErrResetsUnanswered):
+		return
+	case x.admin:
+		t.Errorf("locked out, and another key could reset this one: %v", err)
 	case x.isRescue(x.record.Intent.Rescue):
 		t.Errorf("locked out, with a rescue token: %v", err)
 	}
