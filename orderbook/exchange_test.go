@@ -2,6 +2,7 @@ package orderbook_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -31,7 +32,7 @@ func openMarket(t *testing.T) *market {
 	server := exchangetest.New(t, deribittest.Config{Tick: -1, Listener: listener})
 	key := server.AddKey(deribittest.KeyConfig{})
 	s, err := session.Dial(t.Context(), session.Config{
-		URL: server.URL(), NetDial: listener.DialContext,
+		URL: server.URL(), NetDial: listener.DialContext, Logger: exchangetest.Logger(io.Discard),
 		Credentials: session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))},
 	})
 	if err != nil {

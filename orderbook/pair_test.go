@@ -1,6 +1,7 @@
 package orderbook_test
 
 import (
+	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,7 +22,7 @@ func TestFollowAPair(t *testing.T) {
 		server := exchangetest.New(t, deribittest.Config{Tick: -1, Listener: listener})
 		key := server.AddKey(deribittest.KeyConfig{})
 		pair, err := session.DialGroup(t.Context(), session.GroupConfig{Copies: 2, Config: session.Config{
-			URL: server.URL(), NetDial: listener.DialContext,
+			URL: server.URL(), NetDial: listener.DialContext, Logger: exchangetest.Logger(io.Discard),
 			Credentials: session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret))},
 		}})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
@@ -129,6 +131,7 @@ func (p *process) rotator(t *testing.T, change func(*rotate.Config)) *rotate.Rot
 	cfg := rotate.Config{
 		Keyring: p.keyring, Store: &memoryStore{p}, Sessions: rotate.Fleet(p.sessions...),
 		Throwaway: session.Config{URL: "ws://127.0.0.1:1"}, AcceptLockout: true,
+		Logger: exchangetest.Logger(io.Discard),
 	}
 	if change != nil {
 		change(&cfg)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -129,7 +128,7 @@ func newRigOf(t *testing.T, key deribittest.KeyConfig, exchange deribittest.Conf
 	template := session.Config{
 		URL: r.server.URL(), NetDial: r.connect, Heartbeat: -1, Grant: session.GrantCredentials,
 		SubscriptionsSurvive: !exchange.Reset.SubscriptionsDropped && !exchange.ReauthDropsPrivate, // as holdfast probe finds out
-		Logger:               slog.New(slog.NewTextHandler(r.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:               exchangetest.Logger(r.said),
 	}
 	for i := range sessions {
 		cfg := template

@@ -64,7 +64,7 @@ func newBenchWith(
 ) *bench {
 	t.Helper()
 	b := &bench{server: server, key: key, said: &syncBuffer{}}
-	b.logger = slog.New(slog.NewTextHandler(b.said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.logger = exchangetest.Logger(b.said)
 	first := rotate.Record{ClientID: key.ClientID, Current: rotate.Candidate{Secret: secret, Generation: 1}}
 	var err error
 	b.store, err = filestore.Create(t.Context(), filepath.Join(privateDir(t), "key"), first)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -68,7 +67,7 @@ func newFollower(t *testing.T, path string, template session.Config) *follower {
 	}
 	f := &follower{keyring: rotate.NewKeyring(first.Credentials()), said: &syncBuffer{}}
 	f.Follower, err = rotate.NewFollower(rotate.Config{
-		Keyring: f.keyring, Store: store, Logger: slog.New(slog.NewTextHandler(f.said, nil)),
+		Keyring: f.keyring, Store: store, Logger: exchangetest.Logger(f.said),
 		Sessions: func() []rotate.Session { return rotate.Fleet(f.fleet...)() },
 	})
 	if err != nil {
@@ -209,7 +208,7 @@ func followed(t *testing.T) (store *memstore.Store, keyring *rotate.Keyring, f *
 	store, said = memstore.New(), &bytes.Buffer{}
 	keyring = rotate.NewKeyring(generationOf(1).Credentials())
 	f, err := rotate.NewFollower(rotate.Config{
-		Keyring: keyring, Store: store, Logger: slog.New(slog.NewTextHandler(said, nil)),
+		Keyring: keyring, Store: store, Logger: exchangetest.Logger(said),
 	})
 	if err != nil {
 		t.Fatal(err)

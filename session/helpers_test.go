@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"slices"
@@ -45,7 +46,9 @@ func newMemoryServer(t *testing.T, cfg deribittest.Config) (*deribittest.Server,
 
 // on is the Config of a session with a server.
 func on(server *deribittest.Server, key deribittest.Key) session.Config {
-	return session.Config{URL: server.URL(), Credentials: credentials(key, 1), NewBackoff: quickly}
+	return session.Config{
+		URL: server.URL(), Credentials: credentials(key, 1), NewBackoff: quickly, Logger: exchangetest.Logger(io.Discard),
+	}
 }
 
 func credentials(key deribittest.Key, generation uint64) session.Credentials {

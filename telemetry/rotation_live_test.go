@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -98,7 +99,7 @@ func rotateKey(t *testing.T, h *harness, exchange *deribittest.Server) {
 	open := map[string]*session.Session{}
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
 		s, err := session.Dial(t.Context(), session.Config{
-			URL: exchange.URL(), Credentials: sources[name], Name: name, Observer: h,
+			URL: exchange.URL(), Credentials: sources[name], Name: name, Observer: h, Logger: exchangetest.Logger(io.Discard),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,5 @@
-// Package exchangetest starts simulated exchanges for tests, and holds all that they send against the published schemas.
+// Package exchangetest starts simulated exchanges for tests, holds all that they send against the published schemas, and keeps their
+// secrets for the check that no output of any test has one.
 package exchangetest
 
 import (
@@ -30,6 +31,7 @@ func New(tb testing.TB, cfg deribittest.Config) *deribittest.Server {
 		if err := server.Close(); err != nil {
 			tb.Error(err)
 		}
+		KeepSecrets(tb, server.Secrets())
 	})
 	return server
 }
