@@ -66,7 +66,7 @@ func (p *simProcess) arm() simStep {
 		return p.answer(core.NotArmed)
 	}
 	return p.update(func(record *rotate.Record) error {
-		r.armed = p.now
+		r.armed, r.stamped = p.now, p.now+p.skew
 		return record.Arm(r.holder, r.id, p.time())
 	}, func(_ rotate.Record, err error) simStep {
 		if err != nil {

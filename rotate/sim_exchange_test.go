@@ -27,6 +27,8 @@ type simExchange struct {
 	last      *simReset       // that was executed
 	changed   time.Duration   // when
 	refused   []time.Duration // logins of rotations
+	// clockSteps are those of the processes.
+	clockSteps []simClockStep
 }
 
 func (x *simExchange) begin() { x.newSecret() }
@@ -84,13 +86,13 @@ func (x *simExchange) reset() {
 	}
 }
 
-// execute resets the key for a rotation. Whoever sends later than the quarantine lasts, or by a wrong clock, cannot be waited for.
+// execute resets the key for a rotation. Whoever sends later than the quarantine lasts by the clock of any process cannot be waited for.
 func (x *simExchange) execute(sent *simReset) session.Secret {
 	x.reset()
 	x.foreign, x.person, x.last = false, false, sent
 	sent.open = true
-	late := x.now - sent.armed
-	if sent.armed < x.store.restored || late >= simQuarantine-time.Second || x.faults.fired[faultClock] > 0 {
+	late := x.furthestClock(sent.armed) - sent.stamped
+	if sent.armed < x.store.restored || late >= simQuarantine-time.Second {
 		x.excused = x.secret
 		x.foreign, x.unrescued = true, true
 	}
@@ -98,6 +100,20 @@ func (x *simExchange) execute(sent *simReset) session.Secret {
 		x.breaks("R9: a reset is executed of which the store knows nothing")
 	}
 	return x.secret
+}
+
+// furthestClock is the latest time that any process can have read since a moment.
+func (x *simExchange) furthestClock(since time.Duration) time.Duration {
+	furthest := time.Duration(0)
+	for _, p := range x.processes {
+		furthest = max(furthest, x.now+p.skew)
+	}
+	for _, step := range x.clockSteps {
+		if step.at >= since {
+			furthest = max(furthest, step.read)
+		}
+	}
+	return furthest
 }
 
 // resetByPerson is a reset on the website.
@@ -123,11 +139,15 @@ func (x *simExchange) dropRescue(token session.Secret) {
 	x.rescues = slices.DeleteFunc(x.rescues, token.Equal)
 }
 
+// simClockStep is what a clock said when it was set.
+type simClockStep struct{ at, read time.Duration }
+
 // simReset is a reset that was sent.
 type simReset struct {
 	by      *simProcess
 	life    int           // of the process
 	armed   time.Duration // when the store was told
+	stamped time.Duration // what the store was told
 	begun   time.Duration
 	code    bool        // it has a second factor
 	carrier *simSession // whose connection number dial it is; nil for the connection of another key, or for one of its own

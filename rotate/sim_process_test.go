@@ -50,6 +50,12 @@ const simLong = time.Hour
 
 func (p *simProcess) time() time.Time { return simEpoch.Add(p.now + p.skew) }
 
+// setClock sets the clock of the process, so far ahead of the right time.
+func (p *simProcess) setClock(skew time.Duration) {
+	p.exchange.clockSteps = append(p.exchange.clockSteps, simClockStep{p.now, p.now + p.skew})
+	p.skew = skew
+}
+
 // boot is the beginning of a life.
 func (p *simProcess) boot() {
 	p.life++
@@ -123,7 +129,7 @@ func (p *simProcess) befallen() bool {
 		p.close()
 	case p.strike(faultClock):
 		p.tally.met(39)
-		p.skew = p.between(-time.Hour, time.Hour)
+		p.setClock(p.between(-time.Hour, time.Hour))
 	case p.sessions != nil && p.strike(faultConnection):
 		p.sessions[p.rng.IntN(len(p.sessions))].lose()
 		return false

@@ -14,7 +14,7 @@ func (p *simProcess) send() simStep {
 	if r.untried {
 		p.breaks("R7: %s sends a reset again before it has tried what is known", p.name)
 	}
-	sent := &simReset{by: p, life: p.life, armed: r.armed, begun: p.now, code: r.code}
+	sent := &simReset{by: p, life: p.life, armed: r.armed, stamped: r.stamped, begun: p.now, code: r.code}
 	r.code = false
 	switch a := r.authorities[r.machine.Authority]; {
 	case a.admin:

@@ -30,6 +30,7 @@ type simRotation struct {
 	rescue      session.Secret
 	redeemed    session.Secret // the rescue token before this one, if that is what the store has
 	armed       time.Duration
+	stamped     time.Duration // the same by the clock of the process
 	retaken     time.Duration
 	doubted     bool // it has not gone straight through
 	code        bool

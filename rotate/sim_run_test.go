@@ -72,7 +72,8 @@ func (w *sim) cease() {
 	w.calm, w.stopped = true, w.now
 	w.store.down, w.exchange.forbidden = 0, 0
 	for _, p := range w.processes {
-		p.paused, p.skew, p.earned = 0, 0, max(p.backsOff-w.now, 0)
+		p.setClock(0)
+		p.paused, p.earned = 0, max(p.backsOff-w.now, 0)
 		if p.flight == nil {
 			p.nudge()
 		}
