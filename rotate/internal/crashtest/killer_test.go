@@ -15,8 +15,20 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s#%d", p.Name, p.N) }
 
-// points are all of them.
-func points() []point {
+// points are all that a strategy has.
+func (s strategy) points() []point {
+	steps := []string{"lease", "preflight", "intent", "store", "verify", "publish", "reauthenticate"}
+	saves := []string{"lease", "current", "released"}
+	var calls []string
+	if s == resetInPlace {
+		steps = append(steps, "reset")
+		saves = append(saves, "intent", "stamp", "candidate", "cleared")
+		calls = append(calls, "reset")
+	} else {
+		steps = append(steps, "create", "remove")
+		saves = append(saves, "named", "stored", "replaced")
+		calls = append(calls, "create", "remove")
+	}
 	var all []point
 	add := func(times int, names ...string) {
 		for _, name := range names {
@@ -25,14 +37,18 @@ func points() []point {
 			}
 		}
 	}
-	for _, step := range []string{"lease", "preflight", "intent", "reset", "store", "verify", "publish", "reauthenticate"} {
+	for _, step := range steps {
 		add(1, "step begins: "+step, "step ends: "+step)
 	}
-	for _, save := range []string{"lease", "intent", "stamp", "candidate", "current", "cleared", "released"} {
+	for _, save := range saves {
 		add(1, "before save: "+save, "written: "+save, "renamed: "+save, "after save: "+save)
 	}
-	add(1, "before save: rescue", "after save: rescue")
-	add(1, "before call", "sent", "reply read", "after call")
+	if s == resetInPlace {
+		add(1, "before save: rescue", "after save: rescue")
+	}
+	for _, call := range calls {
+		add(1, "before call: "+call, "sent: "+call, "reply read: "+call, "after call: "+call)
+	}
 	add(3, "outside dial", "outside sent", "outside read")
 	add(1, "hook BeforeReset", "published", "hook AfterReset", "hook Finished")
 	return all

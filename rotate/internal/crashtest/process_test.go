@@ -22,12 +22,14 @@ const (
 	resetTimeout = time.Second
 	leaseTTL     = 2 * resetTimeout
 	quarantine   = 200 * time.Millisecond
+	overlap      = 10 * time.Millisecond
 )
 
 // job is what a process is to do.
 type job struct {
 	URL, Dir                   string
-	AdminClientID, AdminSecret string // empty where the key has a rescue token instead
+	AdminClientID, AdminSecret string // empty where the key has authority over itself: by its sessions, or a rescue token
+	Strategy                   rotate.Strategy
 	Kill                       *point // nil for a process that lives
 }
 
@@ -63,6 +65,7 @@ type life struct {
 	job     job
 	killer  *killer
 	log     *slog.Logger
+	store   rotate.Store
 	keyring *rotate.Keyring
 	rotator *rotate.Rotator
 	fleet   []rotate.Session
@@ -83,7 +86,7 @@ func live(ctx context.Context, j job, log io.Writer) (did outcome, err error) {
 	if err := l.start(ctx); err != nil {
 		return did, fmt.Errorf("start: %w", err)
 	}
-	report, err := l.rotator.Recover(ctx)
+	report, err := l.recover(ctx)
 	for _, step := range report.Steps {
 		if step.Kind == rotate.StepReset {
 			did.Resets++
@@ -106,6 +109,7 @@ func (l *life) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.store = &store{opened, l.job.storePath(), l.killer}
 	spare, err := filestore.Open(l.job.sparePath())
 	if err != nil {
 		return err
@@ -121,11 +125,12 @@ func (l *life) start(ctx context.Context) error {
 		}
 	})
 	l.ends = append(l.ends, func(context.Context) error { unsubscribe(); return nil })
-	outside := &wire{killer: l.killer, dialed: "outside dial", sent: "outside sent", read: "outside read"}
-	outside.armed.Store(true)
+	outside := &wire{killer: l.killer}
+	outside.arm("outside dial", "outside sent", "outside read")
 	cfg := rotate.Config{
-		Keyring: l.keyring, Store: &store{opened, l.job.storePath(), l.killer}, Spare: spare,
+		Keyring: l.keyring, Store: l.store, Spare: spare,
 		Sessions: func() []rotate.Session { return l.fleet }, TokensSurvive: l.job.AdminSecret == "",
+		Strategy: l.job.Strategy, Overlap: overlap, SecondFactor: nobody,
 		Throwaway: session.Config{URL: l.job.URL, NetDial: outside.dial},
 		Observer:  observer{l.killer}, Hooks: l.hooks(), Logger: l.log,
 		ResetTimeout: resetTimeout, Quarantine: quarantine, LeaseTTL: leaseTTL, Stagger: -1,
@@ -143,6 +148,9 @@ func (l *life) start(ctx context.Context) error {
 	return nil
 }
 
+// nobody is there to be asked: no key of this exchange wants it.
+func nobody(context.Context, rotate.Challenge) (string, error) { return "", rotate.ErrNoSecondFactor }
+
 func (l *life) hooks() rotate.Hooks {
 	return rotate.Hooks{
 		BeforeReset: func(context.Context, rotate.Plan) error { l.killer.at("hook BeforeReset"); return nil },
@@ -151,9 +159,9 @@ func (l *life) hooks() rotate.Hooks {
 	}
 }
 
-// dial returns a session that can send the reset.
+// dial returns a session that can change keys.
 func (l *life) dial(ctx context.Context, name string, source session.CredentialSource) (*authority, error) {
-	w := &wire{killer: l.killer, dialed: "dial", sent: "sent", read: "reply read"}
+	w := &wire{killer: l.killer}
 	s, err := session.Dial(ctx, session.Config{URL: l.job.URL, Name: name, Credentials: source, NetDial: w.dial, Logger: l.log})
 	if err != nil {
 		return nil, err
@@ -175,10 +183,32 @@ func (l *life) dialFleet(ctx context.Context) error {
 	return nil
 }
 
-// rotate waits for the lease of the dead to end. On a machine that is busy a rotation may be refused before its reset, too.
+// recover finishes what the dead has left. Without an admin key there is nobody yet who could remove a key: it is left then, and that is said.
+func (l *life) recover(ctx context.Context) (rotate.Report, error) {
+	report, err := l.rotator.Recover(ctx)
+	if _, left := errors.AsType[*rotate.LeftoverKeyError](err); left {
+		report, err = l.rotator.Recover(ctx)
+	}
+	if err != nil {
+		return report, err
+	}
+	record, err := l.store.Load(ctx)
+	if err == nil && record.Replacement != nil && (l.job.AdminSecret != "" || report.Outcome != rotate.Unfinished || len(report.Warnings) == 0) {
+		err = fmt.Errorf("it has left key %d, and says it was %s", record.Replacement.KeyID, report.Outcome)
+	}
+	return report, err
+}
+
+// rotate waits for the lease of the dead to end, and has a key that is reported as left removed. On a machine that is busy a rotation may be refused before its reset, too.
 func (l *life) rotate(ctx context.Context) error {
 	for {
 		_, err := l.rotator.Rotate(ctx)
+		if _, left := errors.AsType[*rotate.LeftoverKeyError](err); left {
+			if _, err := l.rotator.Recover(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		_, held := errors.AsType[*rotate.LeaseHeldError](err)
 		_, refused := errors.AsType[*rotate.PreflightError](err)
 		busy := refused && errors.Is(err, context.DeadlineExceeded)
@@ -202,6 +232,9 @@ func (l *life) agree(ctx context.Context) error {
 	for _, s := range l.fleet {
 		if err := s.WaitReady(ctx); err != nil {
 			return err
+		}
+		if named, ok := s.(*authority); !ok || named.ClientID() != current.ClientID {
+			return fmt.Errorf("%s does not have client id %s", s.Name(), current.ClientID)
 		}
 		if s.Generation() != current.Generation {
 			return fmt.Errorf("%s is at generation %d of %d", s.Name(), s.Generation(), current.Generation)

@@ -1,6 +1,7 @@
 package crashtest_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -11,26 +12,34 @@ import (
 // tally counts how cases ended.
 type tally struct {
 	mu                        sync.Mutex // protects the fields below
-	ends                      map[end]int
-	byPoint, byBoot, byServer map[string]int // the killed
+	ends                      map[strategy]map[end]int
+	byPoint, byBoot, byServer map[string]int // the killed; points are of a strategy
 	skipped                   map[string]int // by point, those that did not come by
 }
 
 func newTally() *tally {
-	return &tally{
-		ends: map[end]int{}, byPoint: map[string]int{}, byBoot: map[string]int{}, byServer: map[string]int{}, skipped: map[string]int{},
+	c := &tally{
+		ends: map[strategy]map[end]int{}, byPoint: map[string]int{}, byBoot: map[string]int{}, byServer: map[string]int{}, skipped: map[string]int{},
 	}
+	for _, s := range strategies {
+		c.ends[s] = map[end]int{}
+	}
+	return c
 }
+
+// name tells a point from that of another strategy.
+func (p point) name(s strategy) string { return fmt.Sprintf("%s: %s", s, p) }
 
 func (c *tally) add(s scenario, e end) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ends[e]++
+	c.ends[s.strategy][e]++
+	name := s.point.name(s.strategy)
 	if e == notReached {
-		c.skipped[s.point.String()]++
+		c.skipped[name]++
 		return
 	}
-	c.byPoint[s.point.String()]++
+	c.byPoint[name]++
 	c.byBoot[boots[s.boot].name]++
 	c.byServer[s.profile.String()]++
 }
@@ -39,13 +48,33 @@ func (c *tally) add(s scenario, e end) {
 func (c *tally) killed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ends[recovered] + c.ends[lockedOut] + c.ends[failed]
+	return killed(c.total())
+}
+
+func killed(ends map[end]int) int { return ends[recovered] + ends[lockedOut] + ends[failed] }
+
+func (c *tally) total() map[end]int {
+	sum := map[end]int{}
+	for _, ends := range c.ends {
+		for e, n := range ends {
+			sum[e] += n
+		}
+	}
+	return sum
 }
 
 // enough is how many processes must have been killed for every point to be reached.
-const enough = 1000
+const enough = 600
 
-// judge fails the test if fewer were killed than was wanted, unless no cases are left, or if a point was not reached by so many.
+// unreached are those of cases whose point was not reached yet.
+func (c *tally) unreached(all []scenario) []scenario {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(all), func(s scenario) bool { return c.byPoint[s.point.name(s.strategy)] > 0 })
+}
+
+// judge fails the test if fewer were killed than was wanted, unless no cases are left, or if a point of a strategy was not reached by
+// so many.
 func (c *tally) judge(t *testing.T, wanted, left int) {
 	t.Helper()
 	exhausted := left == 0
@@ -55,17 +84,21 @@ func (c *tally) judge(t *testing.T, wanted, left int) {
 	if wanted < enough && !exhausted {
 		return
 	}
-	for _, p := range points() {
-		if c.byPoint[p.String()] == 0 {
-			t.Errorf("never reached: %s, in %d cases", p, c.skipped[p.String()])
+	for _, s := range strategies {
+		for _, p := range s.points() {
+			if name := p.name(s); c.byPoint[name] == 0 {
+				t.Errorf("never reached: %s, in %d cases", name, c.skipped[name])
+			}
 		}
 	}
 }
 
 func (c *tally) print(t *testing.T, took time.Duration) {
 	t.Helper()
-	t.Logf("%d processes killed in %.0f s: %d recovered, %d failed, %d locked out as documented; %d lived, for they did not come by",
-		c.killed(), took.Seconds(), c.ends[recovered], c.ends[failed], c.ends[lockedOut], c.ends[notReached])
+	t.Logf("%d processes killed in %.0f s: %s", c.killed(), took.Seconds(), sentence(c.total()))
+	for _, s := range strategies {
+		t.Logf("%5d  %s: %s", killed(c.ends[s]), s, sentence(c.ends[s]))
+	}
 	for _, counts := range []map[string]int{c.byPoint, c.byBoot, c.byServer} {
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			t.Logf("%5d  %s", counts[name], name)
@@ -76,4 +109,9 @@ func (c *tally) print(t *testing.T, took time.Duration) {
 			t.Logf("never reached: %s (%d cases)", name, c.skipped[name])
 		}
 	}
+}
+
+func sentence(ends map[end]int) string {
+	return fmt.Sprintf("%d recovered, %d failed, %d locked out as documented; %d lived, for they did not come by",
+		ends[recovered], ends[failed], ends[lockedOut], ends[notReached])
 }

@@ -13,8 +13,16 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// resetMethod is the call that ends a secret.
-const resetMethod = "private/reset_api_key"
+// The calls on keys.
+const (
+	resetMethod  = "private/reset_api_key"
+	createMethod = "private/create_api_key"
+	removeMethod = "private/remove_api_key"
+	listMethod   = "private/list_api_keys"
+)
+
+// calls are the names, in points, of those that change keys.
+var calls = map[string]string{resetMethod: "reset", createMethod: "create", removeMethod: "remove"}
 
 // store dies before, in and after a Save.
 type store struct {
@@ -78,11 +86,18 @@ func (s *store) watch(what string, watching, saved chan struct{}) {
 // change names what a Save is for.
 func change(last, next rotate.Record) string {
 	was, is := last.Intent, next.Intent
+	old, now := last.Replacement, next.Replacement
 	switch {
 	case !next.Current.Secret.Equal(last.Current.Secret):
 		return "current"
 	case len(next.Candidates) > len(last.Candidates):
 		return "candidate"
+	case old == nil && now != nil:
+		return "named"
+	case old != nil && now == nil:
+		return "replaced"
+	case now != nil && now.KeyID != old.KeyID:
+		return "stored"
 	case was == nil && is != nil:
 		return "intent"
 	case was != nil && is == nil:
@@ -99,7 +114,7 @@ func change(last, next rotate.Record) string {
 	return "other"
 }
 
-// authority dies before and after a reset, and while its bytes are on their way.
+// authority dies before and after a call that changes keys, and while its bytes are on their way.
 type authority struct {
 	*session.Session
 	killer *killer
@@ -107,27 +122,32 @@ type authority struct {
 }
 
 func (a *authority) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
-	if method != resetMethod {
+	name := calls[method]
+	if name == "" {
 		return a.Session.CallRaw(ctx, method, params, dst)
 	}
-	a.killer.at("before call")
-	a.wire.armed.Store(true)
+	a.killer.at("before call: " + name)
+	a.wire.arm("", "sent: "+name, "reply read: "+name)
 	dst, err := a.Session.CallRaw(ctx, method, params, dst)
-	a.wire.armed.Store(false)
-	a.killer.at("after call")
+	a.wire.points.Store(nil)
+	a.killer.at("after call: " + name)
 	return dst, err
 }
 
 // wire is a way to the exchange on which the process dies once it is armed.
 type wire struct {
-	killer             *killer
-	armed              atomic.Bool
-	dialed, sent, read string // the points' names
+	killer *killer
+	points atomic.Pointer[wirePoints] // nil while it is not armed
 }
 
+// wirePoints are names of points.
+type wirePoints struct{ dialed, sent, read string }
+
+func (w *wire) arm(dialed, sent, read string) { w.points.Store(&wirePoints{dialed, sent, read}) }
+
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if w.armed.Load() {
-		w.killer.at(w.dialed)
+	if p := w.points.Load(); p != nil {
+		w.killer.at(p.dialed)
 	}
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, network, address)
@@ -144,16 +164,16 @@ type conn struct {
 
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if c.wire.armed.Load() {
-		c.wire.killer.at(c.wire.sent)
+	if armed := c.wire.points.Load(); armed != nil {
+		c.wire.killer.at(armed.sent)
 	}
 	return n, err
 }
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.wire.armed.Load() {
-		c.wire.killer.at(c.wire.read)
+	if armed := c.wire.points.Load(); n > 0 && armed != nil {
+		c.wire.killer.at(armed.read)
 	}
 	return n, err
 }
