@@ -134,6 +134,10 @@ func (e *LockedOutError) Error() string {
 		steps = "see on the exchange's website, under API management, whether the key is disabled: enable it and call Recover; " +
 			"if it is gone, create another one, and begin with its credentials, a new Keyring and a new store"
 	}
+	if errors.Is(e.Err, errNoFinder) {
+		steps = "set Config.Authority to a session of another key of the account and call Recover, which finds the new key, whose private half " +
+			"is stored, by its public one; without another key, " + steps
+	}
 	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: do not restart what still runs; %s: %v",
 		e.KeyID, e.ClientID, e.Tried, steps, e.Err)
 }

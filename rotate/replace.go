@@ -55,7 +55,7 @@ func (r *replacement) run(ctx context.Context) (Report, error) {
 
 // walk does what the record says is next, until nothing is.
 func (r *replacement) walk(ctx context.Context) error {
-	if r.seen.Intent != nil && !r.seen.Replacement.isStored() {
+	if r.seen.Intent != nil && !r.seen.Replacement.isStored() && !r.seen.Replacement.isFindable() {
 		return fmt.Errorf("%w: a reset is unfinished: call Recover", ErrMismatch)
 	}
 	if r.seen.Replacement == nil {
@@ -70,7 +70,9 @@ func (r *replacement) walk(ctx context.Context) error {
 		r.id = r.seen.Replacement.ID
 		if r.seen.Replacement.KeyID == 0 {
 			r.enter(ctx, core.Unknown)
-			return r.abandon(ctx, nil)
+			if err := r.abandon(ctx, nil); err != nil || !r.seen.Replacement.isStored() {
+				return err
+			}
 		}
 	}
 	if r.seen.Replacement.isStored() {
@@ -218,11 +220,7 @@ func (r *replacement) checkNew(key APIKey) error {
 func (r *replacement) prove(ctx context.Context) error {
 	p := r.seen.Replacement
 	r.enter(ctx, core.Durable)
-	err := r.step(ctx, StepVerify, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
-		defer cancel()
-		return r.outside.try(ctx, p.credentials())
-	})
+	err := r.step(ctx, StepVerify, func(ctx context.Context) error { return r.try(ctx, p.credentials()) })
 	switch {
 	case isRefused(err):
 		return r.abandon(ctx, fmt.Errorf("rotate: the exchange refuses the new key: %w", err))
@@ -291,20 +289,24 @@ func (r *replacement) hold(ctx context.Context) error {
 }
 
 // abandon gives up a new key that is not used yet, whatever has become of it: a key with its name is removed once no creation can be
-// executed any more. The old key is as good as before. cause is why.
+// executed any more. The old key is as good as before. cause is why. But one that can be found is not given up if the old key is dead:
+// without an error it may be stored afterwards.
 func (r *replacement) abandon(ctx context.Context, cause error) error {
 	if isAnothers(cause) && surelyNot(cause) { // and so is the record
 		r.enter(ctx, core.Idle)
 		return cause
 	}
 	p := r.seen.Replacement
+	if p.isFindable() && !surelyNot(cause) && isRefused(r.try(ctx, r.seen.Credentials())) {
+		return r.find(ctx, cause)
+	}
 	if !surelyNot(cause) && r.isTooEarly() {
 		r.leave(ctx, fmt.Sprintf("the old key is used, but a key with the name %s may be left, which nobody uses%s", p.Name, because(text(cause))))
 		return nil
 	}
 	err := error(nil)
 	if p.KeyID == 0 && !surelyNot(cause) {
-		err = r.linger(ctx, p.Sent.Add(r.cfg.Quarantine+answering))
+		err = r.linger(ctx, r.lastCreation())
 	}
 	if err == nil && !surelyNot(cause) {
 		err = r.step(ctx, StepRemove, r.removeOrphan)
@@ -318,6 +320,11 @@ func (r *replacement) abandon(ctx context.Context, cause error) error {
 	}
 	r.enter(ctx, core.Idle)
 	return cause
+}
+
+// lastCreation is until when the creation may be executed.
+func (r *replacement) lastCreation() time.Time {
+	return r.seen.Replacement.Sent.Add(r.cfg.Quarantine + answering)
 }
 
 // isTooEarly reports whether nobody is there yet who could remove a key.

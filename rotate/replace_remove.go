@@ -99,8 +99,13 @@ func isOf(s any, clientID string) int {
 	return 0
 }
 
-// removeOrphan removes the key with the name of this replacement, and no other.
+// removeOrphan removes the key with the name of this replacement, and no other, and not if it could stand in for an old key that is dead.
 func (r *replacement) removeOrphan(ctx context.Context) error {
+	if r.seen.Replacement.isFindable() {
+		if err := r.try(ctx, r.seen.Credentials()); err != nil {
+			return fmt.Errorf("the old key may be dead: %w", err)
+		}
+	}
 	if err := r.appoint(ctx, r.seen.Replacement.ClientID); err != nil {
 		return err
 	}

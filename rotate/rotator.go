@@ -218,23 +218,19 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 	}
 	recovering := want.trigger == TriggerRecover
 	if r.isInDoubt(ctx, record, want) {
-		recovery := r.newRotation(TriggerRecover, core.Recover)
-		recovery.patient = recovering
-		report, err := recovery.run(ctx)
+		report, doubted, err := r.settleDoubt(ctx, record, want)
 		if err != nil {
 			return report, true, err
 		}
 		if record, err = r.journal.load(ctx); err != nil {
 			return Report{}, false, err
 		}
-		if recovering && recovery.doubted && record.Replacement == nil {
+		if recovering && doubted && record.Replacement == nil {
 			return report, true, nil
 		}
 	}
 	if record.Replacement != nil {
-		rest := r.newReplacement(TriggerRecover)
-		rest.patient, rest.early = recovering, recovering
-		report, err := rest.run(ctx)
+		report, err := r.finishReplacement(ctx, want)
 		if err != nil || recovering {
 			return report, true, err
 		}
@@ -244,6 +240,30 @@ func (r *Rotator) finishOthers(ctx context.Context, want order) (report Report, 
 		return report, true, err
 	}
 	return Report{}, false, nil
+}
+
+// settleDoubt finds out which secret works, or has a key that can be found take the place of one that is dead. doubted reports whether the
+// current secret was not known to work.
+func (r *Rotator) settleDoubt(ctx context.Context, record Record, want order) (report Report, doubted bool, err error) {
+	recovery := r.newRotation(TriggerRecover, core.Recover)
+	recovery.patient = want.trigger == TriggerRecover
+	if record.Replacement.isFindable() && r.isDead(ctx, record) {
+		report, err := r.finishReplacement(ctx, want)
+		if !errors.Is(err, errUnfound) {
+			return report, true, err
+		}
+		recovery.cause = err
+	}
+	report, err = recovery.run(ctx)
+	return report, recovery.doubted, err
+}
+
+// finishReplacement finishes a replacement.
+func (r *Rotator) finishReplacement(ctx context.Context, want order) (Report, error) {
+	recovering := want.trigger == TriggerRecover
+	rest := r.newReplacement(TriggerRecover)
+	rest.patient, rest.early = recovering, recovering
+	return rest.run(ctx)
 }
 
 // isInDoubt reports whether the current secret is to be recovered. Where a new key is stored that is not refused, it is not: that one
@@ -269,13 +289,18 @@ func (r *Rotator) isDead(ctx context.Context, record Record) bool {
 
 // isRefusing reports whether the exchange refuses credentials. If it cannot be asked, nothing is known.
 func (r *Rotator) isRefusing(ctx context.Context, creds session.Credentials) bool {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
-	defer cancel()
-	err := r.outside.try(ctx, creds)
+	err := r.try(ctx, creds)
 	if err != nil && !isRefused(err) {
 		r.warn(ctx, "rotation: a stored secret could not be tried", err)
 	}
 	return isRefused(err)
+}
+
+// try authenticates on a connection of its own.
+func (r *Rotator) try(ctx context.Context, creds session.Credentials) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
+	defer cancel()
+	return r.outside.try(ctx, creds)
 }
 
 // nothingToRecover takes over what another process may have finished.

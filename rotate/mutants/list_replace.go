@@ -4,6 +4,7 @@ const (
 	replaceFile  = "rotate/replace.go"
 	strategyFile = "rotate/strategy.go"
 	removeFile   = "rotate/replace_remove.go"
+	findFile     = "rotate/replace_find.go"
 )
 
 // replaceMutants break the strategy that replaces a key.
@@ -38,5 +39,8 @@ var replaceMutants = []mutant{
 	{"a person is asked without end when keys are managed", "S23", "rotate/manage.go", "if asked == maxRounds {", "if false {"},
 	{"a key in use is removed", "R2", removeFile, "if len(users) == 0 {", "if true {"},
 	{"any answer to a removal is believed", "I7", removeFile, "if err == nil && done {", "if err == nil && (done || id != 0) {"},
+	{"a key of another public half is found", "R2", findFile, "return isPublicHalf(k.PublicKey, private)", `return k.PublicKey != ""`},
+	{"a creation that may yet be executed is not looked for again", "R2", findFile, "if errors.Is(err, errUnfound) && !errors.Is(err, errNoFinder) {", "if false {"},
+	{"what could stand in for a dead key is removed", "R2", removeFile, "if r.seen.Replacement.isFindable() {", "if false {"},
 	{"a key removes itself", "I7", removeFile, "cmp.Compare(isOf(a, clientID), isOf(b, clientID))", "0 * cmp.Compare(isOf(a, clientID), isOf(b, clientID))"},
 }
