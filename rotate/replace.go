@@ -55,7 +55,8 @@ func (r *replacement) run(ctx context.Context) (Report, error) {
 
 // walk does what the record says is next, until nothing is.
 func (r *replacement) walk(ctx context.Context) error {
-	if r.seen.Intent != nil && !r.seen.Replacement.isStored() && !r.seen.Replacement.isFindable() {
+	returns := r.isToReturn(ctx)
+	if r.seen.Intent != nil && !returns && !r.seen.Replacement.isStored() && !r.seen.Replacement.isFindable() {
 		return fmt.Errorf("%w: a reset is unfinished: call Recover", ErrMismatch)
 	}
 	if r.seen.Replacement == nil {
@@ -75,7 +76,7 @@ func (r *replacement) walk(ctx context.Context) error {
 			}
 		}
 	}
-	if r.seen.Replacement.isStored() {
+	if returns || r.seen.Replacement.isStored() {
 		if err := r.prove(ctx); err != nil {
 			return err
 		}
@@ -216,16 +217,16 @@ func (r *replacement) checkNew(key APIKey) error {
 	return nil
 }
 
-// prove tries the new key on a connection of its own, and makes it the current one.
+// prove tries the new key on a connection of its own, or the old one where the new one is refused, and makes it the current one.
 func (r *replacement) prove(ctx context.Context) error {
 	p := r.seen.Replacement
 	r.enter(ctx, core.Durable)
 	err := r.step(ctx, StepVerify, func(ctx context.Context) error { return r.try(ctx, p.credentials()) })
 	switch {
-	case isRefused(err):
+	case isRefused(err) && p.isStored():
 		return r.abandon(ctx, fmt.Errorf("rotate: the exchange refuses the new key: %w", err))
 	case err != nil:
-		return fmt.Errorf("rotate: the new key is stored and could not be tried: call Recover: %w", err)
+		return fmt.Errorf("rotate: key %d (%s) is stored and could not be tried: call Recover: %w", p.KeyID, p.ClientID, err)
 	}
 	r.enter(ctx, core.Verified)
 	err = r.step(ctx, StepPublish, func(ctx context.Context) error {
@@ -233,7 +234,7 @@ func (r *replacement) prove(ctx context.Context) error {
 		return r.change(ctx, func(record *Record, p *Replacement) { record.replace(p, above, time.Now()) })
 	})
 	if err != nil {
-		return fmt.Errorf("rotate: the new key is not yet the current one: call Recover: %w", err)
+		return fmt.Errorf("rotate: key %d (%s) is not yet the current one: call Recover: %w", p.KeyID, p.ClientID, err)
 	}
 	return nil
 }

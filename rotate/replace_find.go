@@ -19,7 +19,9 @@ var errUnfound = errors.New("not found by its public key")
 var errNoFinder = fmt.Errorf("%w: Config.Authority is no session of another key", errUnfound)
 
 // isFindable reports whether the new key may have been created, and can be told by its public half. There may be no replacement.
-func (p *Replacement) isFindable() bool { return p != nil && p.KeyID == 0 && !p.Secret.IsZero() }
+func (p *Replacement) isFindable() bool {
+	return p != nil && p.KeyID == 0 && p.Promoted.IsZero() && !p.Secret.IsZero()
+}
 
 // find puts the new key on record, now or once its creation cannot be executed any more. cause is why its number is not known.
 func (r *replacement) find(ctx context.Context, cause error) error {

@@ -24,7 +24,7 @@ func (r *replacement) retire(ctx context.Context, old *Replacement) error {
 		}
 	}
 	if err := r.remove(ctx, old.KeyID, old.ClientID, func(ctx context.Context) error {
-		return errors.Join(r.unused(old), r.hold(ctx))
+		return errors.Join(r.unused(old), r.checkCurrent(ctx), r.hold(ctx))
 	}); err != nil {
 		return err
 	}

@@ -82,6 +82,8 @@ func (r *Rotator) Rotate(ctx context.Context) (Report, error) {
 // the Report is of it. Without an unfinished rotation it publishes what the
 // store has, if that is newer, and has sessions that were left behind take it. Call it before sessions are dialed, and after a Rotate that could not finish.
 //
+// Where the exchange refuses the new key of a replacement before the old one is removed, the old one becomes the current one again.
+//
 // A key that a replacement has left is removed by an authority. While there is none, no session and no Config.Authority, the key stays:
 // the Report has the Outcome [Unfinished] and a warning that names it, and there is no error. The next Recover or Rotate removes it, and
 // so does Run.
@@ -267,13 +269,16 @@ func (r *Rotator) finishReplacement(ctx context.Context, want order) (Report, er
 }
 
 // isInDoubt reports whether the current secret is to be recovered. Where a new key is stored that is not refused, it is not: that one
-// takes its place, whatever has become of the old one.
+// takes its place, whatever has become of the old one. Nor is it where the new one is dead, and the old one is not refused.
 func (r *Rotator) isInDoubt(ctx context.Context, record Record, want order) bool {
 	if record.Intent == nil && want.trigger != TriggerRecover {
 		return false
 	}
-	if p := record.Replacement; p.isStored() && !r.isRefusing(ctx, p.credentials()) {
-		return false
+	p := record.Replacement
+	if p.isStored() || p.keepsOld() && r.isRefusing(ctx, record.Credentials()) {
+		if !r.isRefusing(ctx, p.credentials()) {
+			return false
+		}
 	}
 	return record.Intent != nil || r.isDead(ctx, record)
 }

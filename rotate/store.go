@@ -89,8 +89,8 @@ type Replacement struct {
 	// KeyID and ClientID are of the new key, once it is known, and of the old one, which is to be removed, once the new one is current.
 	KeyID    int64
 	ClientID string
-	// Secret is the new key's until it is the current one, then zero. That of an asymmetric key, its private half, is here before the
-	// key is created; that of another one once the exchange has answered.
+	// Secret is the new key's until it is the current one, then the old key's, until that is removed. That of an asymmetric key, its private
+	// half, is here before the key is created; that of another one once the exchange has answered.
 	Secret session.Secret
 	// Promoted is when the new key became the current one, zero if it has not.
 	Promoted time.Time

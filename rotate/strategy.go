@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +49,9 @@ type LeftoverKeyError struct {
 
 // Error says what to do.
 func (e *LeftoverKeyError) Error() string {
+	if errors.Is(e.Err, errNewRefused) {
+		return fmt.Sprintf("rotate: the old key %d (%s) is kept: call Recover, which makes it the current one again if it works: %v", e.KeyID, e.ClientID, e.Err)
+	}
 	return fmt.Sprintf("rotate: the new key is used, but the old key %d (%s) still works: call Recover, or remove it on the exchange's website: %v",
 		e.KeyID, e.ClientID, e.Err)
 }
@@ -92,19 +96,22 @@ func (r *Record) replacing(h holder, id string, now time.Time) (*Replacement, er
 // isStored reports whether the new key is known and not yet the current one. There may be no replacement.
 func (p *Replacement) isStored() bool { return p != nil && p.KeyID != 0 && p.Promoted.IsZero() }
 
-// credentials are the new key's, while it is stored.
+// keepsOld reports whether the old key is known, which the new one has replaced. There may be no replacement.
+func (p *Replacement) keepsOld() bool { return p != nil && !p.Promoted.IsZero() && !p.Secret.IsZero() }
+
+// credentials are of the key that is not the current one: the new one while it is stored, then the old one.
 func (p *Replacement) credentials() session.Credentials {
 	return session.Credentials{ClientID: p.ClientID, Secret: p.Secret}
 }
 
-// replace makes the new key, which the exchange has taken, the record's. above is a generation that it must be above. An intent is of
-// the old key, which nobody relies on any more.
+// replace makes the new key, which the exchange has taken, the record's, and keeps the old one until that is removed: the same makes it
+// the record's again. above is a generation that the new one must be above. An intent is of the old key, which nobody relies on any more.
 func (r *Record) replace(p *Replacement, above uint64, now time.Time) {
 	next := Candidate{Secret: p.Secret, Generation: max(r.newest(), above) + 1, Rotation: p.ID, Received: now}
 	former := append(slices.Clone(r.Former), r.ClientID)
 	r.Former = former[max(0, len(former)-maxFormer):]
 	r.KeyID, p.KeyID = p.KeyID, r.KeyID
 	r.ClientID, p.ClientID = p.ClientID, r.ClientID
+	p.Secret, p.Promoted = r.Current.Secret, now
 	r.Current, r.Candidates, r.Intent = next, nil, nil
-	p.Secret, p.Promoted = session.Secret{}, now
 }

@@ -42,5 +42,8 @@ var replaceMutants = []mutant{
 	{"a key of another public half is found", "R2", findFile, "return isPublicHalf(k.PublicKey, private)", `return k.PublicKey != ""`},
 	{"a creation that may yet be executed is not looked for again", "R2", findFile, "if errors.Is(err, errUnfound) && !errors.Is(err, errNoFinder) {", "if false {"},
 	{"what could stand in for a dead key is removed", "R2", removeFile, "if r.seen.Replacement.isFindable() {", "if false {"},
+	{"the old key's secret is forgotten", "R2", strategyFile, "p.Secret, p.Promoted = r.Current.Secret, now", "p.Secret, p.Promoted = session.Secret{}, now"},
+	{"the old key is removed though the new one is dead", "R2", removeFile, "r.checkCurrent(ctx), ", ""},
+	{"nobody comes back to the old key", "R14", "rotate/replace_return.go", "!errors.Is(r.checkCurrent(ctx), errNewRefused)", "true"},
 	{"a key removes itself", "I7", removeFile, "cmp.Compare(isOf(a, clientID), isOf(b, clientID))", "0 * cmp.Compare(isOf(a, clientID), isOf(b, clientID))"},
 }
