@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Searches rotation.pml exhaustively in each case below, and fails if any verdict is another than the one expected.
+# Searches rotation.pml, and for the cases that begin with "replace" replacement.pml, exhaustively in each case below, and fails if any
+# verdict is another than the one expected.
 #
 #	check.sh            the small cases: about 80 s of CPU
 #	check.sh all        the big ones too
@@ -8,7 +9,7 @@
 # A verdict is ok, or the promise that broke; cycle, if a run never comes to rest; unfinished, if the search did
 # not end. It needs spin and a C compiler (Debian: apt-get install spin gcc).
 set -euo pipefail
-model=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/rotation.pml
+models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # expected verdict | name | definitions
 small='
@@ -94,6 +95,31 @@ ok   | liveness: two processes, crash and loss                         | -DLIVE 
 ok   | liveness: two processes, paused holder                          | -DLIVE -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1
 ok   | liveness: two processes heal a foreign reset                    | -DLIVE -DPROCESSES=2 -DADMIN=1 -DFOREIGN=1 -DHEAL=1
 cycle| liveness: probe off, paused holder resets late, then dies       | -DLIVE -DCHECK_R14=0 -DPROBE=0 -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+ok   | replace: nothing befalls it                                     |
+ok   | replace: no other key, everything befalls one process once      | -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DDUDS=1 -DFAILURES=1
+ok   | replace: second key, everything befalls one process once        | -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DDUDS=1 -DFAILURES=1
+ok   | replace: the old key dies meanwhile                             | -DADMIN=1 -DFOREIGN=1 -DCRASHES=1 -DLOSSES=1 -DDROPS=1 -DFAILURES=1
+ok   | replace: two processes, two replacements, crash, late creation  | -DPROCESSES=2 -DREPLACEMENTS=2 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1
+ok   | replace: two processes, paused holder, late creation            | -DPROCESSES=2 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1
+ok   | replace: the same, store fails                                  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1 -DFAILURES=1
+R14  | replace: paused holder creates late, then dies                  | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DCRASHES=1
+R14  | replace: the same, another replacement has begun                | -DPROCESSES=2 -DADMIN=1 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1 -DREPLACEMENTS=2
+R1   | replace: mutant USE_FIRST                                       | -DMUTANT=USE_FIRST -DADMIN=1 -DDROPS=1
+R14  | replace: mutant NAME_LATE                                       | -DMUTANT=NAME_LATE -DCRASHES=1
+R14  | replace: mutant LOST_IS_NO                                      | -DMUTANT=LOST_IS_NO -DLOSSES=1
+R14  | replace: mutant HASTY                                           | -DMUTANT=HASTY -DLOSSES=1 -DLATE=1
+R2   | replace: mutant UNPROVED                                        | -DMUTANT=UNPROVED -DDUDS=1
+F32  | replace: mutant REMOVE_FIRST                                    | -DMUTANT=REMOVE_FIRST
+F32  | replace: mutant NO_OVERLAP                                      | -DMUTANT=NO_OVERLAP -DPROCESSES=2
+R14  | replace: mutant FORGET                                          | -DMUTANT=FORGET
+R14  | replace: mutant FORGET_ANYHOW                                   | -DMUTANT=FORGET_ANYHOW -DLOSSES=1
+OURS  | replace: mutant ANY_KEY                                         | -DMUTANT=ANY_KEY -DLOSSES=1
+R14  | replace: mutant BLIND                                           | -DMUTANT=BLIND -DPROCESSES=2 -DREPLACEMENTS=2 -DCRASHES=1
+R14  | replace: mutant NO_UNDO                                         | -DMUTANT=NO_UNDO -DPROCESSES=2 -DEXPIRIES=1
+R14  | replace: mutant NO_RAISE                                        | -DMUTANT=NO_RAISE -DPROCESSES=2 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1
+R14  | replace: mutant NO_LOOK                                         | -DMUTANT=NO_LOOK -DPROCESSES=2 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1
+ok   | replace: liveness, one process                                  | -DLIVE -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DDUDS=1 -DFAILURES=1
+ok   | replace: liveness, two processes, paused holder                 | -DLIVE -DADMIN=1 -DPROCESSES=2 -DEXPIRIES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1
 '
 big='
 ok   | big: one process, everything befalls it, losses twice           | -DADMIN=1 -DCRASHES=1 -DLOSSES=2 -DLATE=1 -DFAILURES=1 -DDROPS=1 -DDEMANDS=1 -DREFUSALS=1 -DREVOKE=1
@@ -105,10 +131,13 @@ ok   | big: two processes, rescue token                                | -DPROCE
 ok   | big: sessions follow                                            | -DFOLLOW=1 -DREREAD=1 -DPROCESSES=2 -DADMIN=1 -DCRASHES=1 -DLOSSES=1 -DLATE=1 -DDROPS=1 -DREVOKE=1
 '
 
+# The model that a case is of.
+model() { case $1 in replace:*) echo "$models/replacement.pml" ;; *) echo "$models/rotation.pml" ;; esac; }
+
 # Runs one case in a directory of its own and prints its verdict, states and seconds.
 search() {
-	local dir=$1 begun=$SECONDS verdict states search=(-E) build=(-DSAFETY)
-	shift
+	local dir=$1 model=$2 begun=$SECONDS verdict states search=(-E) build=(-DSAFETY)
+	shift 2
 	mkdir -p "$dir" && cd "$dir"
 	[[ " $* " == *" -DLIVE "* ]] && search=(-a) build=(-DNOFAIR)
 	spin "$@" -a "$model" >build.log
@@ -117,8 +146,8 @@ search() {
 	states=$(awk '/states, stored/ {print $1}' pan.log)
 	if grep -q 'acceptance cycle' pan.log; then
 		verdict=cycle
-	elif [ -f rotation.pml.trail ]; then
-		spin "$@" -t -p -g -k rotation.pml.trail "$model" >steps.log || true
+	elif [ -f "${model##*/}.trail" ]; then
+		spin "$@" -t -p -g -k "${model##*/}.trail" "$model" >steps.log || true
 		verdict=$(sed -n 's/^[[:space:]]*broken = //p' steps.log | tail -1)
 	elif grep -q 'errors: 0' pan.log && ! grep -Eq 'Search not completed|max search depth|out of memory' pan.log; then
 		verdict=ok
@@ -134,7 +163,7 @@ check() {
 	IFS='|' read -r want name flags <<<"$1"
 	want=$(trim "$want") name=$(trim "$name")
 	read -ra flags <<<"$flags"
-	read -r verdict states took < <(search "$work/${name//[^a-zA-Z0-9]/_}" "${flags[@]}")
+	read -r verdict states took < <(search "$work/${name//[^a-zA-Z0-9]/_}" "$(model "$name")" "${flags[@]}")
 	[ "$verdict" = "$want" ] || mark="WRONG, expected $want"
 	printf '%-10s %9s states %4s s  %s: %s\n' "$verdict" "$states" "$took" "$name" "$mark"
 	[ "$mark" = ok ]
@@ -142,14 +171,15 @@ check() {
 
 # Replays the steps that led to what a case broke.
 show() {
-	local line flags
+	local line flags model
+	model=$(model "$1")
 	line=$(grep -F "| $1 " <<<"$small$big") || fail "no such case: $1"
 	IFS='|' read -r _ _ flags <<<"$line"
 	read -ra flags <<<"$flags"
 	check "$line" || true
 	cd "$work"/*/
-	[ -f rotation.pml.trail ] || return 0
-	spin "${flags[@]}" -t -T -B -k rotation.pml.trail "$model" | grep -v '^spin: '
+	[ -f "${model##*/}.trail" ] || return 0
+	spin "${flags[@]}" -t -T -B -k "${model##*/}.trail" "$model" | grep -v '^spin: '
 }
 
 fail() {
@@ -163,8 +193,8 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 optimise=-O0 # the compiler takes longer than most searches
-export model work optimise
-export -f search trim check
+export models work optimise
+export -f model search trim check
 cases=$small
 case ${1:-} in
 '') ;;
