@@ -305,15 +305,12 @@ func (r *replacement) abandon(ctx context.Context, cause error) error {
 		r.leave(ctx, fmt.Sprintf("the old key is used, but a key with the name %s may be left, which nobody uses%s", p.Name, because(text(cause))))
 		return nil
 	}
-	err := error(nil)
-	if p.KeyID == 0 && !surelyNot(cause) {
-		err = r.linger(ctx, r.lastCreation())
-	}
-	if err == nil && !surelyNot(cause) {
-		err = r.step(ctx, StepRemove, r.removeOrphan)
-	}
-	if err == nil {
-		err = r.change(ctx, func(record *Record, _ *Replacement) { record.Replacement = nil })
+	err := r.forget(ctx, cause)
+	if isAnothers(err) && cause != nil && p.KeyID == 0 { // sent by this process, perhaps after that one has looked for the key
+		if raised := r.raise(ctx); raised != nil {
+			return fmt.Errorf("rotate: a key with the name %s may be left, which nobody uses: remove it on the exchange's website: %w",
+				p.Name, errors.Join(cause, err, raised))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("rotate: a key with the name %s may be left, which nobody uses: call Recover, which removes it: %w",

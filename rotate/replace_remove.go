@@ -99,6 +99,38 @@ func isOf(s any, clientID string) int {
 	return 0
 }
 
+// forget removes the new key, if there may be one, once no creation can be executed any more, and clears the record. If the creation was put
+// on record again meanwhile it was sent later than was known, and all begins anew. cause is why.
+func (r *replacement) forget(ctx context.Context, cause error) error {
+	for r.seen.Replacement != nil {
+		sent := r.seen.Replacement.Sent
+		if !surelyNot(cause) {
+			if err := r.expel(ctx); err != nil {
+				return err
+			}
+		}
+		err := r.change(ctx, func(record *Record, p *Replacement) {
+			if p.Sent.Equal(sent) {
+				record.Replacement = nil
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expel removes the new key once it exists or never will.
+func (r *replacement) expel(ctx context.Context) error {
+	if r.seen.Replacement.KeyID == 0 {
+		if err := r.linger(ctx, r.lastCreation()); err != nil {
+			return err
+		}
+	}
+	return r.step(ctx, StepRemove, r.removeOrphan)
+}
+
 // removeOrphan removes the key with the name of this replacement, and no other, and not if it could stand in for an old key that is dead.
 func (r *replacement) removeOrphan(ctx context.Context) error {
 	if r.seen.Replacement.isFindable() {
@@ -143,23 +175,32 @@ func (r *replacement) undo(ctx context.Context, cause error) error {
 	if !isAnothers(cause) {
 		return fmt.Errorf("rotate: the new key is not stored: call Recover, which removes it: %w", cause)
 	}
-	named := r.seen.Replacement
 	err := r.step(ctx, StepRemove, func(ctx context.Context) error { return r.remove(ctx, r.key.ID, r.key.ClientID, nil) })
 	if err == nil {
 		r.enter(ctx, core.Idle)
 		return fmt.Errorf("rotate: the new key was removed again: %w", cause)
 	}
-	_, raised := r.journal.update(ctx, func(record *Record) error {
-		if p := record.Replacement; p != nil && p.ID != named.ID {
-			return fmt.Errorf("%w: another replacement is under way", errMoved)
-		}
-		record.Replacement = new(*named)
-		return nil
-	})
-	if raised != nil {
+	if raised := r.raise(ctx); raised != nil {
 		return fmt.Errorf("rotate: key %d (%s) is left, which nobody uses: remove it on the exchange's website: %w",
 			r.key.ID, r.key.ClientID, errors.Join(cause, err, raised))
 	}
 	return fmt.Errorf("rotate: key %d (%s) is left, which nobody uses: call Recover, which removes it: %w",
 		r.key.ID, r.key.ClientID, errors.Join(cause, err))
+}
+
+// raise puts a creation on record again, as of now, where another rotator has the lease.
+func (r *replacement) raise(ctx context.Context) error {
+	named := *r.seen.Replacement
+	named.Sent = time.Now()
+	_, err := r.journal.update(ctx, func(record *Record) error {
+		switch p := record.Replacement; {
+		case record.Current.Rotation == named.ID, p != nil && p.ID == named.ID && p.KeyID != 0:
+			return nil // it has found the key
+		case p != nil && p.ID != named.ID:
+			return fmt.Errorf("%w: another replacement is under way", errMoved)
+		}
+		record.Replacement = &named
+		return nil
+	})
+	return err
 }
