@@ -108,7 +108,8 @@ R1   | replace: mutant USE_FIRST                                       | -DMUTAN
 R14  | replace: mutant NAME_LATE                                       | -DMUTANT=NAME_LATE -DCRASHES=1
 R14  | replace: mutant LOST_IS_NO                                      | -DMUTANT=LOST_IS_NO -DLOSSES=1
 R14  | replace: mutant HASTY                                           | -DMUTANT=HASTY -DLOSSES=1 -DLATE=1
-R2   | replace: mutant UNPROVED                                        | -DMUTANT=UNPROVED -DDUDS=1
+ok   | replace: UNPROVED does no harm, for the old key comes back      | -DMUTANT=UNPROVED -DADMIN=1 -DDUDS=1 -DCRASHES=1 -DLOSSES=1
+F32  | replace: mutant NO_RETURN                                       | -DMUTANT=NO_RETURN -DADMIN=1 -DDUDS=1
 F32  | replace: mutant REMOVE_FIRST                                    | -DMUTANT=REMOVE_FIRST
 F32  | replace: mutant NO_OVERLAP                                      | -DMUTANT=NO_OVERLAP -DPROCESSES=2
 R14  | replace: mutant FORGET                                          | -DMUTANT=FORGET

@@ -38,7 +38,7 @@
 #define FOREIGN 0            /* a person removes the old key once the new one is on record */
 #endif
 #ifndef DUDS
-#define DUDS 0               /* a key that does not work: a person removes the new one once it is on record */
+#define DUDS 0               /* a person removes the new key while there is the old one */
 #endif
 #ifndef ADMIN
 #define ADMIN 0              /* a session of another key creates and removes; else it is one of the key itself */
@@ -49,7 +49,7 @@
 #define NAME_LATE     2      /* the name is on record once the key is created */
 #define LOST_IS_NO    3      /* a lost answer is taken for a refusal */
 #define HASTY         4      /* the orphan is looked for before T_q is over */
-#define UNPROVED      5      /* the new key becomes the current one untried */
+#define UNPROVED      5      /* the new key becomes the current one untried, which by itself does no harm */
 #define REMOVE_FIRST  6      /* the old key is removed before the sessions have moved */
 #define NO_OVERLAP    7      /* it is removed before those of other processes have */
 #define FORGET        8      /* the record forgets the old key when the new one is the current one */
@@ -59,6 +59,7 @@
 #define ANY_KEY       12     /* an orphan is any key that is not the current one */
 #define FORGET_ANYHOW 13     /* the record forgets the old key though it could not be removed */
 #define NO_RAISE      14     /* what was sent without the lease and not answered is left */
+#define NO_RETURN     15     /* the old key is removed though the new one is dead */
 #ifndef MUTANT
 #define MUTANT 0
 #endif
@@ -139,6 +140,7 @@ inline raise(i) {
 	:: else
 	fi
 }
+inline swap() { k = old; old = current; current = k; k = 0 }
 inline promote() { old = current; current = name; replacement = (is(FORGET) -> none : promoted) }
 
 /* ---- the processes ---- */
@@ -185,7 +187,10 @@ end:	do
 		:: replacement == none && !wants[i] -> stop(i)
 		:: replacement == named && !(is(BLIND) && wants[i]) -> go(i, giving)
 		:: replacement == stored && !(is(BLIND) && wants[i]) -> go(i, proving)
-		:: replacement == promoted && !(is(BLIND) && wants[i]) -> go(i, moving)
+		:: replacement == promoted && !(is(BLIND) && wants[i]) ->
+			/* The old key takes the place of a new one that is dead; that one is to be removed then. */
+			if :: !has(alive, current) && has(alive, old) && !is(NO_RETURN) -> swap() :: else fi;
+			go(i, moving)
 		fi }
 	/* named: before the request may leave. */
 	:: atomic { st[i] == naming && holds(i) && authority(i) ->
@@ -246,7 +251,8 @@ end:	do
 	:: atomic { st[i] == retiring && its(i) && !moved(i) && !is(REMOVE_FIRST) -> stop(i) }
 	/* The old key goes last. Its removal may be lost, or its answer: then the list is looked at. */
 	:: atomic { st[i] == removing && !its(i) -> stop(i) }
-	:: atomic { st[i] == removing && its(i) && authority(i) ->
+	:: atomic { st[i] == removing && its(i) && !has(alive, current) && !is(NO_RETURN) -> stop(i) }
+	:: atomic { st[i] == removing && its(i) && authority(i) && (has(alive, current) || is(NO_RETURN)) ->
 		MUST(F32, !any(uses_old)); kill_key(old); go(i, forgetting) }
 	:: atomic { st[i] == removing && its(i) && losses > 0 ->
 		losses--;
@@ -292,13 +298,14 @@ active proctype Fate() {
 #endif
 	:: atomic { foreign > 0 && replacement == stored && has(alive, name) -> foreign--; printf("a person acts\n"); kill_key(current) }
 	:: atomic { duds > 0 && replacement == stored && has(alive, current) -> duds--; printf("a person acts\n"); kill_key(name) }
+	:: atomic { duds > 0 && replacement == promoted && has(alive, old) -> duds--; printf("a person acts\n"); kill_key(current) }
 	:: break
 	od
 }
 
 /* ---- what must hold ---- */
 
-#define works (has(alive, current) || (replacement == stored && has(alive, name)))
+#define works (has(alive, current) || (replacement == stored && has(alive, name)) || (replacement == promoted && has(alive, old)))
 #define at_rest(j) (st[j] == idle)
 #define has_it(j) (ses[j] == up && with[j] == current)
 #define tidy (alive == (only(current) | only(STRANGER)) && replacement == none)
