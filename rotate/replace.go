@@ -250,13 +250,13 @@ func (r *replacement) complete(ctx context.Context) error {
 	if hook := r.cfg.Hooks.AfterReset; hook != nil && !r.key.Secret.IsZero() {
 		r.notify(ctx, "AfterReset", func(ctx context.Context) { hook(ctx, r.key) })
 	}
+	old := r.seen.Replacement
 	r.enter(ctx, core.Reauthing)
-	if r.reauthenticate(ctx) == core.SomeLeft {
+	if r.reauthenticate(ctx) == core.SomeLeft || r.moveAuthority(ctx, old) == core.SomeLeft {
 		r.enter(ctx, core.Degraded)
 		return r.left // they have the old key, which stays until Recover has moved them
 	}
 	r.enter(ctx, core.Settling)
-	old := r.seen.Replacement
 	if r.isTooEarly() {
 		r.leave(ctx, fmt.Sprintf("the new key is used, but the old key %d (%s) still works", old.KeyID, old.ClientID))
 		return nil

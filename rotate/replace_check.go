@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -14,12 +15,55 @@ import (
 func (r *replacement) preflightReplace(ctx context.Context) error {
 	return r.runChecks(ctx, []check{
 		{"sessions", r.checkSessions},
-		{"authority", func(ctx context.Context) error { return r.waitFor(ctx, r.authorities[0]) }},
+		{"authority", r.checkAuthority},
 		{"clock", r.checkClock},
 		{"connection", r.checkThrowaway},
 		{"key", r.checkTemplate},
 		{"store", r.checkStore},
 	})
+}
+
+// errStays is an authority that would be left with the old key.
+var errStays = errors.New("Config.Authority is a session of the key that is replaced, and is not seen to follow Config.Keyring: " +
+	"dial it with that as its Credentials, or set Config.Authority to a session of another key")
+
+// checkAuthority refuses an authority that would be left with the old key. Whether one of Config.Sessions follows the keyring turns out when it
+// is to take the new key.
+func (r *replacement) checkAuthority(ctx context.Context) error {
+	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
+		return err
+	}
+	if !isOf(r.cfg.Authority, r.report.ClientID) {
+		return nil
+	}
+	if s, ok := r.cfg.Authority.(Session); !ok || s.Generation() != r.cfg.Keyring.Current().Generation {
+		return errStays
+	}
+	return nil
+}
+
+// moveAuthority has an authority of the old key take the new one. After the sessions it may be one of them, and have it already.
+func (r *replacement) moveAuthority(ctx context.Context, old *Replacement) core.EventKind {
+	a := r.cfg.Authority
+	if !isOf(a, old.ClientID) {
+		return core.AllThrough
+	}
+	name, err := "Config.Authority", errStays
+	if s, ok := a.(Session); ok {
+		wave := 0
+		for _, before := range r.report.Sessions {
+			wave = max(wave, before.Wave+1)
+		}
+		name, err = s.Name(), r.runWave(ctx, wave, []member{{Session: s, before: s.Channels()}})[0]
+	}
+	if err == nil && isOf(a, old.ClientID) {
+		err = errStays
+	}
+	if err != nil {
+		r.left = &DegradedError{Sessions: []string{name}, Err: err}
+		return core.SomeLeft
+	}
+	return core.AllThrough
 }
 
 // checkTemplate finds the key, and sees that another one can take its place.

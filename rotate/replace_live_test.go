@@ -194,11 +194,13 @@ func TestReplaceTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{})
 		defer b.close(t)
+		admin, leave := b.admin(t, template)
+		defer leave()
 		b.replacing(t, b.store, template)
 		first := b.keyring.Current()
 		follower := rotate.NewKeyring(first)
 		another := b.second(t, template, func(c *rotate.Config) {
-			c.Keyring, c.Sessions, c.Authority = follower, nil, b.fleet[0]
+			c.Keyring, c.Sessions, c.Authority = follower, nil, admin
 		})
 		var errs [2]error
 		var both sync.WaitGroup

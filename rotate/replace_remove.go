@@ -1,7 +1,6 @@
 package rotate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,8 +36,11 @@ func (r *replacement) unused(old *Replacement) error {
 	if r.cfg.Keyring.Current().ClientID == old.ClientID {
 		users = append(users, "Config.Keyring")
 	}
+	if isOf(r.cfg.Authority, old.ClientID) {
+		users = append(users, "Config.Authority")
+	}
 	for _, s := range r.cfg.Sessions() {
-		if isOf(s, old.ClientID) == 1 {
+		if isOf(s, old.ClientID) {
 			users = append(users, s.Name())
 		}
 	}
@@ -53,7 +55,7 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string, bef
 	if id == r.seen.KeyID || clientID == r.seen.ClientID {
 		return fmt.Errorf("%w: key %d is the current one", ErrMismatch, id)
 	}
-	if err := r.appoint(ctx, clientID); err != nil {
+	if err := r.appoint(ctx); err != nil {
 		return err
 	}
 	raw, err := r.manage(ctx, methodRemove, keyParams{id: id}, before)
@@ -75,10 +77,9 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string, bef
 	return errors.Join(err, listErr)
 }
 
-// appoint finds who removes a key: the key itself only if there is nobody else, for the exchange may end its connection before it answers.
-func (r *replacement) appoint(ctx context.Context, clientID string) error {
+// appoint finds who removes a key.
+func (r *replacement) appoint(ctx context.Context) error {
 	all := r.appealTo(r.seen)
-	slices.SortStableFunc(all, func(a, b Authority) int { return cmp.Compare(isOf(a, clientID), isOf(b, clientID)) })
 	errs := []error{errAuthority}
 	for _, a := range all {
 		err := r.waitFor(ctx, a)
@@ -91,12 +92,10 @@ func (r *replacement) appoint(ctx context.Context, clientID string) error {
 	return errors.Join(errs[min(1, len(all)):]...)
 }
 
-// isOf is 1 if s, a session or an authority, is known to be of a key, else 0.
-func isOf(s any, clientID string) int {
-	if named, ok := s.(interface{ ClientID() string }); ok && named.ClientID() == clientID {
-		return 1
-	}
-	return 0
+// isOf reports whether s, a session or an authority, is known to be of a key. An authority may be nil.
+func isOf(s any, clientID string) bool {
+	named, ok := s.(interface{ ClientID() string })
+	return ok && named.ClientID() == clientID
 }
 
 // forget removes the new key, if there may be one, once no creation can be executed any more, and clears the record. If the creation was put
@@ -138,7 +137,7 @@ func (r *replacement) removeOrphan(ctx context.Context) error {
 			return fmt.Errorf("the old key may be dead: %w", err)
 		}
 	}
-	if err := r.appoint(ctx, r.seen.Replacement.ClientID); err != nil {
+	if err := r.appoint(ctx); err != nil {
 		return err
 	}
 	keys, err := r.keysOfAccount(ctx)

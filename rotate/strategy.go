@@ -21,7 +21,8 @@ const (
 	// Replace creates a second key with the scope and the features of the first, moves every session to it, and removes the first
 	// after Config.Overlap. Both work in between, so that no lost answer locks anybody out. It needs a free place among the account's
 	// eight keys and Config.SecondFactor. The key's client id, id and name are others afterwards: Config.KeyID and the keyring are
-	// followed, what else names the key is the caller's. A key with an IP whitelist is refused, for none can be given to a new key.
+	// followed, what else names the key is the caller's. Config.Authority, if it is of the key itself, must follow the keyring too. A key
+	// with an IP whitelist is refused, for none can be given to a new key.
 	//
 	// It is the one way to turn an asymmetric key, whose private half the store and the keyring have as [session.Credentials] take it.
 	// The new key is one of Ed25519 whatever the old one is, as the exchange recommends, and its private half is stored before the
@@ -63,7 +64,7 @@ func (e *LeftoverKeyError) Unwrap() error { return e.Err }
 type KeyInUseError struct {
 	KeyID    int64
 	ClientID string
-	Users    []string // the names of sessions, and "Config.Keyring"
+	Users    []string // the names of sessions, "Config.Authority" and "Config.Keyring"
 }
 
 // Error says what to do.

@@ -47,5 +47,6 @@ var replaceMutants = []mutant{
 	{"the old key's secret is forgotten", "R2", strategyFile, "p.Secret, p.Promoted = r.Current.Secret, now", "p.Secret, p.Promoted = session.Secret{}, now"},
 	{"the old key is removed though the new one is dead", "R2", removeFile, "r.checkCurrent(ctx), ", ""},
 	{"nobody comes back to the old key", "R14", "rotate/replace_return.go", "!errors.Is(r.checkCurrent(ctx), errNewRefused)", "true"},
-	{"a key removes itself", "I7", removeFile, "cmp.Compare(isOf(a, clientID), isOf(b, clientID))", "0 * cmp.Compare(isOf(a, clientID), isOf(b, clientID))"},
+	{"a key removes itself", "R2", replaceFile, " || r.moveAuthority(ctx, old) == core.SomeLeft {", " {"},
+	{"an authority is left with the old key", "T2", "rotate/replace_check.go", "!ok || s.Generation() != r.cfg.Keyring.Current().Generation {", "!ok && s != nil {"},
 }
