@@ -3,6 +3,7 @@ package rotate_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,10 +258,10 @@ func TestReplaceKeyInUse(t *testing.T) {
 		b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{Name: "trader"})
 		defer b.close(t)
 		old := b.keyring.Current()
-		b.replacing(t, b.store, template)
+		r := b.second(t, template, func(c *rotate.Config) { c.Authority = b.fleet[0] })
 		done := make(chan error, 1)
 		go func() {
-			_, err := b.rotator.Rotate(t.Context())
+			_, err := r.Rotate(t.Context())
 			done <- err
 		}()
 		<-time.After(30 * time.Second) // of the 60 of Config.Overlap
@@ -268,7 +269,7 @@ func TestReplaceKeyInUse(t *testing.T) {
 		b.takeAll(t, old)
 		err := <-done
 		used, ok := errors.AsType[*rotate.KeyInUseError](err)
-		if !ok || used.KeyID != b.key.ID || used.ClientID != b.key.ClientID || len(used.Users) != 1+len(b.fleet) {
+		if !ok || used.KeyID != b.key.ID || used.ClientID != b.key.ClientID || !slices.Equal(used.Users, []string{"Config.Keyring", "Config.Authority", "s0", "s1", "s2", "s3"}) {
 			t.Fatalf("the error is %v", err)
 		}
 		b.left(t, b.key)
@@ -281,7 +282,10 @@ func TestReplaceKeyInUse(t *testing.T) {
 		if err := b.keyring.Publish(next); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.rotator.Recover(t.Context()); err != nil {
+		if _, err := r.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		b.replaced(t, 10)
