@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/retry"
 	"github.com/holdfast-ws/holdfast/rotate/internal/core"
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -70,11 +71,31 @@ func (r *replacement) remove(ctx context.Context, id int64, clientID string, bef
 	if err == nil {
 		err = fmt.Errorf("%w: the removal of key %d was not answered with ok", ErrReply, id)
 	}
-	keys, listErr := r.keysOfAccount(ctx)
-	if listErr == nil && !slices.ContainsFunc(keys, func(k APIKey) bool { return k.ID == id }) {
+	gone, listErr := r.isGone(ctx, id)
+	if gone {
 		return nil
 	}
 	return errors.Join(err, listErr)
+}
+
+// isGone looks whether a key is gone. The connection that was asked to remove it may have ended: it waits for another one.
+func (r *replacement) isGone(ctx context.Context, id int64) (bool, error) {
+	waits, begun := retry.Backoff(100*time.Millisecond, 5*time.Second), time.Now()
+	for {
+		err := r.appoint(ctx)
+		if err == nil {
+			var keys []APIKey
+			if keys, err = r.keysOfAccount(ctx); err == nil {
+				return !slices.ContainsFunc(keys, func(k APIKey) bool { return k.ID == id }), nil
+			}
+		}
+		if _, unanswered := errors.AsType[*rpc.CallError](err); !unanswered || time.Since(begun) > r.cfg.SessionTimeout {
+			return false, err
+		}
+		if stopped := pause(ctx, r.closing, waits.NextBackOff()); stopped != nil {
+			return false, errors.Join(err, stopped)
+		}
+	}
 }
 
 // appoint finds who removes a key.

@@ -53,7 +53,7 @@ func (e *LeftoverKeyError) Error() string {
 	if errors.Is(e.Err, errNewRefused) {
 		return fmt.Sprintf("rotate: the old key %d (%s) is kept: call Recover, which makes it the current one again if it works: %v", e.KeyID, e.ClientID, e.Err)
 	}
-	return fmt.Sprintf("rotate: the new key is used, but the old key %d (%s) still works: call Recover, or remove it on the exchange's website: %v",
+	return fmt.Sprintf("rotate: the new key is used, but the old key %d (%s) may still work: call Recover, or remove it on the exchange's website: %v",
 		e.KeyID, e.ClientID, e.Err)
 }
 

@@ -48,5 +48,6 @@ var replaceMutants = []mutant{
 	{"the old key is removed though the new one is dead", "R2", removeFile, "r.checkCurrent(ctx), ", ""},
 	{"nobody comes back to the old key", "R14", "rotate/replace_return.go", "!errors.Is(r.checkCurrent(ctx), errNewRefused)", "true"},
 	{"a key removes itself", "R2", replaceFile, " || r.moveAuthority(ctx, old) == core.SomeLeft {", " {"},
+	{"what a lost connection does not say is not asked again", "R14", removeFile, "!unanswered || time.Since(begun) > r.cfg.SessionTimeout {", "!unanswered || !begun.IsZero() {"},
 	{"an authority is left with the old key", "T2", "rotate/replace_check.go", "!ok || s.Generation() != r.cfg.Keyring.Current().Generation {", "!ok && s != nil {"},
 }
