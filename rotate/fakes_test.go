@@ -56,7 +56,7 @@ type world struct {
 	skew   time.Duration
 	// What else a reset does: it drops subscriptions, and closes the connections of the key after the reply, or before it.
 	drops, closes, closesFirst bool
-	processes                  []*process
+	processes                  []*process // whose sessions it befalls
 }
 
 func newWorld() *world { return &world{secret: firstWord} }
@@ -106,7 +106,6 @@ func newProcess(w *world) *process {
 		}
 		p.sessions = append(p.sessions, s)
 	}
-	w.processes = append(w.processes, p)
 	return p
 }
 

@@ -169,7 +169,9 @@ func (x *plight) suffer(t *testing.T) {
 func (x *plight) process() *process {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return newProcess(x.world)
+	p := newProcess(x.world)
+	x.processes = append(x.processes, p)
+	return p
 }
 
 // mortal is a new process that will die.
