@@ -73,6 +73,12 @@ func (w *world) isStored(s session.Secret) bool {
 		slices.ContainsFunc(w.record.Candidates, func(c rotate.Candidate) bool { return c.Secret.Equal(s) })
 }
 
+func (w *world) keep(c rotate.Candidate) {
+	if !slices.ContainsFunc(w.stored, c.Secret.Equal) {
+		w.stored = append(w.stored, c.Secret)
+	}
+}
+
 func (w *world) broke(what string) { w.broken = append(w.broken, what) }
 
 // use notes a secret that is used before it is stored. Who was slow may use one that others have replaced since.
@@ -223,9 +229,9 @@ func (s *memoryStore) Save(ctx context.Context, r rotate.Record, ifVersion uint6
 	r = clone(r)
 	r.Version = s.version
 	s.record = &r
-	s.stored = append(s.stored, r.Current.Secret)
+	s.keep(r.Current)
 	for _, c := range r.Candidates {
-		s.stored = append(s.stored, c.Secret)
+		s.keep(c)
 	}
 	if had && !s.isStored(now) {
 		s.broke("R10: the exchange's secret was dropped")
