@@ -97,7 +97,7 @@ func (s *stale) Load(ctx context.Context) (rotate.Record, error) {
 	return now, err
 }
 
-// inPlace writes a record half by half.
+// inPlace writes a record half by half: who loads next after a Save sees one half.
 type inPlace struct {
 	*memstore.Store
 
@@ -106,32 +106,25 @@ type inPlace struct {
 }
 
 func (s *inPlace) Save(ctx context.Context, r rotate.Record, ifVersion uint64) (uint64, error) {
-	now, _ := s.Store.Load(ctx)
 	version, err := s.Store.Save(ctx, r, ifVersion)
 	if err != nil {
 		return version, err
 	}
 	half := r.Clone()
-	half.Version, half.Current, half.ClientID = version, now.Current, now.ClientID
-	s.set(&half)
-	for range 10 {
-		runtime.Gosched()
-	}
-	s.set(nil)
+	half.Version, half.Current, half.ClientID = version, rotate.Candidate{}, ""
+	s.swap(&half)
 	return version, nil
 }
 
-func (s *inPlace) set(half *rotate.Record) {
+func (s *inPlace) swap(half *rotate.Record) (before *rotate.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.half = half
+	before, s.half = s.half, half
+	return before
 }
 
 func (s *inPlace) Load(ctx context.Context) (rotate.Record, error) {
-	s.mu.Lock()
-	half := s.half
-	s.mu.Unlock()
-	if half != nil {
+	if half := s.swap(nil); half != nil {
 		return half.Clone(), nil
 	}
 	return s.Store.Load(ctx)
