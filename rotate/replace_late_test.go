@@ -18,7 +18,7 @@ func TestReplacePausedAndUnanswered(t *testing.T) {
 	const method = "private/create_api_key"
 	for name, until := range map[string]time.Duration{
 		"the other has finished": 10 * time.Minute,
-		"the other still waits":  3*time.Minute + 50*time.Second,
+		"the other still waits":  2*time.Minute + 50*time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -144,6 +144,9 @@ func (r *replacement) forget(ctx context.Context, cause error) error {
 // expel removes the new key once it exists or never will.
 func (r *replacement) expel(ctx context.Context) error {
 	if r.seen.Replacement.KeyID == 0 {
+		if err := r.hold(ctx); err != nil { // known at once, or another may clear the record meanwhile
+			return err
+		}
 		if err := r.linger(ctx, r.lastCreation()); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ var replaceMutants = []mutant{
 	{"an answer of the old key's number is taken", "F18", replaceFile, "case key.ID == 0 || key.ID == r.keyID:", "case key.ID < 0:"},
 	{"an answer of another key's name is taken", "F18", replaceFile, "case key.Name != r.seen.Replacement.Name:", `case key.Name == "":`},
 	{"an empty secret of a new key is taken", "F18", replaceFile, `case r.template.PublicKey == "" && (key.Secret.IsZero() || key.Secret.Equal(r.old.Secret)):`, "case key.ID < 0:"},
-	{"a new key that may do less is taken", "R1", replaceFile, "if !slices.Contains(key.MaxScope, item) {", "if slices.Contains(nil, item) {"},
+	{"a new key that may do less is taken", "R1", replaceFile, "if !slices.Contains(key.MaxScope, item) {", "if slices.Contains([]string(nil), item) {"},
 	{"the new key has no features", "R1", replaceFile, "features: r.template.EnabledFeatures,", ""},
 	{"a key is removed that a session uses", "R1", removeFile, "if s.Generation() < r.seen.Current.Generation {", "if s.Generation() > r.seen.Current.Generation {"},
 	{"too many requests say that no key was created", "F12", replaceFile, "ok && refusal.Code == session.CodeTooManyRequests {", "ok && refusal.Code == 0 {"},
