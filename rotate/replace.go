@@ -306,7 +306,7 @@ func (r *replacement) abandon(ctx context.Context, cause error) error {
 		return nil
 	}
 	err := r.forget(ctx, cause)
-	if isAnothers(err) && cause != nil && p.KeyID == 0 { // sent by this process, perhaps after that one has looked for the key
+	if isAnothers(err) && cause != nil && !surelyNot(cause) && p.KeyID == 0 { // sent from here, perhaps after that one has looked
 		if raised := r.raise(ctx); raised != nil {
 			return fmt.Errorf("rotate: a key with the name %s may be left, which nobody uses: remove it on the exchange's website: %w",
 				p.Name, errors.Join(cause, err, raised))

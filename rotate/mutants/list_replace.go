@@ -35,7 +35,7 @@ var replaceMutants = []mutant{
 	{"the spare store keeps the old client id", "R10", "rotate/persist.go", "record.KeyID, record.ClientID, record.Current = spare.KeyID, spare.ClientID, c", "record.KeyID, record.Current = spare.KeyID, c"},
 	{"a key is created without the lease", "I7", replaceFile, "publicKey: public,\n\t\t}, r.hold)", "publicKey: public,\n\t\t}, nil)"},
 	{"a key that could not be stored is left", "I7", removeFile, "if !isAnothers(cause) {", "if true {"},
-	{"what was sent without the lease and not answered is left", "I7", replaceFile, "if isAnothers(err) && cause != nil && p.KeyID == 0 {", "if p.KeyID < 0 {"},
+	{"what was sent without the lease and not answered is left", "I7", replaceFile, "if isAnothers(err) && cause != nil && !surelyNot(cause) && p.KeyID == 0 {", "if p.KeyID < 0 {"},
 	{"a creation that was put on record again is forgotten", "I7", removeFile, "if p.Sent.Equal(sent) {", "if p.Sent.Equal(sent) || p.KeyID == 0 {"},
 	{"the lease is not kept while a person is asked", "R9", "rotate/manage.go", "err := r.keepLease(ctx)\n", "err := error(nil)\n"},
 	{"a person is asked without end when keys are managed", "S23", "rotate/manage.go", "if asked == maxRounds {", "if false {"},
