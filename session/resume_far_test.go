@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -41,7 +41,7 @@ func TestResumeOfFiveThousandChannels(t *testing.T) {
 				near := cfg.NetDial
 				cfg.NetDial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					conn, err := near(ctx, network, addr)
-					return away(conn, c.roundTrip), err
+					return exchangetest.Away(conn, c.roundTrip), err
 				}
 				cfg.Limits = &session.Limits{Exclusive: c.exclusive}
 				watch := &stopwatch{}
@@ -167,72 +167,4 @@ func (w *stopwatch) resume() (took time.Duration, confirmed int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.took, w.channels
-}
-
-// distant is a connection whose other end is a round trip away: what is written arrives so much later.
-type distant struct {
-	net.Conn
-	roundTrip time.Duration
-	once      sync.Once
-	ended     chan struct{}
-
-	mu      sync.Mutex // protects parcels
-	parcels []parcel
-	more    chan struct{}
-}
-
-type parcel struct {
-	due  time.Time
-	data []byte
-}
-
-func away(conn net.Conn, roundTrip time.Duration) net.Conn {
-	d := &distant{Conn: conn, roundTrip: roundTrip, ended: make(chan struct{}), more: make(chan struct{}, 1)}
-	go d.carry()
-	return d
-}
-
-func (d *distant) Write(data []byte) (int, error) {
-	select {
-	case <-d.ended:
-		return 0, net.ErrClosed
-	default:
-	}
-	d.mu.Lock()
-	d.parcels = append(d.parcels, parcel{time.Now().Add(d.roundTrip), bytes.Clone(data)})
-	d.mu.Unlock()
-	select {
-	case d.more <- struct{}{}:
-	default: // it is known
-	}
-	return len(data), nil
-}
-
-func (d *distant) carry() {
-	for {
-		d.mu.Lock()
-		on := d.parcels
-		d.parcels = nil
-		d.mu.Unlock()
-		for _, p := range on {
-			select {
-			case <-time.After(time.Until(p.due)):
-			case <-d.ended:
-				return
-			}
-			if _, err := d.Conn.Write(p.data); err != nil {
-				return
-			}
-		}
-		select {
-		case <-d.more:
-		case <-d.ended:
-			return
-		}
-	}
-}
-
-func (d *distant) Close() error {
-	d.once.Do(func() { close(d.ended) })
-	return d.Conn.Close()
 }
