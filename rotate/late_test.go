@@ -2,6 +2,7 @@ package rotate_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,63 @@ func TestF17LateAnswer(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		settled(t, p)
+	})
+}
+
+// TestCloseAwaitsTheAnswer has a program end while the answer to a reset is on its way that has ended all tokens: nobody could reset the key
+// again, so that the answer is waited for.
+func TestCloseAwaitsTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.revokes = true
+		p := newProcess(w)
+		p.sessions = p.sessions[:1]
+		authority := &slow{p.sessions[0], 40 * time.Second}
+		r := p.rotator(t, func(cfg *rotate.Config) { cfg.Sessions = rotate.Fleet(authority) })
+		began := time.Now()
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.Rotate(t.Context())
+			done <- err
+		}()
+		<-time.After(20 * time.Second) // the reset's 15 s are over
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Rotate: %v", err)
+		}
+		if took := time.Since(began); took != 40*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		settled(t, p)
+	})
+}
+
+// TestCloseDoesNotAwaitForEver: whose ctx ends is not kept by an answer that may still come.
+func TestCloseDoesNotAwaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(newWorld())
+		authority := &slow{p.sessions[0], 40 * time.Second}
+		r := p.rotator(t, func(cfg *rotate.Config) { cfg.Authority = authority })
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.Rotate(t.Context())
+			done <- err
+		}()
+		<-time.After(20 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := r.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: %v", err)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if err := <-done; !isA[*rotate.UnknownOutcomeError](err) {
+			t.Errorf("Rotate: %v", err)
+		}
 	})
 }
 

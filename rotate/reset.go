@@ -158,7 +158,8 @@ func (r *rotation) read(ctx context.Context, sent *reset) (core.EventKind, error
 	return core.KeyCame, nil
 }
 
-// awaitReply waits for the reply to a reset whose connection lives, and reports whether it came and was the new secret.
+// awaitReply waits for the reply to a reset whose connection lives, and reports whether it came and was the new secret. A Close waits with
+// it, as long as its ctx lets it: that reply may be all that there is of the secret.
 func (r *rotation) awaitReply(ctx context.Context) (came bool) {
 	sent := r.late
 	if sent == nil {
@@ -166,7 +167,6 @@ func (r *rotation) awaitReply(ctx context.Context) (came bool) {
 	}
 	select {
 	case <-sent.done:
-	case <-r.closing: // who recovers finds out in another way
 	case <-ctx.Done():
 	}
 	sent.cancel()

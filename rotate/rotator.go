@@ -100,8 +100,8 @@ func (r *Rotator) Check(ctx context.Context) (Report, error) {
 }
 
 // Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
-// secret is stored. It waits for that, and for hooks that overstay, until ctx ends; then it interrupts what is left and returns
-// ctx's error. The error of the rotation goes to who waits for it; an [*UnsavedError] is returned by Close too.
+// secret is stored. It waits for that (for the answer to a reset up to Config.Quarantine, a minute) and for hooks that overstay, until ctx
+// ends; then it interrupts what is left and returns ctx's error. The error of the rotation goes to who waits for it; an [*UnsavedError] is returned by Close too.
 func (r *Rotator) Close(ctx context.Context) error {
 	r.mu.Lock()
 	if !r.closed {

@@ -31,6 +31,10 @@ var rotationMutants = []mutant{
 		"too many requests are a refusal", "F12", resetFile,
 		"if ok && refusal.Code == session.CodeTooManyRequests {", "if ok && refusal.Code == 0 {",
 	},
+	{
+		"a Close gives up the answer to a reset", "I7", resetFile,
+		"case <-sent.done:\n\tcase <-ctx.Done():", "case <-sent.done:\n\tcase <-r.closing:\n\tcase <-ctx.Done():",
+	},
 	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},
 
 	{
