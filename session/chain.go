@@ -94,13 +94,15 @@ func changeIDs(data []byte) (id, previous int64) {
 	return id, previous
 }
 
-// number reads the digits behind a key, -1 if there are none or so many that they might not fit.
+// number reads the digits behind a key, -1 if there are none, so many that they might not fit, or a fraction or an exponent behind them.
 func number(rest []byte) int64 {
 	n, digits := int64(0), 0
 	for _, b := range rest {
 		if b-'0' <= 9 {
 			n = n*10 + int64(b-'0')
 			digits++
+		} else if digits > 0 && (b == '.' || b == 'e' || b == 'E') {
+			return -1
 		} else if digits > 0 || b != ':' && b != ' ' && b != '\t' && b != '\r' && b != '\n' {
 			break
 		}

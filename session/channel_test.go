@@ -23,6 +23,8 @@ func TestChangeIDs(t *testing.T) {
 		{"cut off", `{"change_id":`, -1, -1},
 		{"cut off earlier", `{"change_id"`, -1, -1},
 		{"eighteen digits", `{"change_id":999999999999999999}`, 999999999999999999, -1},
+		{"no whole number", `{"change_id":6.4e4,"prev_change_id":6.3E4}`, -1, -1},
+		{"an exponent", `{"change_id":64e3,"prev_change_id":63E3}`, -1, -1},
 		{"nineteen digits", `{"change_id":1000000000000000000}`, -1, -1},
 	} {
 		if id, previous := session.ChangeIDs([]byte(c.data)); id != c.id || previous != c.previous {
