@@ -117,7 +117,8 @@ func (e *UnknownOutcomeError) Error() string {
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
 // LockedOutError is a key of which the exchange takes none of the secrets that are known. Only a person can go on: what to do depends
-// on whether it matches [ErrForeignReset], [ErrResetsUnanswered] or neither. Sessions
+// on whether it matches [ErrForeignReset] or [ErrResetsUnanswered], or a code of the second factor is all that was missing: then it holds
+// the [*SecondFactorError], or the [*HookError] of Config.SecondFactor, and a Recover that is given a code goes on. Sessions
 // that are authenticated may go on with their tokens; what needs the secret waits at the keyring's gate.
 type LockedOutError struct {
 	KeyID    int64
@@ -137,6 +138,9 @@ func (e *LockedOutError) Error() string {
 	if errors.Is(e.Err, errNoFinder) {
 		steps = "set Config.Authority to a session of another key of the account and call Recover, which finds the new key, whose private half " +
 			"is stored, by its public one; without another key, " + steps
+	}
+	if isMissedCode(e.Err) {
+		steps = "call Recover and answer with a code when it asks for the second factor: it resets the key again; if no code can be had, " + steps
 	}
 	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: do not restart what still runs; %s: %v",
 		e.KeyID, e.ClientID, e.Tried, steps, e.Err)

@@ -31,7 +31,17 @@ func (r *rotation) send(ctx context.Context) core.EventKind {
 		return err
 	})
 	r.answer = answer{}
+	r.keepMissed()
 	return kind
+}
+
+// keepMissed keeps that an authority has not had its code: those that are asked after it may have other reasons.
+func (r *rotation) keepMissed() {
+	if isMissedCode(r.err) {
+		r.missed = r.err
+	} else if r.machine.Authority == 0 { // which has been asked once more
+		r.missed = nil
+	}
 }
 
 func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
@@ -223,6 +233,7 @@ func (r *rotation) askCode(ctx context.Context) core.EventKind {
 	r.demand = nil
 	demand.public.Method, demand.public.Round = methodReset, r.machine.Rounds
 	if r.answer, r.err = r.ask(ctx, demand); r.err != nil {
+		r.keepMissed()
 		return core.NoCode
 	}
 	return core.CodeGiven

@@ -42,6 +42,7 @@ type rotation struct {
 	redeemed    session.Secret // the one before it, if that is what the store has
 	demand      *challenge     // of the second factor, to be answered
 	answer      answer         // to it, for the next reset
+	missed      error          // why the last authority that wanted a code has not had one; nil if none did
 	late        *reset         // whose reply may yet come
 	unanswered  time.Time      // when the last reset was sent that has no answer, zero if there is none
 
@@ -180,17 +181,8 @@ func (r *rotation) keepCause(next core.Machine) {
 func (r *rotation) conclude() {
 	switch m := r.machine; {
 	case m.State == core.LockedOut:
-		reason := r.err
-		if r.isAsymmetric() {
-			reason = errors.Join(errUnusable, reason)
-		} else if !m.Ours {
-			reason = errors.Join(ErrForeignReset, reason)
-		}
-		if m.InVain() {
-			reason = errors.Join(ErrResetsUnanswered, reason)
-		}
 		r.err = &LockedOutError{
-			KeyID: r.keyID, ClientID: r.report.ClientID, Tried: m.Secret + 1, Err: errors.Join(r.cause, reason),
+			KeyID: r.keyID, ClientID: r.report.ClientID, Tried: m.Secret + 1, Err: errors.Join(r.cause, r.whyLockedOut()),
 		}
 	case m.State == core.Degraded && r.left != nil:
 		r.err = r.left
@@ -199,6 +191,23 @@ func (r *rotation) conclude() {
 	case m.State == core.Idle && !m.Doubt && r.goal == core.Rotate && r.cause != nil && r.secret.Secret.Equal(r.old.Secret):
 		r.err = fmt.Errorf("%w: %w", ErrNotExecuted, r.cause)
 	}
+}
+
+// whyLockedOut is what a person goes by.
+func (r *rotation) whyLockedOut() error {
+	reason := r.err
+	if r.missed != nil && !errors.Is(reason, r.missed) {
+		reason = errors.Join(r.missed, reason)
+	}
+	if r.isAsymmetric() {
+		reason = errors.Join(errUnusable, reason)
+	} else if !r.machine.Ours {
+		reason = errors.Join(ErrForeignReset, reason)
+	}
+	if r.machine.InVain() {
+		reason = errors.Join(ErrResetsUnanswered, reason)
+	}
+	return reason
 }
 
 // interrupted says what is left to do.

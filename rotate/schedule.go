@@ -43,8 +43,8 @@ type Schedule struct {
 // to the current secret meanwhile, as by Recover. Reports go to Hooks.Finished, what puts a rotation off to Config.Logger.
 //
 // When ctx ends Run returns its cause, but not in the middle of a rotation: that is first let come to rest, and Close bounds how
-// long it takes. Errors that need a person end Run: a [*LockedOutError], an [*UnsavedError], or one that matches [ErrMismatch],
-// [ErrCorrupt] or [ErrNoSecondFactor]. A Schedule that cannot work gives one that matches [ErrConfig], and Close gives [ErrClosed]
+// long it takes. Errors that need a person end Run: a [*LockedOutError], unless only a code of the second factor is missing, which is then
+// asked for again; an [*UnsavedError], or one that matches [ErrMismatch], [ErrCorrupt] or [ErrNoSecondFactor]. A Schedule that cannot work gives one that matches [ErrConfig], and Close gives [ErrClosed]
 // or the error of the rotation that it ended.
 func (r *Rotator) Run(ctx context.Context, s Schedule) error {
 	s = s.withDefaults()

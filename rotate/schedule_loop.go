@@ -67,11 +67,11 @@ func (s *scheduler) loop(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// needsPerson reports whether trying again is of no use, or would do harm.
+// needsPerson reports whether trying again is of no use, or would do harm. Who was locked out for want of a code is asked for one again.
 func needsPerson(err error) bool {
-	_, lockedOut := errors.AsType[*LockedOutError](err)
+	locked, lockedOut := errors.AsType[*LockedOutError](err)
 	_, unsaved := errors.AsType[*UnsavedError](err)
-	return lockedOut || unsaved ||
+	return lockedOut && !isMissedCode(locked.Err) || unsaved ||
 		errors.Is(err, ErrMismatch) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNoSecondFactor)
 }
 

@@ -117,13 +117,25 @@ func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
 // MarshalJSON encodes the params for a Caller that does not know rpc.Appender.
 func (p keyParams) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil) }
 
+// isMissedCode reports whether a second factor was asked for and not given, or not the right one: the next one may do.
+func isMissedCode(err error) bool {
+	if _, refused := errors.AsType[*SecondFactorError](err); refused {
+		return true
+	}
+	hook, ok := errors.AsType[*HookError](err)
+	return ok && hook.Hook == hookFactor
+}
+
+// hookFactor names Config.SecondFactor in a HookError.
+const hookFactor = "SecondFactor"
+
 // ask has Config.SecondFactor answer a challenge.
 func (r *Rotator) ask(ctx context.Context, c *challenge) (answer, error) {
 	if r.cfg.SecondFactor == nil {
 		return answer{}, ErrNoSecondFactor
 	}
 	var code string
-	err := r.guard(ctx, "SecondFactor", secondFactorTimeout, func(ctx context.Context) (err error) {
+	err := r.guard(ctx, hookFactor, secondFactorTimeout, func(ctx context.Context) (err error) {
 		code, err = r.cfg.SecondFactor(ctx, c.public)
 		return err
 	})

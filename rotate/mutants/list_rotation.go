@@ -35,6 +35,8 @@ var rotationMutants = []mutant{
 		"a Close gives up the answer to a reset", "I7", resetFile,
 		"case <-sent.done:\n\tcase <-ctx.Done():", "case <-sent.done:\n\tcase <-r.closing:\n\tcase <-ctx.Done():",
 	},
+	{"a code that was missed is forgotten when others refuse", "I7", resetFile, "r.machine.Authority == 0 { //", "r.machine.Authority >= 0 { //"},
+	{"a missed code ends Run", "I7", "rotate/schedule_loop.go", "lockedOut && !isMissedCode(locked.Err) ||", "lockedOut && locked != nil ||"},
 	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},
 
 	{
