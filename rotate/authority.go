@@ -24,7 +24,7 @@ func (r *rotation) isIndependent(a Authority) bool {
 		return false
 	}
 	named, ok := a.(interface{ ClientID() string })
-	return !ok || named.ClientID() != r.report.ClientID
+	return !ok || named.ClientID() != "" && named.ClientID() != r.report.ClientID
 }
 
 // appealTo are those who may reset the key: whoever the Config names, or else the sessions, whose tokens may have outlived a reset

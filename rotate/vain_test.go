@@ -1,6 +1,7 @@
 package rotate_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -17,28 +18,51 @@ import (
 // rescue token resets the key again, and nobody hears that either. After a few times a person is told what was seen; a second key
 // heals it.
 func TestResetsUnanswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		network := deribittest.NewMemoryListener()
-		server := exchangetest.New(t, deribittest.Config{
-			Listener: network, Tick: -1, Reset: deribittest.ResetProfile{Connections: deribittest.ConnectionsClosedBeforeReply},
+	for name, change := range map[string]func(*bench, *rotate.Config){
+		"no authority is named": func(*bench, *rotate.Config) {},
+		"a session of the key is named": func(b *bench, c *rotate.Config) {
+			c.Authority, c.TokensSurvive, c.AcceptLockout = b.fleet[0], true, false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { resetUnanswered(t, change) })
 		})
-		template := session.Config{URL: server.URL(), NetDial: network.DialContext}
-		b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
-		defer b.close(t)
-		began := time.Now()
-		report, err := b.rotator.Rotate(t.Context())
-		locked, ok := errors.AsType[*rotate.LockedOutError](err)
-		if !ok || !errors.Is(err, rotate.ErrResetsUnanswered) || errors.Is(err, rotate.ErrForeignReset) || report.Outcome != rotate.LockedOut {
-			t.Fatalf("%v, %v", report, err)
-		}
-		if n := server.Stats().Calls["private/reset_api_key"]; n != core.MaxOpen || locked.Tried != 1 {
-			t.Errorf("%d resets, %d secrets tried", n, locked.Tried)
-		}
-		if took := time.Since(began); took > 3*time.Minute {
-			t.Errorf("it took %v", took)
-		}
-		b.healedBy(t, server.AddKey(deribittest.KeyConfig{Name: "admin"}), template)
+	}
+}
+
+func resetUnanswered(t *testing.T, change func(*bench, *rotate.Config)) {
+	t.Helper()
+	network := deribittest.NewMemoryListener()
+	server := exchangetest.New(t, deribittest.Config{
+		Listener: network, Tick: -1, Reset: deribittest.ResetProfile{Connections: deribittest.ConnectionsClosedBeforeReply},
 	})
+	template := session.Config{URL: server.URL(), NetDial: network.DialContext}
+	b := newBench(t, server, server.AddKey(deribittest.KeyConfig{Name: "trader"}), template)
+	defer b.close(t)
+	began := time.Now()
+	r := b.second(t, template, func(c *rotate.Config) {
+		c.Strategy, c.AcceptLockout = rotate.ResetInPlace, true
+		change(b, c)
+	})
+	defer func() {
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+	defer cancel()
+	report, err := r.Rotate(ctx)
+	locked, ok := errors.AsType[*rotate.LockedOutError](err)
+	if !ok || !errors.Is(err, rotate.ErrResetsUnanswered) || errors.Is(err, rotate.ErrForeignReset) || report.Outcome != rotate.LockedOut {
+		t.Fatalf("%v, %v", report, err)
+	}
+	if n := server.Stats().Calls["private/reset_api_key"]; n != core.MaxOpen || locked.Tried != 1 {
+		t.Errorf("%d resets, %d secrets tried", n, locked.Tried)
+	}
+	if took := time.Since(began); took > 3*time.Minute {
+		t.Errorf("it took %v", took)
+	}
+	b.healedBy(t, server.AddKey(deribittest.KeyConfig{Name: "admin"}), template)
 }
 
 // healedBy gives the rotator a second key, as the error says.

@@ -43,6 +43,7 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 		return err
 	}
 	l.clientID.Store(&creds.ClientID)
+	s.clientID.Store(&creds.ClientID)
 	l.generation.Store(creds.Generation)
 	l.auths.Add(1)
 	return nil

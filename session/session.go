@@ -27,13 +27,14 @@ type Session struct {
 	work   sync.WaitGroup // every goroutine of the session but the supervisor; see spawn
 	done   chan struct{}  // closed when all has ended
 
-	live    atomic.Pointer[link] // the connection while Ready, else nil
-	renew   chan replacement     // requests for a planned reconnect, to the supervisor
-	dialed  uint64               // the newest epoch; the supervisor's
-	closing chan struct{}        // closed when Close wants the supervisor to log out and end
-	once    sync.Once            // closes closing
-	resent  atomic.Uint64
-	paced   atomic.Uint64
+	live     atomic.Pointer[link]   // the connection while Ready, else nil
+	clientID atomic.Pointer[string] // of the last connection that authenticated; nil if none did
+	renew    chan replacement       // requests for a planned reconnect, to the supervisor
+	dialed   uint64                 // the newest epoch; the supervisor's
+	closing  chan struct{}          // closed when Close wants the supervisor to log out and end
+	once     sync.Once              // closes closing
+	resent   atomic.Uint64
+	paced    atomic.Uint64
 	// authorityLost counts the authentications that a refusal for want of authority made necessary.
 	authorityLost atomic.Uint64
 	handles       handles
@@ -181,14 +182,17 @@ func (s *Session) Err() error {
 	return s.err
 }
 
-// ClientID is that of the key with which the present connection last authenticated, empty if there is none.
+// ClientID is that of the key with which the present connection last authenticated, and while there is none, of the last one that did. It
+// is empty only as long as none has, by a key's credentials.
 func (s *Session) ClientID() string {
+	id := s.clientID.Load()
 	if l := s.live.Load(); l != nil {
-		if id := l.clientID.Load(); id != nil {
-			return *id
-		}
+		id = l.clientID.Load()
 	}
-	return ""
+	if id == nil {
+		return ""
+	}
+	return *id
 }
 
 // Generation is that of the credentials with which the present connection last authenticated, 0 if there is none.

@@ -59,7 +59,8 @@ var rotationMutants = []mutant{
 	},
 	{"no rescue token is minted", "R2", authorityFile, "\tif r.isIndependent(r.cfg.Authority) {\n\t\treturn nil", "\tif r.cfg.Sessions != nil {\n\t\treturn nil"},
 	{"nobody could reset the key again, and it is reset", "F14", preflightFile, "return ErrNoRecoveryAuthority", "return nil"},
-	{"a session of the key counts as another key's", "F14", authorityFile, "return !ok || named.ClientID() != r.report.ClientID", `return !ok || named.ClientID() != ""`},
+	{"a session of the key counts as another key's", "F14", authorityFile, `return !ok || named.ClientID() != "" && named.ClientID() != r.report.ClientID`, `return !ok || named.ClientID() != ""`},
+	{"who is of no known key counts as another key's", "F14", authorityFile, `named.ClientID() != "" && `, ""},
 	{"a rescue token cannot be had, and the key is reset", "F5", authorityFile, "\tif r.cfg.AcceptLockout {", "\tif r.cfg.AcceptLockout || r.cfg.TokensSurvive {"},
 	{"a rescue token lives for a year", "F5", authorityFile, "account:read_write expires:3600", "account:read_write"},
 }
