@@ -35,6 +35,14 @@ const (
 	lanes // their number
 )
 
+// reserve is how many calls of the lane may be pending beyond Config.MaxPending.
+func (l Lane) reserve() int {
+	if l <= LaneCancel {
+		return 64
+	}
+	return 0
+}
+
 // Config configures a Conn. Its zero value works.
 type Config struct {
 	// Handler is called for each notification, in wire order, on the reader's goroutine: it must not block, and must
@@ -55,10 +63,12 @@ type Config struct {
 	// they have been used; nil wipes none.
 	Sensitive func(method string) bool
 	// WriteTimeout ends the connection with ErrWriteStalled if a write takes longer; 0 means 5 s. Callers write
-	// themselves. None is held by a stalled write if the Transport is a Flusher; else one of them may be, for that long
-	// after its context has ended.
+	// themselves. None is held by a stalled write if the Transport is a Flusher and its network can be tried without waiting, as
+	// TCP without a proxy can on Unix; else one of them may be, for that long after its context has ended, and as long as the
+	// Transport's Close takes.
 	WriteTimeout time.Duration
-	// MaxPending bounds the unanswered calls; 0 means 4096.
+	// MaxPending bounds the unanswered calls; 0 means 4096. There is room for 64 more of LaneControl and LaneCancel: an exchange
+	// that answers nothing is no reason to leave its heartbeat unanswered, or orders uncancelled.
 	MaxPending int
 	// MaxRequest bounds the bytes of one outgoing frame; 0 means no bound. A longer one fails its call with
 	// ErrMessageTooBig before anything is sent.
@@ -154,6 +164,10 @@ func (c *Conn) Err() error {
 // the connection has ended. It may be called again.
 func (c *Conn) Drain(ctx context.Context) error {
 	c.mu.Lock()
+	if err := c.err; err != nil {
+		c.mu.Unlock()
+		return err
+	}
 	c.draining = true
 	if c.pending.n > 0 && c.pending.emptied == nil {
 		c.pending.emptied = make(chan struct{})
@@ -227,7 +241,7 @@ func (c *Conn) register(cl *call, f *frame) (bool, error) {
 	switch {
 	case c.draining && cl.lane != LaneControl:
 		return false, ErrDraining
-	case c.pending.n >= c.cfg.MaxPending:
+	case c.pending.n >= c.cfg.MaxPending+cl.lane.reserve():
 		return false, ErrTooManyPending
 	}
 	c.pending.put(&c.ids, cl)

@@ -77,5 +77,43 @@ func TestDrainEnds(t *testing.T) {
 		if err := <-call; !errors.Is(err, rpc.ErrClosed) {
 			t.Error(err)
 		}
+		if err := c.Drain(t.Context()); !errors.Is(err, rpc.ErrClosed) { // that call has no outcome that anybody knows
+			t.Errorf("Drain after the end = %v, want why the connection has ended", err)
+		}
+	})
+}
+
+// TestControlHasRoomInAFullTable: an exchange that answers nothing keeps no heartbeat answer, authentication or cancel from leaving,
+// as far as what is pending is bounded all the same.
+func TestControlHasRoomInAFullTable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		c := newConn(t, p, rpc.Config{MaxPending: 1, Lane: func(method string) rpc.Lane {
+			switch method {
+			case "public/test":
+				return rpc.LaneControl
+			case "private/cancel":
+				return rpc.LaneCancel
+			}
+			return rpc.LaneOrder
+		}})
+		const reserve = 64
+		for n := range reserve + 2 {
+			method := []string{"public/test", "private/cancel"}[n%2]
+			if n == 0 {
+				method = "private/buy"
+			}
+			_, err := c.Send(t.Context(), method, nil)
+			if isFull := errors.Is(err, rpc.ErrTooManyPending); isFull != (n > reserve) {
+				t.Errorf("call %d, %s: %v", n, method, err)
+			}
+			if err == nil {
+				<-p.requests
+			}
+		}
+		if _, err := c.Send(t.Context(), "private/buy", nil); !errors.Is(err, rpc.ErrTooManyPending) {
+			t.Errorf("another order: %v, want ErrTooManyPending", err)
+		}
 	})
 }

@@ -164,9 +164,13 @@ func (e *CallError) Error() string { return fmt.Sprintf("rpc: %s: %s: %v", e.Met
 func (e *CallError) Unwrap() error { return e.Err }
 
 // SafeToRetry reports whether sending the call again cannot execute it twice: no byte of it left, or the server refused
-// it before acting on it. It is false for nil, for errors of other packages, and whenever there is doubt. Whether sending
-// again is of any use is another question: a refusal's is answered by [Error.Class].
+// it before acting on it. It is false for nil and whenever there is doubt. It judges the [*CallError] that err wraps, or else the
+// [*Error]: ask it about calls only, for whatever else a larger operation did is not in it. Whether sending again is of any use
+// is another question: a refusal's is answered by [Error.Class].
 func SafeToRetry(err error) bool {
+	if errors.Is(err, ErrDecode) { // executed, whatever the decoder's error looks like
+		return false
+	}
 	if ce, ok := errors.AsType[*CallError](err); ok {
 		return ce.Outcome == NotSent
 	}

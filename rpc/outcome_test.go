@@ -182,6 +182,13 @@ var outcomes = []struct {
 		},
 		want: outcome{is: rpc.ErrDecode, kind: "decode", noCall: true},
 	}, {
+		name: "result refuses itself with an error that looks like a refusal before execution",
+		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
+			p.echo()
+			return c.Call(ctx, "private/buy", nil, new(fussy))
+		},
+		want: outcome{is: rpc.ErrDecode, kind: "decode", noCall: true},
+	}, {
 		name: "refused after it may have been executed",
 		call: func(ctx context.Context, p *peer, c *rpc.Conn) error {
 			ended := callAsync(ctx, c, "private/buy", nil)
@@ -199,6 +206,11 @@ var outcomes = []struct {
 		want: outcome{kind: "-32602", noCall: true, safe: true},
 	},
 }
+
+// fussy is a result that takes part of itself for a refusal.
+type fussy struct{}
+
+func (*fussy) UnmarshalJSON([]byte) error { return &rpc.Error{Code: -32602, Message: "Invalid params"} }
 
 // namedError is a transport's failure that has a name of its own.
 type namedError string

@@ -24,7 +24,8 @@ func (c *Conn) Call(ctx context.Context, method string, params, result any) erro
 }
 
 // CallRaw is Call with a result that is not decoded: it appends the result's JSON to dst and returns the extended slice,
-// which the caller owns. After an error it returns dst as it was.
+// which the caller owns. What is in an object or an array has not been checked: that is for its decoder. After an error it
+// returns dst as it was.
 func (c *Conn) CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error) {
 	cl := c.newCall(ctx, method)
 	err := c.do(ctx, cl, params)
@@ -89,7 +90,7 @@ func (p *Pending) Wait(ctx context.Context, result any) error {
 	return p.conn.finish(cl, err)
 }
 
-// WaitRaw waits for the answer and appends the result's JSON to dst. Its errors are those of CallRaw.
+// WaitRaw waits for the answer and appends the result's JSON to dst, unchecked as CallRaw does. Its errors are those of CallRaw.
 func (p *Pending) WaitRaw(ctx context.Context, dst []byte) ([]byte, error) {
 	cl := p.take()
 	err := p.conn.await(ctx, cl)

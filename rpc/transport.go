@@ -63,7 +63,7 @@ type DialConfig struct {
 // the 32 KiB that WebSocket libraries allow by default.
 const DefaultReadLimit = 4 << 20
 
-// HandshakeError is a handshake that the server answered with something else than a WebSocket.
+// HandshakeError is a connection that could not be opened: because of the network, TLS, ctx, or what the server answered.
 type HandshakeError struct {
 	URL    string // as dialed, without user information
 	Status int    // HTTP status, 0 if there was no HTTP answer

@@ -304,3 +304,45 @@ func TestTryCredentials(t *testing.T) {
 		t.Errorf("%d logouts, want 1", n)
 	}
 }
+
+// TestFullTable has an exchange answer no call of a session that may have ten pending: what keeps it alive, authenticated and from
+// losing its orders leaves all the same.
+func TestFullTable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"public/hello": silent, "private/logout": func(p *peer, _ request) { p.close() }})
+		cfg := scripted(f)
+		cfg.MaxPending = 10
+		s := dial(t, cfg)
+		var pending []*session.Pending
+		for range cfg.MaxPending {
+			p, err := s.Send(t.Context(), "public/hello", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pending = append(pending, p)
+		}
+		if err := s.Call(t.Context(), "private/buy", nil, nil); !errors.Is(err, rpc.ErrTooManyPending) {
+			t.Errorf("an order: %v, want ErrTooManyPending", err)
+		}
+		f.last().testRequest()
+		synctest.Wait()
+		if err := s.Reauthenticate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := s.Call(t.Context(), "private/cancel_all", nil, nil); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if tests, logouts := f.count("public/test"), f.count("private/logout"); tests != 1 || logouts != 1 {
+			t.Errorf("%d answers to a test_request and %d logouts, want one of each", tests, logouts)
+		}
+		for _, p := range pending {
+			if err := p.Wait(t.Context(), nil); !isA[*rpc.CallError](err) {
+				t.Errorf("a pending call ended with %v", err)
+			}
+		}
+	})
+}
