@@ -62,6 +62,31 @@ func (s suite) contextEndedDuringDial() {
 	}
 }
 
+// refusedAndKept has the peer answer with a wrong key when little time is left, and keep the connection: a refusal is not read on
+// for longer than ctx allows.
+func (s suite) refusedAndKept() {
+	t, d := s.T, s.dialer
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := d.Dial(ctx, rpc.DialConfig{URL: url, NetDial: inMemory(t, nil, func(p *peer) error {
+			<-time.After(4 * time.Second)
+			if err := answer(101, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Accept: x")(p); err != nil {
+				return err
+			}
+			_, err := io.Copy(io.Discard, p.br)
+			return err
+		})})
+		if _, ok := errors.AsType[*rpc.HandshakeError](err); !ok {
+			t.Errorf("got %v, want a *rpc.HandshakeError", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("dial took %v, its context 5s", took)
+		}
+	})
+}
+
 // drip answers correctly, one byte a second.
 func drip(p *peer) error {
 	req, err := p.request()

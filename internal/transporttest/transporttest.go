@@ -65,6 +65,7 @@ func run(t *testing.T, s Subject) {
 		{"close from everywhere", suite.closeFromEverywhere},
 		{"context ended after dial", suite.contextEndedAfterDial},
 		{"context ended during dial", suite.contextEndedDuringDial},
+		{"refused and kept", suite.refusedAndKept},
 		{"idle for a day", suite.idleForADay},
 		{"redirects", suite.redirects},
 		{"refusals", suite.refusals},

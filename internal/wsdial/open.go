@@ -37,8 +37,15 @@ func Open(ctx context.Context, cfg rpc.DialConfig, shake Handshake) error {
 	if err != nil {
 		return &rpc.HandshakeError{URL: display(u), Err: err}
 	}
-	if resp, err := shake(ctx, conn); err != nil {
-		conn.Close()
+	// A library that refuses an answer may first read on for seconds of its own: after a 101 that is the connection, which no
+	// context ends.
+	stop := context.AfterFunc(ctx, func() { conn.Raw.Close() })
+	resp, err := shake(ctx, conn)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Raw.Close() // without TLS's farewell, which a network that takes nothing holds up
 		return &rpc.HandshakeError{URL: display(u), Status: httpStatus(resp), Err: withoutURL(err)}
 	}
 	conn.Raw.Start()

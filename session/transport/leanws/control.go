@@ -2,7 +2,6 @@ package leanws
 
 import (
 	"encoding/binary"
-	"errors"
 	"time"
 )
 
@@ -12,14 +11,13 @@ import (
 // closeTimeout bounds Close.
 const closeTimeout = time.Second
 
-var errCloseSent = errors.New("a close frame was sent")
-
 // control is the control frames that wait to be written: the answer to the latest ping, then a close frame.
 type control struct {
 	pinged  bool
 	ping    [maxControl]byte
 	length  int    // of the ping's payload
 	goodbye uint16 // the close frame's code, 0 for none
+	reason  error  // why it is sent
 }
 
 // answerPing has the ping answered, without waiting. If pings come faster than answers leave, only the latest is.
@@ -31,12 +29,13 @@ func (w *writer) answerPing(payload []byte) {
 	w.setOutLocked()
 }
 
-// sayGoodbye has a close frame sent, without waiting. Code 0 is for nothing to say.
-func (w *writer) sayGoodbye(code uint16) {
+// sayGoodbye has a close frame sent, without waiting, unless there is nothing to say. Whoever writes afterwards meets reason, too:
+// reader and writers may end the connection in any order, and the first to do so says why.
+func (w *writer) sayGoodbye(reason error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if code != 0 {
-		w.waiting.goodbye = code
+	if code := closeCode(reason); code != 0 {
+		w.waiting.goodbye, w.waiting.reason = code, reason
 		w.setOutLocked()
 	}
 }
@@ -78,7 +77,7 @@ func (w *writer) writeControl() {
 	}
 	b.flush()
 	if c.goodbye != 0 && w.err == nil {
-		w.err = errCloseSent
+		w.err = c.reason
 	}
 }
 

@@ -41,7 +41,7 @@ func (t *transport) ReadMessage() ([]byte, error) {
 		msg, whole, err := t.next()
 		if err != nil {
 			t.in.err = fmt.Errorf("websocket: read: %w", err)
-			t.out.sayGoodbye(closeCode(err))
+			t.out.sayGoodbye(t.in.err)
 			break
 		}
 		if whole {
