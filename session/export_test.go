@@ -297,3 +297,15 @@ func (x *Index) Used() (used, counted uint64) {
 
 // Slots is the size of the index's table.
 func (x *Index) Slots() uint64 { return x.x.table.Load().mask + 1 }
+
+// InSeam has f called when it is its turn at the session's seam, and reports whether there is one.
+func InSeam(s *Session, f func()) bool {
+	x := s.subs.seam.Load()
+	if x != nil {
+		x.in(f)
+	}
+	return x != nil
+}
+
+// MaxTurned is how many messages may wait for their turn.
+const MaxTurned = maxTurned

@@ -144,6 +144,7 @@ func (x *seam) spill(at int) {
 		x.beginAnew(x.serving())
 	case at == legBefore:
 		x.subs.lost(x.epochs[legBefore], x.epochs[legAfter])
+		x.beginAnew(x.epochs[legBefore])
 	default:
 		x.isTorn = true
 	}
@@ -198,6 +199,7 @@ func (x *seam) beginAnew(epoch uint64) {
 // undo ends the seam: the second connection has been closed, and the first goes on.
 func (x *seam) undo() {
 	x.subs.giveBack(x.epochs[legAfter], x.epochs[legBefore], x.before)
+	x.subs.mend() // what came to be owed meanwhile was looked for over the second
 	x.end(legBefore)
 }
 
