@@ -10,12 +10,16 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// An Authority sends the reset. A [Session] is one. If it has a method ClientID() string, as a [*session.Session] has, that says
-// whether it is of another key than the one to rotate.
+// An Authority sends the reset. A [*session.Session] is one, and every [Session].
 type Authority interface {
 	rpc.Caller
 	// CallRaw appends the JSON of the result to dst.
 	CallRaw(ctx context.Context, method string, params any, dst []byte) ([]byte, error)
+	// ClientID is that of the key with which it authenticates, whether it is connected or not. One of another key than the one to rotate
+	// lives on whatever a reset does to the key's tokens. If it is empty, the key is not known, and nobody relies on its being another.
+	ClientID() string
+	// WaitReady waits until it is connected and authenticated.
+	WaitReady(ctx context.Context) error
 }
 
 // isIndependent reports whether an authority lives on whatever a reset does to the key's tokens.
@@ -23,8 +27,8 @@ func (r *rotation) isIndependent(a Authority) bool {
 	if a == nil || a != r.cfg.Authority {
 		return false
 	}
-	named, ok := a.(interface{ ClientID() string })
-	return !ok || named.ClientID() != "" && named.ClientID() != r.report.ClientID
+	id := a.ClientID()
+	return id != "" && id != r.report.ClientID
 }
 
 // appealTo are those who may reset the key: whoever the Config names, or else the sessions, whose tokens may have outlived a reset
@@ -90,6 +94,12 @@ func (r *rotation) dropRescue(ctx context.Context) {
 type rescuer struct {
 	*rotation
 }
+
+// ClientID is the key's own.
+func (a *rescuer) ClientID() string { return a.report.ClientID }
+
+// WaitReady need not wait: there is a connection for each call.
+func (*rescuer) WaitReady(context.Context) error { return nil }
 
 // Call is not of use here.
 func (a *rescuer) Call(_ context.Context, method string, _, _ any) error {

@@ -19,10 +19,13 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// sameKey is an authority that is a session of the key itself, and says so.
-type sameKey struct{ *fakeSession }
+// newSameKey is an authority that is a session of the key itself.
+func newSameKey(p *process) *fakeSession { return &fakeSession{process: p, name: "same"} }
 
-func (*sameKey) ClientID() string { return clientID }
+// nameless is an authority that does not know of which key it is.
+type nameless struct{ rotate.Authority }
+
+func (nameless) ClientID() string { return "" }
 
 // TestNoRecoveryAuthority: where a lost answer could lock the key out for good, no reset is sent unless somebody has accepted that.
 func TestNoRecoveryAuthority(t *testing.T) {
@@ -35,13 +38,19 @@ func TestNoRecoveryAuthority(t *testing.T) {
 		{"tokens survive", func(_ *process, c *rotate.Config) { c.TokensSurvive = true }, false},
 		{"a lockout is accepted", func(_ *process, c *rotate.Config) { c.AcceptLockout = true }, false},
 		{"a session of the same key", func(p *process, c *rotate.Config) {
-			c.Authority = &sameKey{&fakeSession{process: p, name: "same"}}
+			c.Authority = newSameKey(p)
 		}, true},
 		{"one of the same key whose tokens survive", func(p *process, c *rotate.Config) {
-			c.Authority, c.TokensSurvive = &sameKey{&fakeSession{process: p, name: "same"}}, true
+			c.Authority, c.TokensSurvive = newSameKey(p), true
 		}, false},
 		{"another key", func(p *process, c *rotate.Config) { c.Authority = newSecondKey(p) }, false},
-		{"an authority that does not say of which key it is", func(p *process, c *rotate.Config) { c.Authority = newSecondKey(p).fakeSession }, false},
+		{"a wrapper around a session of the same key", func(p *process, c *rotate.Config) {
+			c.Authority = struct{ rotate.Authority }{newSameKey(p)}
+		}, true},
+		{"one that does not know of which key it is", func(p *process, c *rotate.Config) { c.Authority = nameless{newSecondKey(p)} }, true},
+		{"a wrapper around another key's", func(p *process, c *rotate.Config) {
+			c.Authority = struct{ rotate.Authority }{newSecondKey(p)}
+		}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

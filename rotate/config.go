@@ -86,12 +86,16 @@ type Session interface {
 	Authority
 	// Name tells sessions apart in reports.
 	Name() string
+	// Scope is what it asks for when it authenticates, or empty. The exchange keeps a certain number of sessions with a name.
+	Scope() string
+	// CancelsOnDisconnect says whether the exchange is to cancel its orders when it loses its connection.
+	CancelsOnDisconnect() bool
 	// Generation is that of the credentials with which the present connection authenticated, 0 if there is none.
 	Generation() uint64
-	// WaitReady waits until the session is connected and authenticated.
-	WaitReady(ctx context.Context) error
 	// Reauthenticate authenticates on the same connection with what the Keyring has.
 	Reauthenticate(ctx context.Context) error
+	// Reconnect moves to a new connection, which authenticates with what the Keyring has.
+	Reconnect(ctx context.Context) error
 	// Channels returns the counters of each channel that is subscribed to.
 	Channels() []session.ChannelStats
 	// VerifySubscriptions asks the exchange whether they still are.

@@ -278,6 +278,19 @@ type fakeSession struct {
 
 func (s *fakeSession) Name() string { return s.name }
 
+func (*fakeSession) ClientID() string { return clientID }
+
+func (*fakeSession) Scope() string { return "" }
+
+func (*fakeSession) CancelsOnDisconnect() bool { return false }
+
+func (s *fakeSession) Reconnect(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed, s.generation = true, 0
+	s.mu.Unlock()
+	return s.Reauthenticate(ctx)
+}
+
 func (s *fakeSession) Generation() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

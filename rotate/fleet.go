@@ -9,12 +9,6 @@ import (
 	"strings"
 )
 
-// What a session may say of itself beyond [Session]; a [*session.Session] says both.
-type (
-	scoped    interface{ Scope() string }
-	canceller interface{ CancelsOnDisconnect() bool }
-)
-
 // The exchange keeps so many sessions of a key that have a name, and drops the oldest for another one without a word; and takes so many
 // connections from one address. Source: its article on connection management.
 const (
@@ -30,9 +24,7 @@ func (r *rotation) checkNames() error {
 	}
 	names := make(map[string]bool)
 	for _, s := range r.fleet {
-		if s, ok := s.Session.(scoped); ok {
-			names[sessionName(s.Scope())] = true
-		}
+		names[sessionName(s.Scope())] = true
 	}
 	delete(names, "")
 	if len(names) > maxNamed-2 {
@@ -76,7 +68,7 @@ func (r *rotation) warnOfCancels(ctx context.Context) {
 	}
 	var names []string
 	for _, s := range r.fleet {
-		if c, ok := s.Session.(canceller); ok && c.CancelsOnDisconnect() {
+		if s.CancelsOnDisconnect() {
 			names = append(names, s.Name())
 		}
 	}

@@ -23,9 +23,6 @@ func (s *talker) Scope() string { return s.scope }
 
 func (s *talker) CancelsOnDisconnect() bool { return s.cancels }
 
-// other is the authority of another key.
-type other struct{ rotate.Authority }
-
 // talkers gives a process a fleet of so many sessions; scope is that of each.
 func (p *process) talkers(n int, scope func(i int) string) func() []rotate.Session {
 	var fleet []rotate.Session
@@ -60,7 +57,7 @@ func TestNamedSessions(t *testing.T) {
 				report, err := p.rotator(t, func(cfg *rotate.Config) {
 					cfg.Sessions = p.talkers(c.sessions, c.scope)
 					if c.another {
-						cfg.Authority = other{p.sessions[0]}
+						cfg.Authority = newSecondKey(p)
 					}
 				}).Rotate(t.Context())
 				if !c.refused {

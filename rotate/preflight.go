@@ -94,17 +94,11 @@ func (r *rotation) checkAuthority(ctx context.Context) error {
 	return ErrNoRecoveryAuthority
 }
 
-// waitFor waits until an authority that can say so is ready.
+// waitFor waits until an authority is ready.
 func (r *rotation) waitFor(ctx context.Context, a Authority) error {
-	s, ok := a.(interface {
-		WaitReady(ctx context.Context) error
-	})
-	if !ok {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
-	return s.WaitReady(ctx)
+	return a.WaitReady(ctx)
 }
 
 // checkClock keeps a clock that is off from looking like a wrong secret.

@@ -24,7 +24,7 @@ func (r *replacement) preflightReplace(ctx context.Context) error {
 }
 
 // errStays is an authority that would be left with the old key.
-var errStays = errors.New("Config.Authority is a session of the key that is replaced, and is not seen to follow Config.Keyring: " +
+var errStays = errors.New("Config.Authority is not seen to be of another key than the one that is replaced, nor to follow Config.Keyring: " +
 	"dial it with that as its Credentials, or set Config.Authority to a session of another key")
 
 // checkAuthority refuses an authority that would be left with the old key. Whether one of Config.Sessions follows the keyring turns out when it
@@ -33,7 +33,7 @@ func (r *replacement) checkAuthority(ctx context.Context) error {
 	if err := r.waitFor(ctx, r.authorities[0]); err != nil {
 		return err
 	}
-	if !isOf(r.cfg.Authority, r.report.ClientID) {
+	if r.cfg.Authority == nil || r.isIndependent(r.cfg.Authority) {
 		return nil
 	}
 	if s, ok := r.cfg.Authority.(Session); !ok || s.Generation() != r.cfg.Keyring.Current().Generation {
@@ -101,20 +101,13 @@ func (r *replacement) checkTemplate(ctx context.Context) error {
 // documented: where it refuses, the session is moved to a new connection.
 func (r *rotation) takeAnew(ctx context.Context, s Session) error {
 	err := s.Reauthenticate(ctx)
-	if m, ok := s.(member); ok {
-		s = m.Session
-	}
-	mover, ok := s.(interface {
-		ClientID() string
-		Reconnect(ctx context.Context) error
-	})
-	if err == nil || !ok || mover.ClientID() == r.cfg.Keyring.Current().ClientID {
+	if err == nil || isOf(s, r.cfg.Keyring.Current().ClientID) {
 		return err
 	}
 	if _, refused := errors.AsType[*rpc.Error](err); !refused {
 		return err
 	}
-	if moved := mover.Reconnect(ctx); moved != nil {
+	if moved := s.Reconnect(ctx); moved != nil {
 		return fmt.Errorf("move to a new connection: %w", moved)
 	}
 	return nil

@@ -27,6 +27,8 @@ func (b bare) CallRaw(ctx context.Context, method string, params any, dst []byte
 
 func (b bare) ClientID() string { return b.of.ClientID() }
 
+func (b bare) WaitReady(ctx context.Context) error { return b.of.WaitReady(ctx) }
+
 // TestReplaceByItself has an authority of the key that is replaced, which follows the keyring and is not among the sessions, if there are any:
 // it takes the new key before it removes the old one, and works afterwards.
 func TestReplaceByItself(t *testing.T) {
@@ -82,7 +84,9 @@ func TestReplaceAuthorityStays(t *testing.T) {
 		defer b.close(t)
 		itself := b.dial(t, template, b.key)
 		defer itself.close(t)
-		for name, authority := range map[string]rotate.Authority{"credentials of its own": itself.Session, "no session": bare{b.fleet[0]}} {
+		for name, authority := range map[string]rotate.Authority{
+			"credentials of its own": itself.Session, "no session": bare{b.fleet[0]}, "of a key that is not known": nameless{b.fleet[0]},
+		} {
 			_, err := b.replaceOnce(t, template, func(c *rotate.Config) { c.Authority = authority })
 			failed, ok := errors.AsType[*rotate.PreflightError](err)
 			if !ok || failed.Check != "authority" || !strings.Contains(err.Error(), "set Config.Authority to a session of another key") {

@@ -113,11 +113,8 @@ func (r *replacement) appoint(ctx context.Context) error {
 	return errors.Join(errs[min(1, len(all)):]...)
 }
 
-// isOf reports whether s, a session or an authority, is known to be of a key. An authority may be nil.
-func isOf(s any, clientID string) bool {
-	named, ok := s.(interface{ ClientID() string })
-	return ok && named.ClientID() == clientID
-}
+// isOf reports whether an authority, which may be nil, is known to be of a key.
+func isOf(a Authority, clientID string) bool { return a != nil && a.ClientID() == clientID }
 
 // forget removes the new key, if there may be one, once no creation can be executed any more, and clears the record. If the creation was put
 // on record again meanwhile it was sent later than was known, and all begins anew. cause is why.
