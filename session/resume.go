@@ -45,7 +45,10 @@ func (s *Session) ensure(ctx context.Context, names []string) error {
 		refused, err := s.subscribe(ctx, l, names)
 		switch {
 		case err == nil && len(refused) == 0:
-			return nil
+			// If it has ended, its loss may have been told before it was known to bring these channels.
+			if l.conn.Err() == nil {
+				return nil
+			}
 		case err == nil:
 			return &SubscribeError{Refused: refused}
 		case ctx.Err() != nil || s.ctx.Err() != nil || l == s.present():
