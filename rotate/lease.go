@@ -40,11 +40,14 @@ func (r *rotation) retake(ctx context.Context) core.Event {
 	}
 	spare := r.fromSpare(ctx)
 	record, err := r.journal.update(ctx, func(record *Record) error {
-		for _, c := range spare {
-			record.add(c)
-		}
 		if err := record.retake(r.holder, r.id, time.Now()); err != nil {
 			return err
+		}
+		if record.ClientID != r.report.ClientID { // what is kept, and what was sent, is of the key that this one has replaced
+			return nil
+		}
+		for _, c := range spare {
+			record.add(c)
 		}
 		if since := r.openSince(); since.After(record.Intent.Sent) { // who cleared the intent meanwhile did not know
 			record.Intent.Sent = since
@@ -56,8 +59,12 @@ func (r *rotation) retake(ctx context.Context) core.Event {
 		r.warn(ctx, "rotation: taking the lease again", err)
 		return core.Event{Kind: core.NotRetaken}
 	}
+	replaced := record.ClientID != r.report.ClientID
+	if replaced {
+		r.report.ClientID, r.keyID, r.unanswered = record.ClientID, record.KeyID, time.Time{}
+	}
 	ledger := r.ledger(record)
-	ledger.News = record.hasMore(r.seen)
+	ledger.News, ledger.Replaced = record.hasMore(r.seen), replaced
 	r.epoch, r.seen, r.redeemed = record.Lease.Epoch, record, session.Secret{}
 	return core.Event{Kind: core.Retaken, Ledger: ledger}
 }

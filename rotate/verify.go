@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -124,8 +125,9 @@ func (r *rotation) swap(ctx context.Context, effect core.Effect, change func(*Re
 // publish gives the current secret to the sessions, opens the gate, and tells of it.
 func (r *rotation) publish(ctx context.Context) core.EventKind {
 	r.cfg.Keyring.expect(r.machine.Open > 0)
+	clientID := cmp.Or(r.seen.ClientID, r.report.ClientID) // none was looked at if sessions were left behind
 	r.cfg.Keyring.publishAndOpen(session.Credentials{
-		ClientID: r.report.ClientID, Secret: r.secret.Secret, Generation: r.secret.Generation,
+		ClientID: clientID, Secret: r.secret.Secret, Generation: r.secret.Generation,
 	})
 	if spare := r.fromSpare(ctx); len(spare) > 0 {
 		r.toSpare(ctx, r.secret) // what it had is dead, or this

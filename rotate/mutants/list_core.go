@@ -109,6 +109,7 @@ var coreMutants = []mutant{
 	},
 	{"a reset without an answer is not counted", "R9", rulesFile, "\tm.Open++\n", ""},
 	{"a recent reset is forgotten", "F8", rulesFile, "m.Open = max(m.Open, 1)", "m.Open = max(m.Open, 0)"},
+	{"a reset of the key that was replaced is blamed", "F36", rulesFile, "\t\tm.Ours, m.Open = false, 0\n", ""},
 	{"the second factor is asked for without end", "S23", rulesFile, "return m.Rounds < MaxRounds }", "return m.Rounds >= 0 }"},
 	{"a reset that was not sent is sent again without end", "S23", rulesFile, "sure(m) && m.Sends < MaxUnsent", "sure(m) && m.Sends >= 0"},
 }

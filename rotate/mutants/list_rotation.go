@@ -37,6 +37,7 @@ var rotationMutants = []mutant{
 	},
 	{"a code that was missed is forgotten when others refuse", "I7", resetFile, "r.machine.Authority == 0 { //", "r.machine.Authority >= 0 { //"},
 	{"a missed code ends Run", "I7", "rotate/schedule_loop.go", "lockedOut && !isMissedCode(locked.Err) ||", "lockedOut && locked != nil ||"},
+	{"a key that took the place meanwhile is not noticed", "F25", "rotate/lease.go", "\tif replaced {\n", "\tif replaced && r.epoch == 0 {\n"},
 	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},
 
 	{

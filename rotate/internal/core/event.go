@@ -84,6 +84,7 @@ type Ledger struct {
 	Unfinished  bool // it has an intent
 	Secrets     int  // that can be tried, at least one
 	News        bool // one of them was not there when the record was last looked at
+	Replaced    bool // it is of another key by now, whose secret no reset can have ended that was sent before
 	Sent        bool // a reset under the record's intent may have left, without an answer that is known
 	Recent      bool // and so lately that it may yet be executed
 	Authorities int  // that could reset the key

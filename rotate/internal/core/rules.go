@@ -74,6 +74,9 @@ func asked(m *Machine) { m.Rounds++ }
 
 // learn takes in what the record says when the secrets are to be tried.
 func learn(m *Machine) {
+	if m.ledger.Replaced {
+		m.Ours, m.Open = false, 0
+	}
 	m.Ours = m.Ours || m.ledger.Sent
 	if m.ledger.Recent {
 		m.Open = max(m.Open, 1)
