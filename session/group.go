@@ -91,8 +91,8 @@ func (c GroupConfig) member(number int) Config {
 
 // Group is several sessions of one account behind one Caller and one Subscribe. It is safe for concurrent use.
 //
-// Orders go over its first session, and so does all that belongs to a connection: their order on the wire holds, and if they
-// are cancelled on disconnect it is by the loss of that one. Reads are spread over the sessions that are ready. Channels are
+// Orders go over its first session, and so does whatever else is no read: their order on the wire holds, and if they are cancelled
+// on disconnect it is by the loss of that one. Reads are spread over the sessions that are ready. Channels are
 // spread over all, each on one session (Copies 1), or come over two (Copies 2): the stream then is one, in wire order and
 // without repetitions, and losing either connection loses nothing.
 type Group struct {

@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/holdfast-ws/holdfast/rpc"
 )
 
 // Call makes a call over one of the sessions, as [Session.Call] does.
 //
-// An order, an edit, and whatever else is no read, goes over the first session; while that one is not ready it fails at once
-// ([ErrNotReady], not sent). A cancel does too, unless the first session is not ready: it then goes over another one, for an
-// order can be cancelled over any connection of its account, and must not rest because the connection that placed it is gone. A
-// read, and each public call, goes over any session that is ready.
+// A read goes over any session that is ready: a method, public or private, whose name begins with get_, list_, simulate or verify,
+// and public/ticker and public/status, unless it is of the connection (private/get_cancel_on_disconnect) or [Config].Lanes has it
+// in another lane. Whatever else there is goes over the first session, in the order in which it is sent: orders, edits and quotes,
+// what moves money or changes a setting, what belongs to a connection, and each method that is not known. While the first session is
+// not ready that fails at once ([ErrNotReady], not sent). A cancel (private/cancel_..., all that is in the lane of cancels) does not:
+// it then goes over another one, for an order can be cancelled over any connection of its account, and must not rest because the
+// connection that placed it is gone.
 //
 // What was not sent over one session, because its connection has ended, may be sent over another. What may have been is never
 // sent again.
@@ -43,12 +47,11 @@ func (g *Group) Send(ctx context.Context, method string, params any) (pending *P
 // route makes a call over the session that the method's lane asks for, and goes on to the next one only where nothing was sent.
 func (g *Group) route(ctx context.Context, method string, call func(*Session) error) error {
 	first, n := 0, len(g.sessions)
-	switch g.cfg.laneOf(method) {
-	case rpc.LaneControl, rpc.LaneOrder, rpc.LaneSubscribe:
-		return call(g.sessions[0])
-	case rpc.LaneCancel:
-	case rpc.LaneRead:
+	switch lane := g.cfg.laneOf(method); {
+	case lane == rpc.LaneRead && isRead(method):
 		first = rand.IntN(n)
+	case lane != rpc.LaneCancel:
+		return call(g.sessions[0])
 	}
 	var unsent error
 	for i := range n {
@@ -66,6 +69,18 @@ func (g *Group) route(ctx context.Context, method string, call func(*Session) er
 		return unsent
 	}
 	return call(g.sessions[first]) // none is ready: it says so
+}
+
+// isRead reports whether a method is known to change nothing, by its name: the lane of reads is also that of all that is not known.
+func isRead(method string) bool {
+	switch name := method[strings.LastIndexByte(method, '/')+1:]; {
+	case method == "public/ticker", method == "public/status":
+		return true
+	case strings.HasPrefix(name, "get_"), strings.HasPrefix(name, "list_"):
+		return true
+	default:
+		return strings.HasPrefix(name, "simulate") || strings.HasPrefix(name, "verify")
+	}
 }
 
 // isUnsent reports whether nothing of a call has left.
