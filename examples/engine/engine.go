@@ -17,6 +17,11 @@ const (
 	instrument = "BTC-PERPETUAL"
 	pace       = 5 * time.Millisecond // from one quote to the next
 	depth      = 8                    // quotes that rest at a time
+
+	patience  = 2 * time.Second // with an answer to an order
+	life      = 2 * time.Second // of a request to place one: the exchange takes none that comes later
+	tolerance = time.Second     // of the exchange's clock and this one's
+	inDoubt   = 10 * time.Second
 )
 
 // engine quotes over a session.
@@ -79,56 +84,76 @@ func (e *engine) quote(ctx context.Context) {
 // place places an order, and finds out what has become of it. It is sent once.
 func (e *engine) place(ctx context.Context, label string) {
 	began := time.Now()
-	err := e.session.Call(ctx, "private/buy", map[string]any{
+	answered, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := e.session.Call(answered, "private/buy", map[string]any{
 		"instrument_name": instrument, "amount": 10, "type": "limit", "price": 1000, "label": label,
+		"valid_until": began.Add(life).UnixMilli(),
 	}, nil)
-	unanswered, isUnanswered := errors.AsType[*rpc.CallError](err)
+	_, isUnanswered := errors.AsType[*rpc.CallError](err)
 	switch {
 	case err == nil:
 		e.took = append(e.took, time.Since(began))
 		e.counts.Placed++
 		e.rest(label)
-	case isUnanswered && unanswered.Outcome == rpc.NotSent:
+	case rpc.SafeToRetry(err) && isUnanswered:
 		e.counts.NotSent++ // it may be sent again: here the next quote takes its place
 		return
-	case isUnanswered:
-		e.counts.Unknown++
-		e.log.Printf("%s: no answer, it may have been placed: %v", label, unanswered.Err)
-		e.reconcile(ctx, label)
-	default:
+	case rpc.SafeToRetry(err):
 		e.counts.Refused++
+	default: // no answer, or one that leaves it open
+		e.counts.Unknown++
+		e.log.Printf("%s: it may have been placed: %v", label, err)
+		e.reconcile(ctx, label, began.Add(life+tolerance))
 	}
 	e.labels = append(e.labels, label)
 }
 
 func (e *engine) rest(label string) { e.resting = append(e.resting, label) }
 
-// reconcile asks for an order that may have been placed, by its label: it is never sent again. The exchange is asked until it answers.
-func (e *engine) reconcile(ctx context.Context, label string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// reconcile asks for an order that may have been placed, by its label: it is never sent again. That there is no such order is believed
+// once the exchange takes it no more; until then its request may still be on the way.
+func (e *engine) reconcile(ctx context.Context, label string, takenUntil time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, inDoubt)
 	defer cancel()
+	due := time.NewTicker(100 * time.Millisecond)
+	defer due.Stop()
 	for {
-		if err := e.session.WaitReady(ctx); err != nil {
+		state, err := e.state(ctx, label)
+		switch {
+		case err == nil && state != "":
+			e.counts.UnknownPlaced++
+			e.log.Printf("%s: it was placed, and is %s", label, state)
+			if state == "open" {
+				e.rest(label)
+			}
+			return
+		case err == nil && time.Now().After(takenUntil):
+			e.log.Printf("%s: the exchange has no such order", label)
+			return
+		case ctx.Err() != nil:
 			e.err = errors.Join(e.err, fmt.Errorf("%s: what has become of it is not known: %w", label, err))
 			return
 		}
-		found, err := rpc.Call[[]struct {
-			State string `json:"order_state"`
-		}](ctx, e.session, "private/get_order_state_by_label", map[string]string{"currency": "BTC", "label": label})
-		switch {
-		case err != nil: // the connection was lost again
-			continue
-		case len(found) == 0:
-			e.log.Printf("%s: the exchange has no such order", label)
-		default:
-			e.counts.UnknownPlaced++
-			e.log.Printf("%s: it was placed, and is %s", label, found[0].State)
-			if found[0].State == "open" {
-				e.rest(label)
-			}
+		select {
+		case <-due.C:
+		case <-ctx.Done():
 		}
-		return
 	}
+}
+
+// state is the state of the order with a label, empty if there is none.
+func (e *engine) state(ctx context.Context, label string) (string, error) {
+	if err := e.session.WaitReady(ctx); err != nil {
+		return "", err
+	}
+	found, err := rpc.Call[[]struct {
+		State string `json:"order_state"`
+	}](ctx, e.session, "private/get_order_state_by_label", map[string]string{"currency": "BTC", "label": label})
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].State, nil
 }
 
 // takeBack cancels an order. A cancel may be sent again: once is as good as twice.
@@ -145,12 +170,18 @@ func (e *engine) takeBack(ctx context.Context, label string) {
 	e.resting = slices.DeleteFunc(e.resting, func(l string) bool { return l == label })
 }
 
-// flatten takes back whatever is open: a clean Close cancels nothing.
+// flatten takes back whatever is open, also when ctx has ended: a clean Close cancels nothing.
 func (e *engine) flatten(ctx context.Context) error {
-	if err := e.session.WaitReady(ctx); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inDoubt)
+	defer cancel()
+	err := e.session.WaitReady(ctx)
+	if err == nil {
+		err = e.session.Call(ctx, "private/cancel_all", nil, nil)
 	}
-	return e.session.Call(ctx, "private/cancel_all", nil, nil)
+	if err != nil {
+		return fmt.Errorf("orders may be open, look at the exchange: %w", err)
+	}
+	return nil
 }
 
 // result is what is printed. Durations are in nanoseconds.

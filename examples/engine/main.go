@@ -94,10 +94,7 @@ func run(ctx context.Context, opts options, told io.Writer) (*result, error) {
 	beside.Go(func() { incident = incidents(quoting, exchange, s, opts.run) })
 	e.quote(quoting)
 	beside.Wait()
-	if incident != nil {
-		return nil, incident
-	}
-	if err := e.flatten(ctx); err != nil {
+	if err := errors.Join(incident, e.flatten(ctx)); err != nil {
 		return nil, err
 	}
 	return e.result(exchange), nil
@@ -114,7 +111,7 @@ func incidents(ctx context.Context, exchange *deribittest.Server, s *session.Ses
 			return nil
 		}
 		if n == 0 {
-			if err := s.Reconnect(ctx); err != nil {
+			if err := s.Reconnect(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("planned reconnect: %w", err)
 			}
 			continue
