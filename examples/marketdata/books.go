@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/orderbook"
@@ -21,7 +22,7 @@ type answer struct {
 	book    orderbook.View
 }
 
-// ask asks the exchange for one book after the other until ctx ends, or it refuses.
+// ask asks the exchange for one book after the other until ctx ends, or it refuses for good.
 func ask(ctx context.Context, pair *session.Group, opts options, answers chan<- answer) error {
 	due := time.NewTicker(50 * time.Millisecond)
 	defer due.Stop()
@@ -33,11 +34,11 @@ func ask(ctx context.Context, pair *session.Group, opts options, answers chan<- 
 		}
 		name := opts.instruments[i%len(opts.instruments)]
 		result, err := pair.CallRaw(ctx, "public/get_order_book", map[string]any{"instrument_name": name, "depth": depth}, nil)
-		if refused, isRefused := errors.AsType[*rpc.Error](err); isRefused {
+		if refused, isRefused := errors.AsType[*rpc.Error](err); isRefused && refused.Class() == rpc.ClassPermanent {
 			return fmt.Errorf("the book of %s: %w", name, refused)
 		}
 		if err != nil {
-			continue // its connection broke under it: the next question is due soon
+			continue // its connection broke under it, credits have run out, or the exchange is busy: the next question is due soon
 		}
 		var book orderbook.Book
 		if err := book.Apply(result); err != nil {
@@ -66,10 +67,28 @@ func newBooks(answers <-chan answer) *books {
 	}
 }
 
+// gap takes in that messages of a channel are missing, of all if it is empty.
 func (b *books) gap(channel string) {
-	if book := b.kept[channel]; book != nil {
-		book.Invalidate()
+	for name, book := range b.kept {
+		if channel == "" || name == channel {
+			book.Invalidate()
+		}
 	}
+}
+
+// beginAnew asks for snapshots where the consumer was too slow: the exchange knows nothing of that, and sends none by itself.
+func beginAnew(sub *session.Subscription, gap *session.GapError, channels []string) error {
+	if gap.Reason != session.GapOverflow {
+		return nil
+	}
+	for _, name := range channels {
+		if strings.HasPrefix(name, "book.") && (gap.Channel == "" || name == gap.Channel) {
+			if err := sub.Resync(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // message takes in a book's message. What the exchange has answered since the last is looked at before and after it.
@@ -85,8 +104,10 @@ func (b *books) message(n session.Notification) {
 		book = &orderbook.Book{}
 		b.kept[n.Channel] = book
 	}
-	if book.Apply(n.Data) != nil {
-		b.wrong[n.Channel]++ // it is stale, and why does not matter: a whole stream has no such message
+	if err := book.Apply(n.Data); err != nil {
+		if !errors.Is(err, orderbook.ErrStale) { // as it is behind a gap, until its snapshot
+			b.wrong[n.Channel]++ // a whole stream has no such message
+		}
 		return
 	}
 	b.compare(n.Channel)

@@ -102,29 +102,39 @@ func run(ctx context.Context, opts options, told *progress) (*result, error) {
 		}
 	})
 	seen := newTally(answers)
-	for n, err := range sub.Notifications(ctx) {
-		if gap, isGap := errors.AsType[*session.GapError](err); isGap {
-			seen.gap(gap)
-			told.gap(gap)
-		} else if err == nil {
-			seen.message(n)
-			told.message()
-		} else if ctx.Err() == nil {
-			cancel()
-			beside.Wait()
-			return nil, fmt.Errorf("the stream has ended: %w", err)
-		}
-	}
+	err = consume(ctx, sub, channels, seen, told)
 	took := time.Since(began)
+	cancel()
 	beside.Wait()
-	if refusal != nil {
-		return nil, refusal
+	if err := errors.Join(err, refusal); err != nil {
+		return nil, err
 	}
 	cuts := uint64(0)
 	if exchange != nil {
 		cuts = exchange.Stats().Faults[deribittest.Cut]
 	}
 	return seen.result(pair, cuts, took), nil
+}
+
+// consume takes in the stream until ctx ends. It is an error if the stream ends before.
+func consume(ctx context.Context, sub *session.Subscription, channels []string, seen *tally, told *progress) error {
+	for n, err := range sub.Notifications(ctx) {
+		gap, isGap := errors.AsType[*session.GapError](err)
+		switch {
+		case err == nil:
+			seen.message(n)
+			told.message()
+			continue
+		case isGap:
+			seen.gap(gap)
+			told.gap(gap)
+			err = beginAnew(sub, gap, channels)
+		}
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("the stream has ended: %w", err)
+		}
+	}
+	return nil
 }
 
 // breakEach breaks the exchange's connections in turn until ctx ends: one at a time, so never before both are there again.

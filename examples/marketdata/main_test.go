@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/internal/exchangetest"
 	"github.com/holdfast-ws/holdfast/orderbook"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -104,4 +110,40 @@ func TestBooksFindWhatIsWrong(t *testing.T) {
 			t.Errorf("%+v: compared %d, wrong %d", c, b.compared[name], b.wrong[name])
 		}
 	}
+}
+
+// TestOverflow has a consumer that is too slow at first: its books begin anew, and are right again.
+func TestOverflow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := deribittest.NewMemoryListener()
+		exchange := exchangetest.New(t, deribittest.Config{Listener: network, Tick: 10 * time.Millisecond})
+		pair, err := session.DialGroup(t.Context(), session.GroupConfig{
+			Config: session.Config{URL: exchange.URL(), NetDial: network.DialContext}, Copies: 2,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pair.Close(context.WithoutCancel(t.Context()))
+		channels := []string{"book.BTC-PERPETUAL.100ms", "trades.BTC-PERPETUAL.100ms", "book.ETH-PERPETUAL.100ms"}
+		sub, err := pair.Subscribe(t.Context(), session.SubscribeConfig{Buffer: 4}, channels...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		seen := newTally(make(chan answer))
+		if err := consume(ctx, sub, channels, seen, newProgress(io.Discard)); err != nil {
+			t.Error(err)
+		}
+		for _, name := range channels {
+			if book := seen.books.kept[name]; book != nil && book.State() != orderbook.Synced || seen.broken[name] > 0 || seen.books.wrong[name] > 0 {
+				t.Errorf("%s: broken %d, wrong %d times: %+v", name, seen.broken[name], seen.books.wrong[name], book)
+			}
+		}
+		if seen.gaps[""] != 1 || len(seen.books.kept) != 2 {
+			t.Errorf("gaps: %v, %d books", seen.gaps, len(seen.books.kept))
+		}
+	})
 }

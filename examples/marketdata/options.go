@@ -63,7 +63,7 @@ func parse(args []string) (options, error) {
 
 // config is that of each session, without a URL for the simulated exchange. It reads the secret.
 func (o options) config() (session.Config, error) {
-	cfg := session.Config{URL: o.url, Name: "marketdata"}
+	cfg := session.Config{URL: o.url, Name: "marketdata", Limits: &session.Limits{}}
 	if o.secretFile == "" {
 		return cfg, nil
 	}

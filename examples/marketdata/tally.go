@@ -24,6 +24,9 @@ func newTally(answers <-chan answer) *tally {
 
 func (t *tally) gap(gap *session.GapError) {
 	t.gaps[gap.Channel]++
+	if gap.Channel == "" { // all
+		clear(t.last)
+	}
 	delete(t.last, gap.Channel) // what follows begins anew
 	t.books.gap(gap.Channel)
 }
@@ -33,10 +36,16 @@ func (t *tally) message(n session.Notification) {
 	switch {
 	case strings.HasPrefix(n.Channel, "book."):
 		var book struct {
-			Previous int64 `json:"prev_change_id"`
-			ID       int64 `json:"change_id"`
+			Type     string `json:"type"`
+			Previous int64  `json:"prev_change_id"`
+			ID       int64  `json:"change_id"`
 		}
-		t.follow(n, &book, func() (previous, id int64) { return book.Previous, book.ID })
+		t.follow(n, &book, func() (previous, id int64) {
+			if book.Type == "snapshot" && t.gaps[n.Channel]+t.gaps[""] > 0 {
+				return t.last[n.Channel], book.ID // it was asked for, and may come behind changes
+			}
+			return book.Previous, book.ID
+		})
 		t.books.message(n)
 	case strings.HasPrefix(n.Channel, "trades."):
 		var trades []struct {
