@@ -212,9 +212,7 @@ func (g *Group) WaitReady(ctx context.Context) error {
 
 // hopeless is why the group will not be ready any more, nil if it may be.
 func (g *Group) hopeless() error {
-	hasEnded := func(s *Session) bool { return s.State() == Closed }
-	isLost := func(t *team) bool { return !slices.ContainsFunc(t.legs, func(s *Session) bool { return !hasEnded(s) }) }
-	if g.cfg.Credentials != nil && hasEnded(g.sessions[0]) || slices.ContainsFunc(g.teams, isLost) {
+	if g.cfg.Credentials != nil && g.sessions[0].isEnding() || slices.ContainsFunc(g.teams, (*team).isLost) {
 		return g.Err()
 	}
 	return nil

@@ -337,6 +337,11 @@ func TestGroupEnds(t *testing.T) {
 	if subs[0].Err() != nil {
 		t.Errorf("the other stream: %v", subs[0].Err())
 	}
+	for i := range 5 {
+		if _, err := g.Subscribe(t.Context(), session.SubscribeConfig{}, fmt.Sprintf("ticker.M%d.100ms", i)); err != nil {
+			t.Errorf("while another session lives: %v", err)
+		}
+	}
 	if err := g.Call(t.Context(), "private/buy", nil, nil); err != nil {
 		t.Error(err)
 	}

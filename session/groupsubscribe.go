@@ -10,7 +10,7 @@ import (
 )
 
 // Subscribe asks the exchange for channels, as [Session.Subscribe] does, and makes one stream of all. A channel stays where it is
-// while anybody wants it: on the sessions that had fewest channels. Private channels are the first session's, as orders are, or
+// while anybody wants it: on those sessions that had fewest channels, of all that have not ended. Private channels are the first session's, as orders are, or
 // the first pair's. A channel that several subscriptions of the group want is shared.
 //
 // Of a redundant pair, Subscribe waits for the session that is ready, or for both if both are; the other one follows when it is.
@@ -93,11 +93,15 @@ func (g *Group) arrange(names []string) (wanted map[*team][]string, err error) {
 	return wanted, err
 }
 
-// lay makes a strand of a channel, in the team that has the fewest.
+// lay makes a strand of a channel, in the team that has the fewest of those that live.
 func (g *Group) lay(ch *channel) (*strand, error) {
 	t := g.teams[0]
 	if !isPrivateChannel(ch.name) {
-		t = slices.MinFunc(g.teams, func(a, b *team) int { return a.strands - b.strands })
+		for _, other := range g.teams[1:] {
+			if t.isLost() || !other.isLost() && other.strands < t.strands {
+				t = other
+			}
+		}
 	}
 	st := t.newStrand(ch)
 	if err := st.tie(); err != nil {

@@ -35,6 +35,14 @@ func newTeam(g *Group, legs []*Session) *team {
 
 func (t *team) isPair() bool { return len(t.legs) == 2 }
 
+// isLost reports whether no session brings anything any more.
+func (t *team) isLost() bool {
+	return !slices.ContainsFunc(t.legs, func(s *Session) bool { return !s.isEnding() })
+}
+
+// isEnding reports whether a session ends for good, or has: nobody subscribes on it any more.
+func (s *Session) isEnding() bool { return s.ctx.Err() != nil }
+
 // obtain returns when the sessions that are ready have the exchange's confirmation, or, where none is, the first that has.
 func (t *team) obtain(ctx context.Context, names []string) error {
 	defer t.wake()
