@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,9 @@ import (
 type Follower struct {
 	// shell has the configuration and the steps that following shares with rotating; it never flies.
 	shell Rotator
+	// refused is a generation that the exchange has refused and that may be the newest one, for what others know cannot be read or is
+	// not known yet; 0 for none. It is not tried again meanwhile.
+	refused atomic.Uint64
 	// followed is the generation that the sessions were last brought to; of Run.
 	followed uint64
 }
@@ -43,56 +47,74 @@ func NewFollower(cfg Config) (*Follower, error) {
 
 // Credentials returns the newest credentials that the store and the keyring have. While a rotation is under way it waits for
 // the end of that, of its lease, or of ctx; then it returns ctx's error. A store that cannot be read is logged, and what
-// the keyring has is returned.
+// the keyring has is returned, unless that was refused: see [Follower.Newer].
 func (f *Follower) Credentials(ctx context.Context) (session.Credentials, error) {
-	err := f.catchUp(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return session.Credentials{}, fmt.Errorf("rotate: follow: waiting for a rotation: %w", ctx.Err())
-	case err != nil:
-		f.shell.warn(ctx, "following rotations: the keyring's secret is used", err)
+	if _, err := f.await(ctx); err != nil {
+		return session.Credentials{}, err
 	}
 	return f.shell.cfg.Keyring.Credentials(ctx)
 }
 
-// Newer is Credentials for who was refused a generation: it also waits while a reset may yet end the current secret, unless that is a
-// later one.
+// errSettled is the end of a rotation that leaves the secret as it was.
+var errSettled = errors.New("rotate: follow: what may have ended the secret that was refused is over, and there is no newer one: it is tried once more")
+
+// Newer is Credentials for who was refused a generation. Unless there is a later one it also waits while an intent stands, whoever has
+// the lease: the current secret may be dead, and who rotates or recovers will say so. Where the store cannot be read, or the intent was
+// cleared and there is no later generation, it returns an error after which a session connects again and asks once more: nothing that
+// passes ends a session.
 func (f *Follower) Newer(ctx context.Context, refused uint64) (session.Credentials, error) {
-	for {
-		creds, err := f.Credentials(ctx)
-		if err != nil || creds.Generation > refused {
-			return creds, err
-		}
-		record, err := f.shell.journal.load(ctx)
-		if err != nil || record.Intent == nil || !record.leased(time.Now()) {
-			return f.shell.cfg.Keyring.Newer(ctx, refused)
-		}
-		if err := pause(ctx, nil, followInterval); err != nil {
-			return session.Credentials{}, fmt.Errorf("rotate: follow: waiting for a rotation: %w", err)
-		}
+	if refused >= f.generation() {
+		f.refused.Store(refused)
 	}
+	waited, err := f.await(ctx)
+	switch {
+	case err != nil:
+		return session.Credentials{}, err
+	case waited && f.generation() <= refused:
+		return session.Credentials{}, errSettled
+	}
+	return f.shell.cfg.Keyring.Newer(ctx, refused)
+}
+
+func (f *Follower) generation() uint64 { return f.shell.cfg.Keyring.Current().Generation }
+
+// await catches up, if the store can be read or the keyring's secret will do.
+func (f *Follower) await(ctx context.Context) (waited bool, err error) {
+	waited, err = f.catchUp(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return waited, fmt.Errorf("rotate: follow: waiting for a rotation: %w", ctx.Err())
+	case err != nil && f.generation() <= f.refused.Load():
+		return waited, fmt.Errorf("rotate: follow: generation %d was refused, and whether there is a newer one is not known: %w", f.generation(), err)
+	case err != nil:
+		f.shell.warn(ctx, "following rotations: the keyring's secret is used", err)
+	}
+	return waited, nil
 }
 
 // followInterval is between two looks at a rotation that an authentication waits for.
 const followInterval = 100 * time.Millisecond
 
-func (f *Follower) catchUp(ctx context.Context) error {
+// catchUp takes what the store has, once authentications need not wait for more.
+func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 	for {
 		record, err := f.shell.journal.load(ctx)
-		if errors.Is(err, ErrNotFound) {
-			return nil // nobody has rotated yet
+		if errors.Is(err, ErrNotFound) { // nobody has rotated yet
+			f.refused.Store(0)
+			return waited, nil
 		}
 		if err != nil {
-			return err
+			return waited, err
 		}
 		if err := f.take(record); err != nil {
-			return err
+			return waited, err
 		}
-		if !record.underWay(time.Now()) {
-			return nil
+		if !record.underWay(time.Now()) && (record.Intent == nil || f.generation() > f.refused.Load()) {
+			return waited, nil
 		}
+		waited = true
 		if err := pause(ctx, nil, followInterval); err != nil {
-			return err
+			return waited, err
 		}
 	}
 }
@@ -106,8 +128,11 @@ func (r Record) leased(now time.Time) bool {
 	return r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
 }
 
-// take publishes what is newer than the keyring's.
+// take publishes what is newer than the keyring's. Where no intent stands, a refusal is not made good by waiting.
 func (f *Follower) take(record Record) error {
+	if record.Intent == nil {
+		f.refused.Store(0)
+	}
 	if err := f.shell.fits(record); err != nil {
 		return err
 	}
