@@ -97,6 +97,7 @@ func TestHandoverUnderLoad(t *testing.T) {
 		if err := s.Call(t.Context(), "private/get_open_orders", nil, &open); err != nil || int64(len(open)) != kept.Load() {
 			t.Errorf("%d open orders of %d, %v", len(open), kept.Load(), err)
 		}
+		synctest.Wait() // what was published meanwhile has come over both
 		for _, name := range witnessed {
 			sameStream(t, name, told[witness][name], told[s][name], handovers)
 		}
