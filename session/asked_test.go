@@ -39,6 +39,10 @@ func TestResumeThatFails(t *testing.T) {
 		"too many requests": {refusing(int(session.CodeTooManyRequests), "too_many_requests"), 1},
 		"unavailable":       {refusing(int(session.CodeUnavailable), "temporarily_unavailable"), 1},
 		"internal error":    {refusing(int(rpc.CodeInternal), "internal_server_error"), 1},
+		"error":             {refusing(10001, "error"), 1},
+		"internal failure":  {refusing(11094, "internal_server_error"), 1},
+		"not available":     {refusing(13503, "unavailable"), 1},
+		"public calls":      {refusing(int(session.CodeUnauthenticatedPublic), "unauthenticated_public_requests_temporarily_disabled"), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

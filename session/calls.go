@@ -180,11 +180,7 @@ type fenced struct {
 // isFenced reports whether a call met the fence that a re-authentication is. A public method can meet it too: a raw
 // channel needs authority.
 func (s *Session) isFenced(method string, err error) bool {
-	if err == nil || s.cfg.Credentials == nil || method == methodAuth {
-		return false
-	}
-	refusal, ok := errors.AsType[*rpc.Error](err)
-	return ok && refusal.Class() == rpc.ClassReauthenticate
+	return err != nil && s.cfg.Credentials != nil && method != methodAuth && lacksAuthority(err)
 }
 
 // resend sends a refused call again, once: and once more only for each newer generation of credentials, so that a

@@ -24,8 +24,9 @@ type channel struct {
 	pace      *pace  // of a book that was mended; the mender's
 
 	// Protected by the registry's lock.
-	seen uint64    // how many had been received at the last look at quiet channels
-	sure time.Time // when the exchange last confirmed it
+	seen   uint64    // how many had been received at the last look at quiet channels
+	sure   time.Time // when the exchange last confirmed it
+	asking int       // by how many it is asked for who are told of a refusal
 }
 
 // listeners are those to whom a channel's notifications go.

@@ -134,7 +134,7 @@ func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark
 	switch {
 	case err == nil:
 		l.logLeftOut(s.accept(l, names, accepted))
-	case isForbidden(err):
+	case !lacksAuthority(err) && isForbidden(err):
 		_, err = s.regain(ctx, l, names, s.subs.wanted)
 	}
 	return sent, err
@@ -158,8 +158,13 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	}
 	defer l.releaseSubscribing()
 	s.prove(l, why)
-	refused, err := s.requestAgain(ctx, l, s.subs.authorised())
+	ctx = Once(ctx) // it has just authenticated: that is not done again for these
+	names := s.subs.authorised()
+	refused, err := s.requestAgain(ctx, l, names)
 	s.refuse(refused, nil)
+	if isForbidden(err) {
+		_, err = s.regain(ctx, l, names, s.subs.wanted)
+	}
 	if err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelWarn, "channels after a re-authentication", slog.Any("error", err))
 	}

@@ -111,12 +111,34 @@ func (r *registry) forgetLocked(ch *channel) {
 // find returns the channel of that name, nil if nobody listens to it.
 func (r *registry) find(name string) *channel { return r.channels.find([]byte(name)) }
 
-// unconfirmed returns the desired channels that epoch has not confirmed, private ones first, in stable order.
+// asking notes, until done is called, that somebody asks for channels who is told if the exchange refuses them.
+func (r *registry) asking(names []string) (done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var asked []*channel
+	for _, name := range names {
+		if ch := r.find(name); ch != nil {
+			ch.asking++
+			asked = append(asked, ch)
+		}
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, ch := range asked {
+			ch.asking--
+		}
+	}
+}
+
+// unconfirmed returns the desired channels that epoch has not confirmed, private ones first, in stable order: all but those that no
+// connection has confirmed yet and that somebody asks for.
 func (r *registry) unconfirmed(epoch uint64) []string {
 	r.mu.Lock()
 	var names []string
 	for ch := range r.channels.all() {
-		if ch.isDesired() && ch.confirmed.Load() != epoch {
+		isNew := ch.confirmed.Load() == 0 && ch.asking > 0
+		if ch.isDesired() && ch.confirmed.Load() != epoch && !isNew {
 			names = append(names, ch.name)
 		}
 	}

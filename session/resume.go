@@ -35,8 +35,10 @@ type channelParams struct {
 	Channels []string `json:"channels"`
 }
 
-// ensure returns when the exchange has confirmed channels, over as many connections as that takes.
+// ensure returns when the exchange has confirmed channels, over as many connections as that takes. Those that nobody had before are
+// left to it by who resumes: the exchange may refuse them, and its caller is told.
 func (s *Session) ensure(ctx context.Context, names []string) error {
+	defer s.subs.asking(names)()
 	for {
 		l, err := s.waitLink(ctx)
 		if err != nil {
@@ -54,8 +56,7 @@ func (s *Session) ensure(ctx context.Context, names []string) error {
 		case ctx.Err() != nil || s.ctx.Err() != nil || l == s.present():
 			return err
 		}
-		// The connection went down meanwhile. The next one resumes these channels with all others; if it is up already,
-		// nothing is left to do but to look.
+		// The connection went down meanwhile. The next one has resumed those of the channels that others have, too.
 	}
 }
 
@@ -150,14 +151,22 @@ func (s *Session) linkCall(ctx context.Context, l *link, method string, params, 
 	if !s.isFenced(method, err) {
 		return err
 	}
+	if ctx.Value(onceKey{}) != nil {
+		return err
+	}
 	if renewErr := s.auth.renewRefused(ctx, l, sent); l.auths.Load() == sent.auths {
-		return errors.Join(err, renewErr)
+		return unrenewed{errors.Join(err, renewErr)}
 	}
 	if method == methodSubscribePrivate || method == methodSubscribePublic {
 		s.pools.subscribes.reserve(time.Now()) // what was refused has been paid for: who comes later waits in place of this one
 	}
 	return l.call(ctx, method, params, result)
 }
+
+// unrenewed is a refusal for want of authority over a connection that could not be authenticated again: it may pass.
+type unrenewed struct{ error }
+
+func (e unrenewed) Unwrap() error { return e.error }
 
 // byAuthority parts names into private channels and public ones.
 func byAuthority(names []string) (privates, publics []string) {
@@ -213,8 +222,9 @@ func frameful(names []string) int {
 	return len(names)
 }
 
-// resume subscribes on a fresh connection to all that is desired. A channel that the exchange refuses now is taken off
-// its subscriptions, which are told: an instrument may have expired while the session was away.
+// resume subscribes on a fresh connection to all that is desired, but for what is asked for the first time: see ensure. A channel
+// that the exchange refuses now is taken off its subscriptions, which are told: an instrument may have expired while the session
+// was away.
 func (s *Session) resume(ctx context.Context, l *link) error {
 	names := s.subs.unconfirmed(l.epoch)
 	l.resumed = names
@@ -238,9 +248,13 @@ func (s *Session) regain(ctx context.Context, l *link, names []string, still fun
 	case !isForbidden(err):
 		return len(left), err
 	case len(names) == 1:
+		if lacksAuthority(err) && !s.hasAuthority(ctx, l) {
+			return 0, err
+		}
 		s.refuse(names, err)
 		return 1, nil
 	}
+	ctx = Once(ctx) // another authentication for each half would be of no more use
 	first, err := s.regain(ctx, l, names[:len(names)/2], still)
 	if err != nil {
 		return first, err
@@ -249,10 +263,42 @@ func (s *Session) regain(ctx context.Context, l *link, names []string, still fun
 	return len(left) + first + second, err
 }
 
-// isForbidden reports whether the exchange will refuse the same again.
+// Codes of failures that the exchange does not explain, and that may pass.
+const (
+	codeError           rpc.Code = 10001
+	codeInternalFailure rpc.Code = 11094
+	codeNotAvailable    rpc.Code = 13503
+)
+
+// isForbidden reports whether the exchange will refuse the same subscribe again: it may be repeated, so that it does not matter
+// whether anything of it was executed. A refusal for want of authority is one if the connection was authenticated before it, as far
+// as it can be.
 func isForbidden(err error) bool {
 	refusal, ok := errors.AsType[*rpc.Error](err)
-	return ok && refusal.Class() == rpc.ClassPermanent && rpc.SafeToRetry(refusal)
+	if _, passes := errors.AsType[unrenewed](err); !ok || passes {
+		return false
+	}
+	switch refusal.Code {
+	case rpc.CodeInternal, codeError, codeInternalFailure, codeNotAvailable, CodeUnauthenticatedPublic:
+		return false
+	}
+	return refusal.Class() == rpc.ClassPermanent || lacksAuthority(err)
+}
+
+// lacksAuthority reports whether the exchange refused a call for want of authority.
+func lacksAuthority(err error) bool {
+	refusal, ok := errors.AsType[*rpc.Error](err)
+	return ok && refusal.Class() == rpc.ClassReauthenticate
+}
+
+// hasAuthority reports whether the exchange refuses nothing over a connection for want of authority that the session's key has.
+func (s *Session) hasAuthority(ctx context.Context, l *link) bool {
+	if s.cfg.Credentials == nil {
+		return true
+	}
+	err := l.call(ctx, methodGetCOD, codParams{Scope: codConnection}, nil)
+	refusal, isRefusal := errors.AsType[*rpc.Error](err)
+	return err == nil || isRefusal && (refusal.Code == CodeForbidden || refusal.Code == CodeScopeExceeded)
 }
 
 // refuse takes channels that the exchange does not accept any more off their subscriptions.
