@@ -65,7 +65,7 @@ func newID() string { return rand.Text()[:16] }
 
 // Rotate resets the key's secret, and returns when the new one is stored, was accepted by the exchange, and is what every
 // session uses. One rotation runs at a time: a second caller joins the first and gets the same Report, whose slices nobody may
-// change. Ending ctx detaches the caller alone; the rotation goes on under the Rotator's own life.
+// change. A ctx that has ended begins nothing. Ending it later detaches the caller alone; the rotation goes on under the Rotator's own life.
 //
 // If the store shows a rotation that was not finished, it is finished first, as by Recover.
 //
@@ -144,6 +144,9 @@ func (r *Rotator) join(ctx context.Context) error {
 // fly waits for a flight of the order's trigger, which it starts if none is under way.
 func (r *Rotator) fly(ctx context.Context, want order) (Report, error) {
 	for {
+		if ctx.Err() != nil {
+			return Report{}, fmt.Errorf("rotate: not begun: %w", ctx.Err())
+		}
 		f, err := r.board(ctx, want)
 		if err != nil {
 			return Report{}, err
