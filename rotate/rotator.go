@@ -141,7 +141,7 @@ func (r *Rotator) join(ctx context.Context) error {
 	}
 }
 
-// fly waits for a flight of the order's trigger, which it starts if none is under way.
+// fly waits for a flight that serves the order, which it starts if none is under way.
 func (r *Rotator) fly(ctx context.Context, want order) (Report, error) {
 	for {
 		if ctx.Err() != nil {
@@ -153,13 +153,18 @@ func (r *Rotator) fly(ctx context.Context, want order) (Report, error) {
 		}
 		select {
 		case <-f.done:
-			if f.trigger == want.trigger {
+			if f.serves(want) {
 				return f.report, f.err
 			}
 		case <-ctx.Done():
 			return Report{}, fmt.Errorf("rotate: still under way, no longer waited for: %w", ctx.Err())
 		}
 	}
+}
+
+// serves reports whether a flight that has ended is what was asked for. One that found its turn taken is nothing to who wants any.
+func (f *flight) serves(want order) bool {
+	return f.trigger == want.trigger && (want.ends != 0 || !errors.Is(f.err, errTurnTaken))
 }
 
 // board joins the flight under way or starts one.
