@@ -72,7 +72,8 @@ type Config struct {
 	Quarantine time.Duration
 	// SessionTimeout bounds the wait for a session to be ready, and again for it to re-authenticate; 0 means 30 s.
 	SessionTimeout time.Duration
-	// StoreTimeout bounds each access to the store; 0 means 5 s.
+	// StoreTimeout bounds each access to the store; 0 means 5 s. A store that does not return by then is left behind with a goroutine, and
+	// not asked again until it does; Close waits for that until its ctx ends.
 	StoreTimeout time.Duration
 	// HookTimeout bounds each hook; 0 means 10 s.
 	HookTimeout time.Duration

@@ -62,12 +62,9 @@ func (r *rotation) tellUnsaved(ctx context.Context) {
 	r.toSpare(ctx, r.secret)
 }
 
-// spareJournal is the second store.
-func (r *Rotator) spareJournal() journal { return journal{r.cfg.Spare, r.cfg.StoreTimeout} }
-
 // toSpare has the second store keep a secret alone.
 func (r *rotation) toSpare(ctx context.Context, c Candidate) {
-	if r.cfg.Spare == nil {
+	if r.spare == nil {
 		return
 	}
 	if err := r.replaceSpare(ctx, c); err != nil {
@@ -77,11 +74,11 @@ func (r *rotation) toSpare(ctx context.Context, c Candidate) {
 
 func (r *rotation) replaceSpare(ctx context.Context, c Candidate) error {
 	spare := Record{KeyID: r.keyID, ClientID: r.report.ClientID, Current: c}
-	_, err := r.spareJournal().save(ctx, spare, 0)
+	_, err := r.spare.save(ctx, spare, 0)
 	if !errors.Is(err, ErrConflict) {
 		return err
 	}
-	_, err = r.spareJournal().update(ctx, func(record *Record) error {
+	_, err = r.spare.update(ctx, func(record *Record) error {
 		if record.ClientID != spare.ClientID && !slices.Contains(r.seen.Former, record.ClientID) {
 			return ErrMismatch
 		}
@@ -99,10 +96,10 @@ func (r *rotation) replaceSpare(ctx context.Context, c Candidate) error {
 
 // fromSpare is what the second store has.
 func (r *rotation) fromSpare(ctx context.Context) []Candidate {
-	if r.cfg.Spare == nil {
+	if r.spare == nil {
 		return nil
 	}
-	record, err := r.spareJournal().load(ctx)
+	record, err := r.spare.load(ctx)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil

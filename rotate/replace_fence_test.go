@@ -66,7 +66,9 @@ func TestReplacePausedBeforeTheCreation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, template := memoryBench(t, deribittest.Config{Tick: -1}, deribittest.KeyConfig{Name: "trader"})
 		defer b.close(t)
-		paused := b.second(t, template, func(c *rotate.Config) { c.Store = &sleepy{Store: b.store} })
+		paused := b.second(t, template, func(c *rotate.Config) {
+			c.Store, c.StoreTimeout = &sleepy{Store: b.store}, time.Hour // for its clock stands still, too
+		})
 		if err := b.overtake(t, paused, template); !errors.Is(err, rotate.ErrLeaseLost) {
 			t.Errorf("the error is %v", err)
 		}

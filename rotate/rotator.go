@@ -16,8 +16,9 @@ import (
 // Rotator turns the secret of one key. It is safe for concurrent use.
 type Rotator struct {
 	cfg     Config
-	journal journal
-	owner   string // of leases
+	journal *journal
+	spare   *journal // nil if there is none
+	owner   string   // of leases
 	outside outside
 
 	work    sync.WaitGroup // every goroutine of the Rotator
@@ -52,10 +53,13 @@ func New(cfg Config) (*Rotator, error) {
 	cfg = cfg.withDefaults()
 	r := &Rotator{
 		cfg:     cfg,
-		journal: journal{cfg.Store, cfg.StoreTimeout},
+		journal: newJournal(cfg.Store, cfg.StoreTimeout),
 		owner:   newID(),
 		outside: throwaway(cfg.Throwaway),
 		closing: make(chan struct{}),
+	}
+	if cfg.Spare != nil {
+		r.spare = newJournal(cfg.Spare, cfg.StoreTimeout)
 	}
 	return r, nil
 }
@@ -125,7 +129,7 @@ func (r *Rotator) Close(ctx context.Context) error {
 	return errors.Join(err, r.join(ctx))
 }
 
-// join waits for every goroutine, a hook's that overstays too.
+// join waits for every goroutine, a hook's that overstays too, and that of a store which hangs.
 func (r *Rotator) join(ctx context.Context) error {
 	joined := make(chan struct{})
 	var waiter sync.WaitGroup
@@ -135,10 +139,15 @@ func (r *Rotator) join(ctx context.Context) error {
 	})
 	select {
 	case <-joined:
-		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if r.spare != nil {
+		if err := r.spare.rest(ctx); err != nil {
+			return err
+		}
+	}
+	return r.journal.rest(ctx)
 }
 
 // fly waits for a flight that serves the order, which it starts if none is under way.

@@ -40,7 +40,7 @@ func NewFollower(cfg Config) (*Follower, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Follower{
-		shell:    Rotator{cfg: cfg, journal: journal{cfg.Store, cfg.StoreTimeout}},
+		shell:    Rotator{cfg: cfg, journal: newJournal(cfg.Store, cfg.StoreTimeout)},
 		followed: cfg.Keyring.Current().Generation,
 	}, nil
 }

@@ -3,6 +3,7 @@ package main
 const (
 	resetFile     = "rotate/reset.go"
 	verifyFile    = "rotate/verify.go"
+	journalFile   = "rotate/journal.go"
 	persistFile   = "rotate/persist.go"
 	authorityFile = "rotate/authority.go"
 	preflightFile = "rotate/preflight.go"
@@ -57,6 +58,12 @@ var rotationMutants = []mutant{
 	{"sessions re-authenticate in a burst", "T20", wavesFile, "r.turn = time.Now().Add(r.cfg.Stagger)", "r.turn = time.Now()"},
 	{"a session that needs no turn waits for one", "T20", wavesFile, "if s.Generation() >= r.secret.Generation {\n\t\treturn\n", "if s == nil {\n\t\treturn\n"},
 	{"nobody is told that a secret is unsaved", "F20", persistFile, "if hook := r.cfg.Hooks.OnUnsaved; hook != nil {", "if hook := r.cfg.Hooks.OnUnsaved; hook != nil && r.err == nil {"},
+	{
+		"a store that hangs is waited for each time", "F20", journalFile,
+		"began != nil && time.Since(*began) >= j.timeout {", "began != nil && time.Since(*began) < 0 {",
+	},
+	{"a store that hangs is asked again", "F20", journalFile, "make(chan struct{}, 1)}", "make(chan struct{}, 64)}"},
+	{"Close waits for no store", "F20", journalFile, "\tcase j.turn <- struct{}{}:\n\t\t<-j.turn\n\t\treturn nil\n", "\tdefault:\n\t\treturn nil\n"},
 	{
 		"a rescue token is used before the next one is stored", "F38", authorityFile,
 		"record.raise(a.id, time.Now()).Rescue = a.rescue", "record.raise(a.id, time.Now())",
