@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"strconv"
@@ -78,8 +77,6 @@ func TestConflateIsRefusedForChanges(t *testing.T) {
 // lost in silence.
 func TestConflateProperty(t *testing.T) {
 	t.Parallel()
-	ended, end := context.WithCancel(t.Context())
-	end()
 	rapid.Check(t, func(t *rapid.T) {
 		const channels = 4
 		maxBytes := rapid.IntRange(20, 300).Draw(t, "bytes")
@@ -91,7 +88,7 @@ func TestConflateProperty(t *testing.T) {
 		newest := map[string]uint64{}
 		pushed, taken, missed := uint64(0), uint64(0), uint64(0)
 		take := func(t *rapid.T) bool {
-			n, err, ok := r.Take(ended)
+			n, err, ok := r.TakeNow()
 			if gap, isGap := errors.AsType[*session.GapError](err); isGap && ok {
 				if gap.Reason != session.GapOverflow {
 					t.Fatalf("a marker of %s", gap.Reason)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -151,6 +152,31 @@ func (r *Ring) Take(ctx context.Context) (Notification, error, bool) {
 	return r.entry.notification(), r.entry.err, ok
 }
 
+// TakeNow takes the next entry if there is one; at the stream's end it returns its error.
+func (r *Ring) TakeNow() (Notification, error, bool) {
+	ok, ended := r.ring.poll(&r.entry)
+	if !ok && !ended {
+		return Notification{}, nil, false
+	}
+	return r.entry.notification(), r.entry.err, ok
+}
+
+// Waiting yields what the stream of a subscription holds now.
+func Waiting(sub *Subscription) iter.Seq2[Notification, error] {
+	return func(yield func(Notification, error) bool) {
+		var e entry
+		for {
+			ok, ended := sub.ring.poll(&e)
+			if !ok && (!ended || errors.Is(e.err, ErrUnsubscribed)) {
+				return
+			}
+			if !yield(e.notification(), e.err) || ended {
+				return
+			}
+		}
+	}
+}
+
 // Held is how many entries and bytes the ring holds, and how many notifications it has dropped.
 func (r *Ring) Held() (entries, bytes int, dropped uint64) {
 	r.ring.mu.Lock()
@@ -190,6 +216,9 @@ func (s *RegistrySub) Names() []string { return s.sub.Channels() }
 
 // Err is why the sink ended.
 func (s *RegistrySub) Err() error { return s.sub.Err() }
+
+// Waiting yields what the sink's stream holds now.
+func (s *RegistrySub) Waiting() iter.Seq2[Notification, error] { return Waiting(s.sub) }
 
 // Stream is the sink's stream.
 func (s *RegistrySub) Stream(ctx context.Context) iter.Seq2[Notification, error] {

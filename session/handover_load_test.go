@@ -2,8 +2,6 @@ package session_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -150,16 +148,12 @@ func sameStream(t *testing.T, name string, witness, sub *session.Subscription, h
 
 func messages(t *testing.T, name string, sub *session.Subscription) (data [][]byte) {
 	t.Helper()
-	ended, end := context.WithCancel(t.Context())
-	end()
-	for n, err := range sub.Notifications(ended) {
-		switch {
-		case errors.Is(err, context.Canceled):
-		case err != nil:
+	for n, err := range session.Waiting(sub) {
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		default:
-			data = append(data, bytes.Clone(n.Data))
+			continue
 		}
+		data = append(data, bytes.Clone(n.Data))
 	}
 	return data
 }

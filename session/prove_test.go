@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -15,9 +14,7 @@ import (
 func toldOf(t *testing.T, sub *session.Subscription) (reasons []session.GapReason) {
 	t.Helper()
 	synctest.Wait()
-	ended, end := context.WithCancel(t.Context())
-	end()
-	for _, err := range sub.Notifications(ended) {
+	for _, err := range session.Waiting(sub) {
 		gap, ok := errors.AsType[*session.GapError](err)
 		if err != nil && !ok {
 			break

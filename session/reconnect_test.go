@@ -64,13 +64,8 @@ func TestI4OneGapPerLoss(t *testing.T) {
 // waiting is what the stream of a subscription holds now.
 func waiting(t *testing.T, sub *session.Subscription) []string {
 	t.Helper()
-	ended, end := context.WithCancel(t.Context())
-	end()
 	var got []string
-	for n, err := range sub.Notifications(ended) {
-		if errors.Is(err, context.Canceled) {
-			break
-		}
+	for n, err := range session.Waiting(sub) {
 		got = append(got, describe(n, err))
 	}
 	return got

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"slices"
@@ -22,13 +21,8 @@ func add(t *testing.T, r *session.Registry, names ...string) *session.RegistrySu
 // buffered is what a sink's stream holds now.
 func buffered(t *testing.T, sub *session.RegistrySub) []string {
 	t.Helper()
-	ended, end := context.WithCancel(t.Context())
-	end()
 	var got []string
-	for n, err := range sub.Stream(ended) {
-		if errors.Is(err, context.Canceled) {
-			break
-		}
+	for n, err := range sub.Waiting() {
 		got = append(got, describe(n, err))
 	}
 	return got

@@ -243,22 +243,26 @@ func (r *ring) popLocked() *entry {
 }
 
 // take waits for the next entry and moves it into e, giving e's old memory to the ring. It reports false at the
-// stream's end, whose error is then in e.
+// stream's end, and when ctx has ended, whatever waits; the error is then in e.
 func (r *ring) take(ctx context.Context, e *entry) bool {
-	for {
-		r.mu.Lock()
-		ok, ended := r.takeLocked(e)
-		r.mu.Unlock()
-		if ok || ended {
+	for ctx.Err() == nil {
+		if ok, ended := r.poll(e); ok || ended {
 			return ok
 		}
 		select {
 		case <-r.arrived:
 		case <-ctx.Done():
-			e.err = ctx.Err()
-			return false
 		}
 	}
+	e.err = ctx.Err()
+	return false
+}
+
+// poll is take without a wait. ended reports the stream's end.
+func (r *ring) poll(e *entry) (ok, ended bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.takeLocked(e)
 }
 
 func (r *ring) takeLocked(e *entry) (ok, ended bool) {

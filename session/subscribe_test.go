@@ -157,6 +157,37 @@ func TestNotificationsBeforeTheReplyAreKept(t *testing.T) {
 	wantEntries(t, waiting(t, sub), `{"type":"snapshot","change_id":1} {"change_id":2,"prev_change_id":1}`)
 }
 
+// TestNotificationsEndWithTheirContext has a consumer who never finds its stream empty: the end of its ctx ends it all the same, and who
+// takes it up again finds what still waits.
+func TestNotificationsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		s := dial(t, scripted(f))
+		sub := subscribe(t, s, session.SubscribeConfig{Buffer: 4}, "ticker.A")
+		f.last().notify("ticker.A", "1")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		taken := 0
+		var last error
+		for _, err := range sub.Notifications(ctx) {
+			if taken++; taken == 10 {
+				break
+			}
+			cancel()
+			for range 2 {
+				f.last().notify("ticker.A", "2")
+			}
+			synctest.Wait()
+			last = err
+		}
+		if taken > 2 || !errors.Is(last, context.Canceled) || sub.Err() != nil {
+			t.Errorf("%d taken, the last error %v, the subscription's %v: want one, and ctx's error", taken, last, sub.Err())
+		}
+		wantEntries(t, waiting(t, sub), "2 2 2 2")
+	})
+}
+
 // TestHandlerRunsInWireOrder gives each notification to a handler and to a tap, as they come and with their gaps.
 func TestHandlerRunsInWireOrder(t *testing.T) {
 	t.Parallel()
