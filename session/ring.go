@@ -18,8 +18,9 @@ const (
 	Fail
 	// Conflate keeps the newest notification of each channel, without a marker for those that it replaced: the consumer sees
 	// how things stand. It is for channels whose messages are complete, as ticker, quote and grouped books; those that are
-	// told by their changes are refused with [ErrConfig]. Markers of gaps stand before all that waits. The buffer has one place
-	// for each channel; BufferBytes holds as it does for DropOldest.
+	// told by their changes are refused with [ErrConfig]. A gap drops what waits of the channels that it is about, counts that in
+	// its Missed, and its marker stands before all else: what is taken of a channel after its marker came after the gap. The buffer
+	// has one place for each channel; BufferBytes holds as it does for DropOldest.
 	Conflate
 )
 
@@ -95,8 +96,9 @@ func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 func (r *ring) gap(gap *GapError) (began *GapError) {
 	var e *entry
 	r.mu.Lock()
-	if r.newest != nil {
+	if r.newest != nil && r.end == nil {
 		r.lost = gap.merge(r.lost)
+		r.outdateLocked(gap.Channel)
 	} else if e, began = r.roomLocked(0); e != nil {
 		e.err, e.data = gap, e.data[:0]
 	}
@@ -204,6 +206,28 @@ func (r *ring) dropLocked() {
 	}
 	r.lost.Missed++
 	e.channel.kind.dropped.Add(1)
+}
+
+// outdateLocked drops what waits of a channel, or of all if it is empty: the marker of a gap, which stands before it, would have it
+// pass for what came after.
+func (r *ring) outdateLocked(channel string) {
+	stay := 0
+	for i := range r.n {
+		from, to := (r.head+i)%len(r.entries), (r.head+stay)%len(r.entries)
+		e := &r.entries[from]
+		if channel != "" && e.channel.name != channel {
+			r.entries[from], r.entries[to] = r.entries[to], r.entries[from]
+			r.newest[r.entries[to].channel] = to
+			stay++
+			continue
+		}
+		r.bytes -= len(e.data)
+		delete(r.newest, e.channel)
+		r.trimLocked(e)
+		r.lost.Missed++
+		e.channel.kind.dropped.Add(1)
+	}
+	r.n = stay
 }
 
 // merge returns the marker of a gap that follows another one, nil for none, without anything between. It tells of the
