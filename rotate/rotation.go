@@ -189,8 +189,16 @@ func (r *rotation) conclude() {
 	case !m.Rests():
 		r.err = r.interrupted()
 	case m.State == core.Idle && !m.Doubt && r.goal == core.Rotate && r.cause != nil && r.secret.Secret.Equal(r.old.Secret):
-		r.err = fmt.Errorf("%w: %w", ErrNotExecuted, r.cause)
+		r.err = r.notExecuted()
 	}
+}
+
+// notExecuted is the error of a reset that left the key as it was. One that has reset another key is not to be sent again.
+func (r *rotation) notExecuted() error {
+	if _, another := errors.AsType[*UnsavedError](r.cause); another {
+		return r.cause
+	}
+	return fmt.Errorf("%w: %w", ErrNotExecuted, r.cause)
 }
 
 // whyLockedOut is what a person goes by.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/holdfast-ws/holdfast/rotate"
@@ -17,6 +19,9 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 	filed, err := r.file.read()
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := r.tryFile(); err != nil {
+		return nil, nil, fmt.Errorf("the key's file could not be replaced by a later one: %w", err)
 	}
 	store, err := filestore.Open(r.journal)
 	if err != nil {
@@ -39,6 +44,24 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 		return nil, nil, fmt.Errorf("the key is asymmetric, and has no secret to reset: it can be replaced: %s", r.howToReplace())
 	}
 	return store, rotate.NewKeyring(creds), nil
+}
+
+// tryFile sees that the key's file can be replaced before anything depends on that: by what it holds, or for a dry run another one by
+// nothing.
+func (r *rotation) tryFile() error {
+	if !r.dryRun {
+		text, err := readPrivateFile(r.file.path)
+		if err != nil {
+			return err
+		}
+		defer clear(text)
+		return writeSecretFile(r.file.path, text)
+	}
+	beside, err := os.CreateTemp(filepath.Dir(r.file.path), ".secret-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(beside.Close(), os.Remove(beside.Name()))
 }
 
 // reconcile says which credentials to begin with, where there are a key's file and a journal.

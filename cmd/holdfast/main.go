@@ -1,7 +1,7 @@
 // Holdfast is the command line of the library: a simulated exchange to try things out on, and the rotation of a key.
 //
 //	holdfast sim -addr 127.0.0.1:8080         serve a simulated exchange
-//	holdfast rotate -url URL -client-id ID -secret-file FILE    rotate a key: give it a new secret
+//	holdfast rotate -url URL -client-id ID -secret-file FILE -admin-client-id ID2 -admin-secret-file FILE2    rotate a key: give it a new secret
 //	holdfast rotate -url URL -strategy replace -credentials-file FILE    put another key in its place
 //	holdfast probe -client-id ID -secret-file FILE -admin-client-id ID -admin-secret-file FILE    find out what a reset does
 //
@@ -65,6 +65,12 @@ func run(ctx context.Context, std streams, args []string) int {
 		_, _ = fmt.Fprintf(std.err, "holdfast %s: %v\n", c.name, err)
 		return 1
 	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		usage(std.out)
+		return 0
+	}
+	_, _ = fmt.Fprintln(std.err, "holdfast: there is no such command") // which is not quoted: it may be a secret in the wrong place
 	usage(std.err)
 	return 2
 }

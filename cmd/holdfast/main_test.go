@@ -348,6 +348,9 @@ func TestBadInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	const canary = "CANARY-secret"
+	if code, out, errOut := invoke(t, "", "-h"); code != 0 || !strings.HasPrefix(out, "usage: holdfast COMMAND") || errOut != "" {
+		t.Errorf("-h: exit code %d\n%s%s", code, out, errOut)
+	}
 	rotate := func(args ...string) []string { return append([]string{"rotate", "-url", server.URL()}, args...) }
 	for name, c := range map[string]struct {
 		args []string
@@ -355,7 +358,7 @@ func TestBadInput(t *testing.T) {
 		says string
 	}{
 		"no command":              {nil, 2, "usage: holdfast COMMAND"},
-		"an unknown command":      {[]string{"turn"}, 2, "usage: holdfast COMMAND"},
+		"an unknown command":      {[]string{canary}, 2, "there is no such command\nusage: holdfast COMMAND"},
 		"an unknown flag":         {[]string{"sim", "-port", "1"}, 2, "-port"},
 		"a seed that is none":     {[]string{"sim", "-chaos", "monday"}, 2, "-chaos"},
 		"an argument":             {rotate("-client-id", "x", "-secret-file", path, canary), 2, "unexpected argument"},

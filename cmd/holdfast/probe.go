@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -32,7 +31,9 @@ type probe struct {
 
 	netDial func(ctx context.Context, network, addr string) (net.Conn, error) // nil outside tests
 
-	ask   func(context.Context, rotate.Challenge) (string, error)
+	ask      func(context.Context, rotate.Challenge) (string, error)
+	lifeboat *lifeboat
+
 	admin *session.Session    // of the second key
 	creds session.Credentials // of the key that is reset, as they stand
 	old   session.Secret      // the one before
@@ -52,9 +53,9 @@ func (p *probe) command(ctx context.Context, std streams, args []string) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	in := bufio.NewReader(std.in) // one for all that is asked
-	std.in = in
-	p.ask = askFactor(ctx, std)
+	in := newTerminal(std.in)
+	p.ask = askFactor(ctx, in, std.err)
+	p.lifeboat = &lifeboat{file: keyFile{path: p.secretFile, clientID: p.clientID}, clientID: p.clientID, told: std.err}
 	_, _ = fmt.Fprintf(std.err, probePlan, p.clientID, p.url, p.instrument, p.adminID, p.secretFile)
 	if err := p.consent(ctx, std, in); err != nil {
 		return err
@@ -131,12 +132,12 @@ func isTestHost(raw string) bool {
 var errDeclined = errors.New("not begun: nothing was changed")
 
 // consent asks before anything is done.
-func (p *probe) consent(ctx context.Context, std streams, in *bufio.Reader) error {
+func (p *probe) consent(ctx context.Context, std streams, in *terminal) error {
 	if p.yes {
 		return nil
 	}
 	_, _ = fmt.Fprint(std.err, "Type yes to begin: ")
-	text, err := readLine(ctx, in)
+	text, err := in.readLine(ctx)
 	if text != "yes" {
 		return errors.Join(errDeclined, err)
 	}

@@ -75,6 +75,7 @@ func TestProbeNeeds(t *testing.T) {
 		"keys of one account":             {admin: deribittest.KeyConfig{Account: 2}, says: "of one account"},
 		"a key that trades":               {key: deribittest.KeyConfig{Scope: "account:read_write trade:read"}, says: "private/buy"},
 		"a key that reads its account":    {key: deribittest.KeyConfig{Scope: "trade:read_write"}, says: "needs account:read_write"},
+		"the number of the key":           {args: []string{"-key-id", "2"}, says: "-key-id is of another one"},
 		"an instrument":                   {args: []string{"-instrument", "NOTHING"}, says: "public/ticker"},
 		"the secret of the key":           {args: []string{"-client-id", "nobody"}, says: "invalid_credentials"},
 		"a file with the secret":          {args: []string{"-secret-file", "/nowhere/secret"}, says: "/nowhere/secret"},
@@ -88,8 +89,10 @@ func TestProbeNeeds(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error should say %q: %v", c.says, err)
 				}
-				if now, _ := s.server.Key(s.key.ID); now.Secret != s.key.Secret {
-					t.Error("the key was reset")
+				for _, key := range []deribittest.Key{s.key, s.admin} {
+					if now, _ := s.server.Key(key.ID); now.Secret != key.Secret {
+						t.Errorf("key %d was reset", key.ID)
+					}
 				}
 			})
 		})

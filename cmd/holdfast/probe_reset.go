@@ -43,7 +43,7 @@ func (p *probe) keyCall(ctx context.Context, by rpc.Caller, method string, param
 		case how == factorNone:
 			defer clear(raw)
 			if json.Unmarshal(raw, result) != nil { // its own error could quote what it met
-				return asked, fmt.Errorf("%s: the reply is none that the documents know", method)
+				return asked, fmt.Errorf("%s: %w", method, errReply)
 			}
 			return asked, nil
 		case how == factorError && params["challenge"] != nil: // the code was refused: the next challenge comes with the next call
@@ -60,6 +60,8 @@ func (p *probe) keyCall(ctx context.Context, by rpc.Caller, method string, param
 	}
 	return asked, fmt.Errorf("%s: the exchange goes on asking for a second factor", method)
 }
+
+var errReply = errors.New("the reply is none that the documents know")
 
 // demanded finds in an answer how it asks for a second factor, if it does.
 func demanded(err error, raw json.RawMessage) (how factor, challenge string, _ error) {
@@ -85,13 +87,27 @@ func (p *probe) reset(ctx context.Context, by rpc.Caller) (factor, error) {
 	defer cancel()
 	var key apiKey
 	asked, err := p.keyCall(ctx, by, "private/reset_api_key", map[string]any{"id": p.keyID}, &key)
+	if errors.Is(err, errReply) {
+		return asked, fmt.Errorf("the new secret of key %d is lost: reset it by hand: %w", p.keyID, err)
+	}
 	if err != nil {
 		return asked, err
 	}
 	if key.ID != p.keyID || key.ClientID != p.creds.ClientID || key.Secret.IsZero() {
-		return asked, errors.New("private/reset_api_key: the reply is not about the key that was to be reset")
+		return asked, p.another(ctx, key)
 	}
 	return asked, p.keep(key.Secret)
+}
+
+// another keeps the secret of a key that was reset in the place of this one.
+func (p *probe) another(ctx context.Context, key apiKey) error {
+	err := fmt.Errorf("private/reset_api_key: the reply is not about key %d (%s)", p.keyID, p.creds.ClientID)
+	if key.Secret.IsZero() {
+		return err
+	}
+	reset := rotate.APIKey{ID: key.ID, ClientID: key.ClientID, Secret: key.Secret}
+	p.lifeboat.take(ctx, reset, err)
+	return fmt.Errorf("%w\n%s", err, p.lifeboat.advice(reset))
 }
 
 // resetTimeout bounds a reset, in which a person may be asked for codes.
@@ -102,7 +118,7 @@ func (p *probe) keep(secret session.Secret) error {
 	text := secret.Reveal()
 	defer clear(text)
 	if err := writeSecretFile(p.secretFile, text); err != nil {
-		return fmt.Errorf("the new secret could not be kept, and is lost: reset the key once more with the second key: %w", err)
+		return fmt.Errorf("the new secret could not be kept: if the file has another one, reset the key once more with the second key: %w", err)
 	}
 	p.old = p.creds.Secret
 	p.creds.Secret = secret
@@ -126,20 +142,43 @@ func (p *probe) resetByAdmin(ctx context.Context) (factor, error) {
 	return p.reset(ctx, p.admin)
 }
 
-// findKey looks up the number of the key.
+// findKey looks up the number of the key, or sees whether the one that was given is its number.
 func (p *probe) findKey(ctx context.Context) error {
-	if p.keyID != 0 {
-		return nil
-	}
-	var keys []apiKey
-	if _, err := p.keyCall(ctx, p.admin, "private/list_api_keys", map[string]any{}, &keys); err != nil {
+	keys, err := p.listKeys(ctx)
+	if err != nil {
 		return fmt.Errorf("look up the key: give its number by -key-id: %w", err)
 	}
+	if keys == nil {
+		return nil
+	}
 	for _, k := range keys {
-		if k.ClientID == p.creds.ClientID {
+		switch {
+		case k.ClientID != p.creds.ClientID:
+		case p.keyID != 0 && p.keyID != k.ID:
+			return fmt.Errorf("client id %s is of key %d: -key-id is of another one", k.ClientID, k.ID)
+		default:
 			p.keyID = k.ID
 			return nil
 		}
 	}
 	return fmt.Errorf("client id %s is none of this account's: both keys must be of one account", p.creds.ClientID)
+}
+
+// listKeys returns nil if a code would be needed for it and the key's number was given: then the codes are kept for the resets.
+func (p *probe) listKeys(ctx context.Context) (keys []apiKey, err error) {
+	const method = "private/list_api_keys"
+	if p.keyID == 0 {
+		_, err = p.keyCall(ctx, p.admin, method, map[string]any{}, &keys)
+		return keys, err
+	}
+	var raw json.RawMessage
+	how, _, err := demanded(p.admin.Call(session.Once(ctx), method, map[string]any{}, &raw), raw)
+	if err != nil || how != factorNone {
+		return nil, err
+	}
+	defer clear(raw)
+	if json.Unmarshal(raw, &keys) != nil {
+		return nil, fmt.Errorf("%s: %w", method, errReply)
+	}
+	return keys, nil
 }

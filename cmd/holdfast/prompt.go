@@ -13,14 +13,13 @@ import (
 )
 
 // askFactor asks the person at the terminal for a code. An interrupt is an answer too: nothing has been executed yet.
-func askFactor(ctx context.Context, std streams) func(context.Context, rotate.Challenge) (string, error) {
-	in := bufio.NewReader(std.in)
+func askFactor(ctx context.Context, in *terminal, out io.Writer) func(context.Context, rotate.Challenge) (string, error) {
 	return func(asked context.Context, c rotate.Challenge) (string, error) {
-		_, _ = fmt.Fprintf(std.err, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
+		_, _ = fmt.Fprintf(out, "The exchange asks for the second factor of %s, within 45 s, and takes each code once. Six-digit code: ", c.Method)
 		line, stop := context.WithCancelCause(asked)
 		defer stop(nil)
 		defer context.AfterFunc(ctx, func() { stop(errInterrupted) })()
-		code, err := readLine(line, in)
+		code, err := in.readLine(line)
 		if code == "" && context.Cause(line) == nil {
 			err = errors.Join(errors.New("no code was given"), err)
 		}
@@ -33,19 +32,37 @@ func askFactor(ctx context.Context, std streams) func(context.Context, rotate.Ch
 
 var errInterrupted = errors.New("interrupted")
 
-// readLine reads a line, without the white space around it, until ctx ends; then the error is its cause.
-func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
-	type line struct {
-		text string
-		err  error
+// terminal reads lines, for one question at a time. Reading cannot be stopped: what a question leaves reading when its time is over reads
+// for the next one.
+type terminal struct {
+	in    *bufio.Reader
+	typed chan line // of 1; nil while nothing reads
+}
+
+type line struct {
+	text string
+	err  error
+}
+
+func newTerminal(in io.Reader) *terminal { return &terminal{in: bufio.NewReader(in)} }
+
+// readLine reads a line, without the white space around it, until ctx ends; then the error is its cause. A line that came when nobody
+// asked, too late for a question before, is no answer to this one.
+func (t *terminal) readLine(ctx context.Context) (string, error) {
+	if len(t.typed) > 0 {
+		t.typed = nil
 	}
-	lines := make(chan line, 1)
-	go func() { // a terminal cannot be stopped reading: it ends with the line, or with the program
-		text, err := in.ReadString('\n')
-		lines <- line{strings.TrimSpace(text), err}
-	}()
+	if t.typed == nil {
+		typed := make(chan line, 1)
+		go func() {
+			text, err := t.in.ReadString('\n')
+			typed <- line{strings.TrimSpace(text), err}
+		}()
+		t.typed = typed
+	}
 	select {
-	case l := <-lines:
+	case l := <-t.typed:
+		t.typed = nil
 		return l.text, l.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)

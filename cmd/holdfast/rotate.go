@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
@@ -30,13 +31,19 @@ type rotation struct {
 	plaintext       bool
 	verbose         bool
 
-	file keyFile      // as the first three say
-	log  *slog.Logger // nil without -v
+	netDial func(ctx context.Context, network, addr string) (net.Conn, error) // nil outside tests
+
+	file     keyFile      // as the first three say
+	log      *slog.Logger // nil without -v
+	lifeboat *lifeboat
 }
 
 // rotateKey rotates a key. The file's new content is the new secret, with the new client id if that has changed.
 func rotateKey(ctx context.Context, std streams, args []string) error {
-	var r rotation
+	return (&rotation{}).command(ctx, std, args)
+}
+
+func (r *rotation) command(ctx context.Context, std streams, args []string) error {
 	if err := parse(r.flags(), std, args); err != nil {
 		return err
 	}
@@ -127,13 +134,15 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	if err != nil {
 		return report, err
 	}
+	r.lifeboat = &lifeboat{file: r.file, clientID: keyring.Current().ClientID, told: std.err}
 	copying := &copyist{file: r.file, overlap: r.overlap, told: std.err, last: keyring.Current()}
 	defer keyring.Subscribe(copying.write)()
 	f := &fleet{rotation: r, keyring: keyring, copying: copying}
 	cfg := rotate.Config{
 		Keyring: keyring, Store: store, Sessions: f.sessions, KeyID: r.keyID, Throwaway: r.config(),
-		SecondFactor: askFactor(ctx, std), Logger: r.log, Strategy: r.strategy, Overlap: r.overlap,
+		SecondFactor: askFactor(ctx, newTerminal(std.in), std.err), Logger: r.log, Strategy: r.strategy, Overlap: r.overlap,
 		TokensSurvive: r.tokensSurvive, AcceptLockout: r.acceptLockout,
+		Hooks: rotate.Hooks{OnUnsaved: r.lifeboat.take},
 	}
 	if r.adminID != "" {
 		if cfg.Authority, err = f.dialAdmin(ctx); err != nil {
@@ -152,7 +161,9 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	}
 	stop := context.AfterFunc(ctx, func() { _ = closing() }) // the Close below tells the same error
 	defer stop()
-	report, err = r.turn(ctx, std.err, store, rotator, f)
+	if report, err = r.turn(ctx, std.err, store, rotator, f); err == nil {
+		err = r.lifeboat.empty(report.KeyID)
+	}
 	if !errors.Is(err, copying.err) { // else it is told already
 		err = errors.Join(err, copying.err)
 	}
@@ -164,5 +175,5 @@ const closeTimeout = 30 * time.Second
 
 // config is how sessions are opened.
 func (r *rotation) config() session.Config {
-	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.log}
+	return session.Config{URL: r.url, AllowPlaintext: r.plaintext, Logger: r.log, NetDial: r.netDial}
 }

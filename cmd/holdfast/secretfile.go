@@ -43,10 +43,14 @@ func readPrivateFile(path string) ([]byte, error) {
 	case info.Size() > maxSecretFile:
 		return nil, fmt.Errorf("secret file %s: is %d bytes long: it should hold a client secret or a private key and nothing else", path, info.Size())
 	}
+	if err := checkOwner(info); err != nil {
+		return nil, fmt.Errorf("secret file %s: %w", path, err)
+	}
 	return os.ReadFile(path) //nolint:gosec // the path is the user's
 }
 
-// writeSecretFile replaces the file by one that holds the secret: wholly or, if anything fails, not at all.
+// writeSecretFile replaces the file by one that holds the secret: wholly or not at all. An error that says so comes when it is
+// replaced, and a power cut may undo that.
 func writeSecretFile(path string, secret []byte) (err error) {
 	if info, statErr := os.Lstat(path); statErr == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("secret file %s: is not a regular file", path)
@@ -71,7 +75,10 @@ func writeSecretFile(path string, secret []byte) (err error) {
 	if err = os.Rename(temporary.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	if syncErr := syncDir(dir); syncErr != nil {
+		return fmt.Errorf("secret file %s: is replaced, but a power cut may undo that: %w", path, syncErr)
+	}
+	return nil
 }
 
 // syncDir makes a rename in dir durable, where directories can be synced.

@@ -107,6 +107,9 @@ func (r *rotation) advise(w io.Writer, report rotate.Report, err error) {
 			say("When the key is reset, put its new secret into %s, and run this command again.", r.file.path)
 		}
 	}
+	if unsaved, ok := errors.AsType[*rotate.UnsavedError](err); ok {
+		say("%s", r.lifeboat.advice(unsaved.Key))
+	}
 	if report.Outcome == rotate.Unfinished || report.Outcome == rotate.Degraded {
 		say("What is left to do is in %s: run the same command again, which goes on with it.", r.journal)
 	}
