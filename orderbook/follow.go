@@ -22,9 +22,9 @@ var _ Source = (*session.Subscription)(nil)
 // ends, or the loop is left. Then all books are [Stale]. Other channels of source are passed over.
 //
 // Each round names the channel whose book has changed, with a nil error, or with why that book is [Stale]: an error of the
-// stream, as a [*session.GapError], or of [Book.Apply]. The channel is empty if the error is about all of them. The last
-// error before the loop ends by itself is why the stream has ended. Where a book misses changes and no snapshot is on its
-// way, as after a [session.GapOverflow], Follow asks source for one.
+// stream, as a [*session.GapError], or of [Book.Apply]. The channel is empty if the error is about all of them; a
+// [*session.SubscribeError] has a round for each of its channels. The last error before the loop ends by itself is why the stream
+// has ended. Where a book misses changes and no snapshot is on its way, as after a [session.GapOverflow], Follow asks source for one.
 //
 // One goroutine may follow books; any may read them.
 func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq2[string, error] {
@@ -32,14 +32,16 @@ func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq
 		f := follower{source: source, books: books, asked: map[string]bool{}}
 		defer f.invalidate("")
 		for n, err := range source.Notifications(ctx) {
-			channel, isNews := n.Channel, true
-			if err != nil {
-				channel = f.doubt(err)
-			} else {
-				isNews, err = f.apply(n)
+			if err == nil {
+				if isNews, err := f.apply(n); isNews && !yield(n.Channel, err) {
+					return
+				}
+				continue
 			}
-			if isNews && !yield(channel, err) {
-				return
+			for _, channel := range f.doubt(err) {
+				if !yield(channel, err) {
+					return
+				}
 			}
 		}
 	}
@@ -72,24 +74,18 @@ func (f *follower) apply(n session.Notification) (isNews bool, err error) {
 	return true, errors.Join(err, f.source.Resync(n.Channel))
 }
 
-// doubt invalidates the books that an error of the stream is about, and returns their channel, empty for all.
-func (f *follower) doubt(err error) (channel string) {
-	refused, isRefused := errors.AsType[*session.SubscribeError](err)
-	gap, isGap := errors.AsType[*session.GapError](err)
-	switch {
-	case isRefused:
-		for _, name := range refused.Refused {
-			f.invalidate(name)
-		}
-		if len(refused.Refused) == 1 {
-			return refused.Refused[0]
-		}
-		return ""
-	case isGap:
-		channel = gap.Channel
+// doubt invalidates the books that an error of the stream is about, and returns their channels, an empty one for all.
+func (f *follower) doubt(err error) (channels []string) {
+	channels = []string{""}
+	if refused, isRefused := errors.AsType[*session.SubscribeError](err); isRefused {
+		channels = refused.Refused
+	} else if gap, isGap := errors.AsType[*session.GapError](err); isGap {
+		channels[0] = gap.Channel
 	}
-	f.invalidate(channel)
-	return channel
+	for _, channel := range channels {
+		f.invalidate(channel)
+	}
+	return channels
 }
 
 // invalidate makes a channel's book stale, all if it is empty.

@@ -111,7 +111,8 @@ func TestFollow(t *testing.T) {
 			"A 1: 1x1 |/stale", "B 1: 1x1 |/5: 5x1 |", "B 1: 1x1 |/stale: " + (&session.SubscribeError{Refused: []string{channelB}}).Error(),
 		}, nil},
 		{"refused channels", []any{full(channelA, 1), &session.SubscribeError{Refused: []string{channelA, channelB}}}, []string{
-			"A 1: 1x1 |/stale", " stale/stale: " + (&session.SubscribeError{Refused: []string{channelA, channelB}}).Error(),
+			"A 1: 1x1 |/stale", "A stale/stale: " + (&session.SubscribeError{Refused: []string{channelA, channelB}}).Error(),
+			"B stale/stale: " + (&session.SubscribeError{Refused: []string{channelA, channelB}}).Error(),
 		}, nil},
 		{"the end", []any{full(channelA, 1), session.ErrClosed}, []string{
 			"A 1: 1x1 |/stale", " stale/stale: " + session.ErrClosed.Error(),
