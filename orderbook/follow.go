@@ -29,7 +29,7 @@ var _ Source = (*session.Subscription)(nil)
 // One goroutine may follow books; any may read them.
 func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		f := follower{source: source, books: books, asked: map[string]bool{}}
+		f := follower{source: source, books: books, asked: map[string]bool{}, refused: map[string]bool{}}
 		defer f.invalidate("")
 		for n, err := range source.Notifications(ctx) {
 			if err == nil {
@@ -48,15 +48,16 @@ func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq
 }
 
 type follower struct {
-	source Source
-	books  map[string]*Book
-	asked  map[string]bool // whose snapshot was asked for and has not come yet
+	source  Source
+	books   map[string]*Book
+	asked   map[string]bool // whose snapshot was asked for and has not come yet
+	refused map[string]bool // of which nothing counts any more: what waited in the buffer comes after its refusal
 }
 
 // apply takes in a message, and reports whether there is anything to tell of it.
 func (f *follower) apply(n session.Notification) (isNews bool, err error) {
 	book := f.books[n.Channel]
-	if book == nil {
+	if book == nil || f.refused[n.Channel] {
 		return false, nil
 	}
 	err = book.Apply(n.Data)
@@ -79,6 +80,9 @@ func (f *follower) doubt(err error) (channels []string) {
 	channels = []string{""}
 	if refused, isRefused := errors.AsType[*session.SubscribeError](err); isRefused {
 		channels = refused.Refused
+		for _, channel := range channels {
+			f.refused[channel] = true
+		}
 	} else if gap, isGap := errors.AsType[*session.GapError](err); isGap {
 		channels[0] = gap.Channel
 	}

@@ -114,6 +114,13 @@ func TestFollow(t *testing.T) {
 			"A 1: 1x1 |/stale", "A stale/stale: " + (&session.SubscribeError{Refused: []string{channelA, channelB}}).Error(),
 			"B stale/stale: " + (&session.SubscribeError{Refused: []string{channelA, channelB}}).Error(),
 		}, nil},
+		{"a refused channel of which messages wait, and a gap", []any{
+			full(channelA, 1), full(channelB, 5), &session.SubscribeError{Refused: []string{channelB}}, full(channelB, 6), reconnect,
+			full(channelB, 7), full(channelA, 2),
+		}, []string{
+			"A 1: 1x1 |/stale", "B 1: 1x1 |/5: 5x1 |", "B 1: 1x1 |/stale: " + (&session.SubscribeError{Refused: []string{channelB}}).Error(),
+			" stale/stale: " + reconnect.Error(), "A 2: 2x1 |/stale",
+		}, nil},
 		{"the end", []any{full(channelA, 1), session.ErrClosed}, []string{
 			"A 1: 1x1 |/stale", " stale/stale: " + session.ErrClosed.Error(),
 		}, nil},
