@@ -25,12 +25,17 @@ var errMoved = errors.New("rotate: another rotator has received a secret meanwhi
 // errNothingToDo ends an update that would change nothing.
 var errNothingToDo = errors.New("rotate: nothing to do")
 
-// take takes the lease unless it is another's. One that ends later than a lease can is by a clock that is off: it is no obstacle, for
-// what a lease guards is work that is done twice, not secrets.
+// isHeld reports whether a lease, of which there may be none, is somebody's still. One that ends later than a lease can is by a clock
+// that is off: it is no obstacle, for what a lease guards is work that is done twice, not secrets.
+func (l *Lease) isHeld(now time.Time, ttl time.Duration) bool {
+	return l != nil && l.Owner != "" && now.Before(l.Expires) && l.Expires.Before(now.Add(2*ttl))
+}
+
+// take takes the lease unless it is another's.
 func (r *Record) take(h holder, now time.Time) error {
 	next := Lease{Owner: h.owner, Epoch: 1, Expires: now.Add(h.ttl)}
 	if old := r.Lease; old != nil {
-		if old.Owner != "" && old.Owner != h.owner && now.Before(old.Expires) && old.Expires.Before(now.Add(2*h.ttl)) {
+		if old.isHeld(now, h.ttl) && old.Owner != h.owner {
 			return &LeaseHeldError{Owner: old.Owner, Expires: old.Expires}
 		}
 		next.Epoch = old.Epoch + 1

@@ -73,7 +73,7 @@ func (r *Record) Has(s session.Secret) bool { return r.has(s) }
 func (r *Record) InOrder() []Candidate { return r.candidates() }
 
 // UnderWay reports whether somebody works on the key.
-func (r Record) UnderWay(now time.Time) bool { return r.underWay(now) }
+func (r Record) UnderWay(now time.Time, ttl time.Duration) bool { return r.underWay(now, ttl) }
 
 // Pauses bound the pauses before an effect is performed again.
 func Pauses(effect core.Effect) (shortest, longest time.Duration) {

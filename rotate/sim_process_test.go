@@ -371,7 +371,7 @@ func (p *simProcess) follow() simStep {
 		p.tally.met(33)
 	}
 	p.publish(record.Current)
-	if record.UnderWay(p.time()) {
+	if record.UnderWay(p.time(), simLeaseTTL) {
 		p.shut = true
 		return p.rest(p.between(time.Second, 3*time.Second), p.follow)
 	}

@@ -30,7 +30,7 @@ type Follower struct {
 var _ session.NewerSource = (*Follower)(nil)
 
 // NewFollower returns a Follower. Of the Config it uses Keyring and Store, which are needed, Sessions, Logger, WaveSize, Stagger,
-// SessionTimeout and StoreTimeout. Its error matches [ErrConfig].
+// SessionTimeout, StoreTimeout and LeaseTTL. Its error matches [ErrConfig].
 func NewFollower(cfg Config) (*Follower, error) {
 	switch {
 	case cfg.Keyring == nil:
@@ -109,7 +109,7 @@ func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 		if err := f.take(record); err != nil {
 			return waited, err
 		}
-		if !record.underWay(time.Now()) && (record.Intent == nil || f.generation() > f.refused.Load()) {
+		if !record.underWay(time.Now(), f.shell.cfg.LeaseTTL) && (record.Intent == nil || f.generation() > f.refused.Load()) {
 			return waited, nil
 		}
 		waited = true
@@ -120,12 +120,8 @@ func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 }
 
 // underWay reports whether the current secret may be dead while somebody is at work who will say so.
-func (r Record) underWay(now time.Time) bool {
-	return r.Intent != nil && !r.Intent.Settling && r.leased(now)
-}
-
-func (r Record) leased(now time.Time) bool {
-	return r.Lease != nil && r.Lease.Owner != "" && now.Before(r.Lease.Expires)
+func (r Record) underWay(now time.Time, ttl time.Duration) bool {
+	return r.Intent != nil && !r.Intent.Settling && r.Lease.isHeld(now, ttl)
 }
 
 // take publishes what is newer than the keyring's. Where no intent stands, a refusal is not made good by waiting.
@@ -158,7 +154,7 @@ func (f *Follower) follow(ctx context.Context, record Record) error {
 	if err := f.take(record); err != nil {
 		return err
 	}
-	if record.underWay(time.Now()) {
+	if record.underWay(time.Now(), f.shell.cfg.LeaseTTL) {
 		return nil // the sessions would wait for its end, which is a change of the record too
 	}
 	r := rotation{Rotator: &f.shell, secret: record.Current}

@@ -200,3 +200,17 @@ func TestFollowerRefusedAndSettled(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowerOfAFastClock: a rotator whose clock is an hour ahead has died with the lease: as another rotator, who follows does not wait
+// for that hour.
+func TestFollowerOfAFastClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _, f, _ := followed(t)
+		put(t, store, intended(generationOf(1), rotate.Lease{Owner: "fast", Epoch: 1, Expires: time.Now().Add(time.Hour + time.Minute)}))
+		began := time.Now()
+		got, err := f.Credentials(t.Context())
+		if took := time.Since(began); err != nil || got.Generation != 1 || took > 5*time.Second {
+			t.Errorf("generation %d, %v, after %v", got.Generation, err, took)
+		}
+	})
+}

@@ -28,8 +28,9 @@ var recordMutants = []mutant{
 	},
 	{
 		"the lease of another is taken", "I8", recordFile,
-		`if old.Owner != "" && old.Owner != h.owner`, `if old.Owner == "nobody" && old.Owner != h.owner`,
+		"old.isHeld(now, h.ttl) && old.Owner != h.owner", `old.isHeld(now, h.ttl) && old.Owner == "nobody"`,
 	},
+	{"a lease by a clock that is off is waited for", "F33", recordFile, " && l.Expires.Before(now.Add(2*ttl))", " && ttl > 0"},
 	{"the epoch of a lease does not rise", "F25", recordFile, "next.Epoch = old.Epoch + 1", "next.Epoch = old.Epoch"},
 	{
 		"a lost lease is not noticed", "F25", recordFile,
