@@ -17,6 +17,9 @@ var (
 	ErrMismatch = errors.New("rotate: the store and the keyring do not belong together")
 	// ErrLeaseLost is a lease that another rotator has taken in the meantime.
 	ErrLeaseLost = errors.New("rotate: lease lost to another rotator")
+	// ErrUnfinished is a rotation that somebody has begun, or a secret that a person has published and nobody has tried: Check and a dry
+	// run change no key, and leave that alone.
+	ErrUnfinished = errors.New("rotate: a rotation is unfinished: call Recover, which finishes it")
 	// ErrNotExecuted is a reset without an answer of which it turned out that the exchange did not execute it: it still took the
 	// old secret. Whether an exchange may execute a request long after its connection has ended is not documented; it would be
 	// seen at the next authentication.

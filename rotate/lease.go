@@ -98,7 +98,13 @@ func (r *rotation) acquire(ctx context.Context) (Record, error) {
 		if err := r.reconcile(record); err != nil {
 			return err
 		}
-		return record.take(r.holder, time.Now())
+		if err := record.take(r.holder, time.Now()); err != nil {
+			return err
+		}
+		if r.trigger == TriggerCheck && record.isUnfinished() {
+			return ErrUnfinished
+		}
+		return nil
 	})
 	if err != nil {
 		return Record{}, err

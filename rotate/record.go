@@ -44,6 +44,9 @@ func (r *Record) take(h holder, now time.Time) error {
 	return nil
 }
 
+// isUnfinished reports whether Recover has something to finish.
+func (r *Record) isUnfinished() bool { return r.Intent != nil || r.Replacement != nil }
+
 func (r *Record) heldBy(h holder) bool {
 	return r.Lease != nil && r.Lease.Owner == h.owner && r.Lease.Epoch == h.epoch
 }

@@ -45,6 +45,9 @@ type order struct {
 	ends    uint64 // the generation that a scheduled rotation is to end, 0 for whichever is current
 }
 
+// triggerFollow orders what a dry run has in the place of Recover. No Report has it.
+const triggerFollow Trigger = "follow"
+
 // New returns a Rotator. It starts nothing. Its error matches [ErrConfig].
 func New(cfg Config) (*Rotator, error) {
 	if err := cfg.validate(); err != nil {
@@ -97,8 +100,8 @@ func (r *Rotator) Recover(ctx context.Context) (Report, error) {
 	return r.fly(ctx, order{trigger: TriggerRecover})
 }
 
-// Check does what Rotate does before the reset, the unfinished rotation and the preflight included, and resets nothing. Its errors
-// are those of Rotate before the reset.
+// Check does what Rotate does before the reset, the preflight above all, and changes no key. An unfinished rotation it leaves alone:
+// its error matches [ErrUnfinished] then. Other errors are those of Rotate before the reset.
 func (r *Rotator) Check(ctx context.Context) (Report, error) {
 	return r.fly(ctx, order{trigger: TriggerCheck})
 }
@@ -206,12 +209,16 @@ func (r *Rotator) spawn(fn func()) { r.work.Go(fn) }
 
 // perform is a flight.
 func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
-	if report, ended, err := r.finishOthers(ctx, want); ended || err != nil {
-		return report, err
-	}
 	goal := core.Rotate
-	if want.trigger == TriggerCheck {
+	switch want.trigger {
+	case triggerFollow:
+		return r.follow(ctx)
+	case TriggerCheck:
 		goal = core.Preview
+	case TriggerRotate, TriggerRecover:
+		if report, ended, err := r.finishOthers(ctx, want); ended || err != nil {
+			return report, err
+		}
 	}
 	if r.cfg.Strategy == Replace {
 		replacement := r.newReplacement(want.trigger)
@@ -323,6 +330,18 @@ func (r *Rotator) try(ctx context.Context, creds session.Credentials) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.SessionTimeout)
 	defer cancel()
 	return r.outside.try(ctx, creds)
+}
+
+// follow takes over what others have finished, and changes no key.
+func (r *Rotator) follow(ctx context.Context) (Report, error) {
+	record, err := r.journal.load(ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Report{}, err
+	}
+	if record.isUnfinished() {
+		return Report{}, ErrUnfinished
+	}
+	return r.nothingToRecover(ctx, record)
 }
 
 // nothingToRecover takes over what another process may have finished.

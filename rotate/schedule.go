@@ -29,11 +29,12 @@ type Schedule struct {
 	// minute, as Condition is. It may look whether a file is there, say. A rotation that has begun, and the recovery of an unfinished one, are
 	// not stopped by it: both leave a key that works. Nil means never.
 	Paused func() bool
-	// DryRun calls Check in the place of Rotate: all is as it would be, but nothing is reset.
+	// DryRun calls Check in the place of Rotate, and no Recover: no key is changed. Sessions take what others have rotated to. An
+	// unfinished rotation stays: Run logs [ErrUnfinished], and checks when somebody has called Recover.
 	DryRun bool
 }
 
-// Run rotates as s says, until ctx ends, the Rotator is closed, or a person is needed. It begins with Recover.
+// Run rotates as s says, until ctx ends, the Rotator is closed, or a person is needed. It begins with Recover, unless in a dry run.
 //
 // The age of a secret counts from when the exchange gave it, as the store knows: a restart changes nothing. If the store does not
 // know (Candidate.Received is zero) the secret is due at once. What is due in a blackout is done within a minute of its end.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // TestCheck: all that comes before the reset is done, and nothing is left of it.
@@ -45,17 +46,50 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// TestCheckFinishesFirst: what a check could not see past is done before it.
-func TestCheckFinishesFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(unfinished(t))
-		<-time.After(time.Minute) // the lease of who has died
-		report, err := p.rotator(t, nil).Check(t.Context())
-		if err != nil || report.Outcome != rotate.Checked || report.OldGeneration != 2 || p.resets != 1 {
-			t.Fatalf("%v, %v, %d resets", report, err, p.resets)
+// TestCheckSendsNoReset: what is unfinished a check leaves alone, whoever could have its secrets tried, its key reset or keys removed.
+func TestCheckSendsNoReset(t *testing.T) {
+	published := session.Credentials{ClientID: clientID, Secret: session.NewSecret([]byte("CANARY-person")), Generation: 3}
+	for name, begin := range map[string]func(*process){
+		"a secret to try": func(*process) {},
+		"a key to reset": func(p *process) {
+			p.record.Intent.Sent, p.secret, p.sessions[0].immortal = time.Now(), "CANARY-lost", true
+		},
+		"keys to remove": func(p *process) {
+			p.record.Intent, p.secret = nil, firstWord
+			p.record.Replacement = &rotate.Replacement{ID: "dead", Name: "hf_dead", Sent: time.Now()}
+		},
+		"a secret that a person has published": func(p *process) {
+			p.record.Intent, p.secret = nil, "CANARY-person"
+			if err := p.keyring.Publish(published); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		for _, strategy := range []rotate.Strategy{rotate.ResetInPlace, rotate.Replace} {
+			t.Run(name+", "+strategy.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newProcess(unfinished(t))
+					begin(p)
+					r := p.rotator(t, func(cfg *rotate.Config) {
+						cfg.Strategy, cfg.TakeBack = strategy, true
+						cfg.SecondFactor = func(context.Context, rotate.Challenge) (string, error) { return "123456", nil }
+					})
+					_, err := r.Check(t.Context())
+					if _, held := errors.AsType[*rotate.LeaseHeldError](err); !held {
+						t.Errorf("while somebody may be at work: %v", err)
+					}
+					<-time.After(time.Minute) // the lease of who has died
+					report, err := r.Check(t.Context())
+					if !errors.Is(err, rotate.ErrUnfinished) || report.Outcome != rotate.Aborted {
+						t.Errorf("%v, %v", report, err)
+					}
+					if p.resets != 1 || len(p.events) != 0 || p.version != 5 {
+						t.Errorf("%d resets, version %d of the store, done: %q", p.resets-1, p.version, p.events)
+					}
+				})
+			})
 		}
-		settled(t, p)
-	})
+	}
 }
 
 // TestCheckBesideRotate: a check does not pass a rotation off as its own.

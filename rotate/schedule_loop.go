@@ -95,9 +95,13 @@ func (s *scheduler) tick(ctx context.Context) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// settle finishes what is unfinished. Sessions that stay behind are no error: there is more to do than to try them again.
+// settle finishes what is unfinished; a dry run does not. Sessions that stay behind are no error: there is more to do than to try them again.
 func (s *scheduler) settle(ctx context.Context) (behind bool, err error) {
-	_, err = s.Recover(ctx)
+	want := order{trigger: TriggerRecover}
+	if s.DryRun {
+		want.trigger = triggerFollow
+	}
+	_, err = s.fly(ctx, want)
 	if _, behind = errors.AsType[*DegradedError](err); behind {
 		return true, nil
 	}

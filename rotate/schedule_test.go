@@ -201,6 +201,33 @@ func TestRunDry(t *testing.T) {
 	})
 }
 
+// TestRunDryLeavesTheUnfinished: a dry run finishes nothing. When somebody else has, the sessions take what came of it, and it checks.
+func TestRunDryLeavesTheUnfinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := unfinished(t)
+		w.secret, w.record.Intent.Sent = "CANARY-lost", time.Now()
+		began := time.Now()
+		here, there := newProcess(w), newProcess(w)
+		here.sessions[0].immortal, there.sessions[0].immortal = true, true // somebody can reset the key
+		var d diary
+		var work sync.WaitGroup
+		work.Go(func() { d.runFor(t, here, rotate.Schedule{DryRun: true}, 3*day) })
+		<-time.After(day)
+		if w.resets != 1 || len(w.events) != 0 || len(d.of(rotate.Checked)) != 0 {
+			t.Errorf("%d resets, done: %q", w.resets-1, w.events)
+		}
+		if _, err := there.rotator(t, nil).Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		work.Wait()
+		checks := d.of(rotate.Checked)
+		if len(checks) < 1 || len(checks) > 2 || checks[0].Started.Sub(began) < day || w.resets != 2 {
+			t.Errorf("%d checks, %d resets", len(checks), w.resets)
+		}
+		settled(t, here)
+	})
+}
+
 // TestRunRefuses a Schedule that cannot work.
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()

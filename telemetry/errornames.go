@@ -42,6 +42,7 @@ var names = []errorName{
 	{"refused", isA[*session.SubscribeError]},
 	{"rotator_closed", is(rotate.ErrClosed)},
 	{"not_executed", is(rotate.ErrNotExecuted)},
+	{"unfinished", is(rotate.ErrUnfinished)},
 	{"mismatch", is(rotate.ErrMismatch)},
 	{"unexpected_reply", is(rotate.ErrReply)},
 	{"store_empty", is(rotate.ErrNotFound)},

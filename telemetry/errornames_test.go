@@ -47,6 +47,7 @@ func TestErrorType(t *testing.T) {
 		{&session.SubscribeError{Err: refusal}, "13004"},
 		{rotate.ErrClosed, "rotator_closed"},
 		{rotate.ErrNotExecuted, "not_executed"},
+		{rotate.ErrUnfinished, "unfinished"},
 		{rotate.ErrMismatch, "mismatch"},
 		{rotate.ErrReply, "unexpected_reply"},
 		{rotate.ErrNotFound, "store_empty"},

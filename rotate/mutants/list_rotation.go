@@ -11,6 +11,8 @@ const (
 	fleetFile     = "rotate/fleet.go"
 	watchFile     = "rotate/watch.go"
 	proveFile     = "session/probe.go"
+	loopFile      = "rotate/schedule_loop.go"
+	leaseFile     = "rotate/lease.go"
 )
 
 // rotationMutants break what a rotation makes of answers, and what it does.
@@ -45,6 +47,8 @@ var rotationMutants = []mutant{
 		"what a person has published outranks the secret", "R14", verifyFile,
 		"record.Current.Generation = max(record.Current.Generation, published.Generation+1)", "record.Current.Rotation = r.id",
 	},
+	{"a check finishes what is unfinished", "T3", leaseFile, "if r.trigger == TriggerCheck && record.isUnfinished() {", "if false {"},
+	{"a dry run recovers", "T3", loopFile, "want.trigger = triggerFollow", "want.trigger = TriggerRecover"},
 	{"a quarantine takes no time", "F8", verifyFile, "pause(ctx, r.closing, max(left, 0))", "pause(ctx, r.closing, min(left, 0))"},
 	{"the rescue token has a session of the fleet dropped", "T2", fleetFile, "len(names) > maxNamed-2", "len(names) > maxNamed"},
 	{"orders that a reset may cancel are not spoken of", "T2", fleetFile, "s.CancelsOnDisconnect() {", "s.CancelsOnDisconnect() && len(names) > 0 {"},
