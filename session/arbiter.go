@@ -7,6 +7,9 @@ import "slices"
 // That an exchange tells the same messages over both connections is not documented: where it does not, one copy leads. Messages without
 // an id that are the same to the letter and follow each other may be delivered as one.
 //
+// Where each message names the one before it, that is the proof: what does not follow the last one is kept while the other copy may
+// bring what does.
+//
 // A copy is aligned when what it brings next is known to repeat or to follow what has been delivered. The first copy to join is
 // aligned: it is the stream. The other one is aligned as soon as a message has come over both, or when whoever asked the first
 // copy's connection after it joined has the answer (vouch): what the exchange published before has come then. Until that its
@@ -15,6 +18,8 @@ type arbiter struct {
 	// rising keys are change ids: whatever is not greater than the last delivered has been. Other keys are fingerprints, and a
 	// message is a repetition if the other copy has brought an equal one that this copy has not.
 	rising bool
+	// chained says that messages name the one before, unless they are snapshots; their keys rise.
+	chained bool
 	// leading has the first leg alone deliver while it is there; the other's messages are kept until it has left.
 	leading bool
 	// yielding ends that when the second leg is aligned: see yield.
@@ -31,15 +36,16 @@ type arbiter struct {
 type leg struct {
 	joined  bool
 	aligned bool
-	strange int      // messages that came while others were owed, since the last that had come over both
-	owed    []uint64 // keys of what the other has delivered and this one has not brought yet; of keys that do not rise
-	kept    []kept   // what this one has brought and the other has not
+	strange int       // messages that came while others were owed, since the last that had come over both
+	owed    []uint64  // keys of what the other has delivered and this one has not brought yet; of keys that do not rise
+	kept    []portion // what this one has brought and the other has not
 }
 
-// kept is a message that waits for its turn.
-type kept struct {
-	key  uint64
-	data []byte
+// portion is a message: what a leg brings at a time.
+type portion struct {
+	key      uint64
+	previous int64 // change id of the message before it; -1 if it names none
+	data     []byte
 }
 
 // A copy that is further behind or ahead than this is not followed: see keep and owe.
@@ -70,17 +76,19 @@ func (a *arbiter) join(at int) {
 }
 
 // message takes a message of a leg, which joins by it if it has not. It reports false if one had to be forgotten that was kept.
-func (a *arbiter) message(at int, key uint64, data []byte) bool {
+func (a *arbiter) message(at int, m portion) bool {
 	x, y := &a.legs[at], &a.legs[1-at]
 	if !x.joined {
 		a.join(at)
 	}
 	switch {
-	case a.repeats(x, key):
+	case a.repeats(x, m.key):
 		a.drop(x)
 		x.aligned, x.strange = true, 0
 		a.leading = a.leading && !a.yielding
 		return true
+	case a.chained:
+		x.aligned = !y.aligned || a.leading && at == 0 || a.follows(x, m)
 	case len(x.owed) == 0:
 	case x.strange < strangers:
 		if x.strange++; x.strange == strangers {
@@ -90,13 +98,13 @@ func (a *arbiter) message(at int, key uint64, data []byte) bool {
 		// What it should have brought first does not come: the exchange tells the two copies differently. One of them
 		// leads from now on.
 		a.forget(x)
-		return a.keep(x, key, data)
+		return a.keep(x, m)
 	}
 	if !x.aligned || a.leading && at == 1 && y.joined {
-		return a.keep(x, key, data)
+		return a.keep(x, m)
 	}
-	a.pass(at, key, data)
-	if a.has(y, key) {
+	a.pass(at, m)
+	if a.has(y, m.key) {
 		y.aligned = true
 		if a.leading = a.leading && !a.yielding; !a.leading {
 			a.release(1 - at)
@@ -119,13 +127,21 @@ func (a *arbiter) repeats(x *leg, key uint64) bool {
 }
 
 // pass delivers a message.
-func (a *arbiter) pass(at int, key uint64, data []byte) {
+func (a *arbiter) pass(at int, m portion) {
 	if a.rising {
-		a.last = key
-	} else if y := &a.legs[1-at]; !y.brought(key) {
-		y.owe(key)
+		a.last = m.key
+	} else if y := &a.legs[1-at]; !y.brought(m.key) {
+		y.owe(m.key)
 	}
-	a.deliver(at, data)
+	a.deliver(at, m.data)
+}
+
+// follows reports whether what a leg has kept, and m behind it, goes on where the stream ends; of a chain.
+func (a *arbiter) follows(x *leg, m portion) bool {
+	if len(x.kept) > 0 {
+		m = x.kept[0]
+	}
+	return m.previous >= 0 && uint64(m.previous) == a.last
 }
 
 // release delivers what a leg has kept.
@@ -137,7 +153,7 @@ func (a *arbiter) release(at int) {
 	}
 	for _, m := range held {
 		if !a.repeats(x, m.key) {
-			a.pass(at, m.key, m.data)
+			a.pass(at, m)
 		}
 	}
 }
@@ -199,14 +215,15 @@ func (a *arbiter) next() {
 }
 
 // keep keeps a message until its turn comes. Beyond the bounds all before it is forgotten, which it reports by false.
-func (a *arbiter) keep(x *leg, key uint64, data []byte) bool {
-	fits := len(x.kept) < maxKept && len(data) <= a.room.bytes
+func (a *arbiter) keep(x *leg, m portion) bool {
+	fits := len(x.kept) < maxKept && len(m.data) <= a.room.bytes
 	if !fits {
 		a.drop(x)
 	}
-	if len(data) <= a.room.bytes {
-		x.kept = append(x.kept, kept{key, slices.Clone(data)})
-		a.room.bytes -= len(data)
+	if len(m.data) <= a.room.bytes {
+		m.data = slices.Clone(m.data)
+		x.kept = append(x.kept, m)
+		a.room.bytes -= len(m.data)
 	}
 	return fits
 }
@@ -221,8 +238,11 @@ func (x *leg) owe(key uint64) {
 	x.owed = append(x.owed, key)
 }
 
-// has takes away what a leg has kept up to a message that was delivered, and reports whether that was among it.
+// has takes away what a leg has kept up to a message that was delivered, and reports whether that was among it, or what is left follows it.
 func (a *arbiter) has(x *leg, key uint64) bool {
+	if len(x.kept) == 0 {
+		return false
+	}
 	n := 0
 	for i, m := range x.kept {
 		if m.key == key || a.rising && m.key < key {
@@ -231,6 +251,11 @@ func (a *arbiter) has(x *leg, key uint64) bool {
 		if m.key == key || a.rising && m.key > key {
 			break
 		}
+	}
+	if a.chained {
+		a.giveBack(x.kept[:n])
+		x.kept = x.kept[n:]
+		return len(x.kept) == 0 || a.follows(x, x.kept[0])
 	}
 	if n == 0 {
 		return false
@@ -243,7 +268,7 @@ func (a *arbiter) has(x *leg, key uint64) bool {
 
 // brought reports whether the leg keeps a message of that key.
 func (x *leg) brought(key uint64) bool {
-	return slices.ContainsFunc(x.kept, func(m kept) bool { return m.key == key })
+	return slices.ContainsFunc(x.kept, func(m portion) bool { return m.key == key })
 }
 
 // drop takes away what a leg has kept.
@@ -252,7 +277,7 @@ func (a *arbiter) drop(x *leg) {
 	x.kept = nil
 }
 
-func (a *arbiter) giveBack(messages []kept) {
+func (a *arbiter) giveBack(messages []portion) {
 	for _, m := range messages {
 		a.room.bytes += len(m.data)
 	}

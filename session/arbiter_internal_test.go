@@ -61,17 +61,17 @@ func (c *copies) bring(at int) {
 	case w.open && w.says:
 		w.says = false
 		if c.rising {
-			c.arbiter.message(at, c.key(w.from), bytes64(w.from))
+			c.arbiter.message(at, portion{c.key(w.from), -1, bytes64(w.from)})
 		} else {
 			c.said++
-			c.arbiter.message(at, ^c.said, nil)
+			c.arbiter.message(at, portion{^c.said, -1, nil})
 		}
 		return
 	case !w.open || w.sent == c.published:
 		return
 	}
 	w.sent++
-	if !c.arbiter.message(at, c.key(w.sent), bytes64(w.sent)) {
+	if !c.arbiter.message(at, portion{c.key(w.sent), -1, bytes64(w.sent)}) {
 		c.t.Fatal("something that was kept has been forgotten")
 	}
 }
@@ -258,8 +258,8 @@ func TestArbiterOfDifferentCopies(t *testing.T) {
 	a.join(1)
 	a.vouch(1)
 	for n := uint64(1); n < 5_000; n++ {
-		a.message(0, 2*n, nil)
-		a.message(1, 2*n+1, nil)
+		a.message(0, portion{2 * n, -1, nil})
+		a.message(1, portion{2*n + 1, -1, nil})
 	}
 	const until = 6 // one may be fooled for a few
 	leads := int(merged[until])
@@ -272,7 +272,7 @@ func TestArbiterOfDifferentCopies(t *testing.T) {
 	}
 	before := len(merged)
 	a.next()
-	a.message(other, 1, nil)
+	a.message(other, portion{1, -1, nil})
 	if len(merged) == before {
 		t.Error("the other copy does not go on")
 	}
@@ -285,7 +285,7 @@ func TestArbiterOfACopyFarBehind(t *testing.T) {
 	for _, behind := range []uint64{maxOwed, maxOwed + 1, 3 * maxOwed} {
 		var merged []uint64
 		a := arbiter{room: &room{1 << 20}, deliver: func(_ int, data []byte) { merged = append(merged, number64(data)) }}
-		bring := func(at int, n uint64) { a.message(at, n*0x9e3779b97f4a7c15, bytes64(n)) }
+		bring := func(at int, n uint64) { a.message(at, portion{n * 0x9e3779b97f4a7c15, -1, bytes64(n)}) }
 		n, late := uint64(0), uint64(0)
 		for range 10 {
 			n, late = n+1, late+1
@@ -326,7 +326,7 @@ func TestArbiterOfACopyThatJoinsAlone(t *testing.T) {
 	t.Parallel()
 	var merged []uint64
 	a := arbiter{room: &room{1 << 20}, deliver: func(_ int, data []byte) { merged = append(merged, number64(data)) }}
-	bring := func(at int, n uint64) { a.message(at, n*0x9e3779b97f4a7c15, bytes64(n)) }
+	bring := func(at int, n uint64) { a.message(at, portion{n * 0x9e3779b97f4a7c15, -1, bytes64(n)}) }
 	for n := range uint64(3) {
 		bring(0, n)
 	}

@@ -86,20 +86,20 @@ func (x *seam) isAlone(ch *channel) bool {
 }
 
 func (x *seam) message(t turned) {
-	key, ok := messageKey(x.seed, t.channel.name, t.data)
-	if ok && !x.arbiter(t.channel).message(t.leg, key, t.data) {
+	m, ok := portionOf(x.seed, t.channel, t.data)
+	if ok && !x.arbiter(t.channel).message(t.leg, m) {
 		x.spill(t.leg)
 	}
 }
 
-// messageKey is what tells the messages of a channel apart: the change id of a book, else a fingerprint of all of it. A book's message
-// without its id is none.
-func messageKey(seed maphash.Seed, channel string, data []byte) (key uint64, ok bool) {
-	if !hasChangeIDs(channel) {
-		return maphash.Bytes(seed, data), true
+// portionOf is a message with what tells it apart from others of its channel: the change id of a book, else a fingerprint of all of it.
+// A book's message without its id is none.
+func portionOf(seed maphash.Seed, ch *channel, data []byte) (m portion, ok bool) {
+	if !hasChangeIDs(ch.name) {
+		return portion{maphash.Bytes(seed, data), -1, data}, true
 	}
-	id, _ := changeIDs(data)
-	return uint64(max(id, 0)), id > 0
+	id, previous := changeIDs(data)
+	return portion{uint64(max(id, 0)), previous, data}, id > 0
 }
 
 // hasChangeIDs reports whether each message of a channel has a change id that is greater than those before: all books'.
@@ -109,7 +109,7 @@ func (x *seam) arbiter(ch *channel) *arbiter {
 	a := x.arbiters[ch]
 	if a == nil {
 		a = &arbiter{
-			rising: hasChangeIDs(ch.name), leading: true, room: &x.room,
+			rising: hasChangeIDs(ch.name), chained: ch.chain.isBook, leading: true, room: &x.room,
 			deliver: func(_ int, data []byte) { ch.deliver(x.serving(), data) },
 		}
 		if ch.epoch.Load() == x.serving() {

@@ -42,7 +42,7 @@ type feed struct {
 // newStrand makes the strand of a channel, which nothing feeds yet.
 func (t *team) newStrand(ch *channel) *strand {
 	st := &strand{team: t, ch: ch, epoch: 1, begs: [2]beg{bare, bare}}
-	st.arbiter = arbiter{rising: hasChangeIDs(ch.name), room: &t.room, deliver: st.deliver}
+	st.arbiter = arbiter{rising: hasChangeIDs(ch.name), chained: ch.chain.isBook, room: &t.room, deliver: st.deliver}
 	return st
 }
 
@@ -159,12 +159,12 @@ func (st *strand) beginAnew() {
 
 // message takes a message of a leg.
 func (st *strand) message(at int, data []byte) {
-	key, ok := messageKey(st.team.seed, st.ch.name, data)
+	m, ok := portionOf(st.team.seed, st.ch, data)
 	if !ok {
 		return
 	}
 	if st.ch.chain.isBook && st.begs[at] != begun {
-		if _, previous := changeIDs(data); previous >= 0 {
+		if m.previous >= 0 {
 			if st.begs[at] == bare {
 				st.begs[at] = begging
 				st.team.wake()
@@ -173,7 +173,7 @@ func (st *strand) message(at int, data []byte) {
 		}
 		st.begs[at] = begun
 	}
-	if !st.arbiter.message(at, key, data) {
+	if !st.arbiter.message(at, m) {
 		st.lose(at, GapOverflow)
 		st.apart = true
 	}
@@ -199,9 +199,18 @@ func (st *strand) lose(at int, reason GapReason) {
 	if isGap {
 		st.ch.missed(reason, st.epoch)
 		st.epoch++
+		st.restart(1 - at)
 	}
 	st.arbiter.next()
 	st.team.wake()
+}
+
+// restart has a leg of a book, which is to go on after a gap, wait for a snapshot if what it has kept does not begin with one.
+func (st *strand) restart(at int) {
+	if x := &st.arbiter.legs[at]; st.ch.chain.isBook && len(x.kept) > 0 && x.kept[0].previous >= 0 {
+		st.arbiter.drop(x)
+		st.begs[at] = begging
+	}
 }
 
 // leave takes a leg away until it brings something again, and reports whether something may be missing in the stream.
@@ -211,8 +220,10 @@ func (st *strand) leave(at int) (isGap bool) {
 	return st.arbiter.lose(at)
 }
 
-// isBehind reports whether a leg does not deliver.
-func (st *strand) isBehind(at int) bool { return !st.arbiter.legs[at].aligned && !st.apart }
+// isBehind reports whether a leg does not deliver. A book's chain shows when it may: nobody need be asked.
+func (st *strand) isBehind(at int) bool {
+	return !st.arbiter.legs[at].aligned && !st.apart && !st.ch.chain.isBook
+}
 
 func (st *strand) join(at int) {
 	st.marked[at] = 0
