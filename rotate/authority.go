@@ -136,16 +136,19 @@ func (r *rotation) keepRescue(record *Record) {
 	}
 }
 
-// storeRescue puts the token into the store, in the place of the one that it has replaced.
+// storeRescue puts the token into the store, in the place of the one that it has replaced, whoever has the lease. The reset that follows
+// may have waited for the token: it is stamped anew, and not sent if the lease is lost.
 func (a *rescuer) storeRescue(ctx context.Context) error {
+	var lost error
 	_, err := a.journal.update(ctx, func(record *Record) error {
+		lost = record.arm(a.holder, a.id, time.Now())
 		record.raise(a.id, time.Now()).Rescue = a.rescue
 		return nil
 	})
 	if err == nil {
 		a.redeemed = session.Secret{}
 	}
-	return err
+	return errors.Join(err, lost)
 }
 
 // notSent is a call of which no byte has left.

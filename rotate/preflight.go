@@ -222,17 +222,23 @@ func (r *rotation) arm(ctx context.Context) core.EventKind {
 		return core.Stopped
 	}
 	if r.err == nil {
-		_, r.err = r.journal.update(ctx, func(record *Record) error {
-			if record.Replacement != nil && !r.machine.Doubt { // somebody was faster, and is no more
-				return errReplacing
-			}
-			return record.arm(r.holder, r.id, time.Now())
-		})
+		r.err = r.stamp(ctx)
 	}
 	if r.err != nil {
 		return core.NotArmed
 	}
 	return core.Armed
+}
+
+// stamp has the record say that a reset leaves now, and renews the lease.
+func (r *rotation) stamp(ctx context.Context) error {
+	_, err := r.journal.update(ctx, func(record *Record) error {
+		if record.Replacement != nil && !r.machine.Doubt { // somebody was faster, and is no more
+			return errReplacing
+		}
+		return record.arm(r.holder, r.id, time.Now())
+	})
+	return err
 }
 
 func (r *rotation) beforeReset(ctx context.Context) error {

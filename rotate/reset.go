@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate/internal/core"
@@ -13,7 +14,7 @@ import (
 
 // reset is a reset that was sent. Its reply is the rotation's, whoever called Rotate.
 type reset struct {
-	begun  time.Time
+	made   atomic.Pointer[time.Time] // when its frame was last made, which is written next; until then when the call began
 	cancel context.CancelFunc
 	done   chan struct{} // closed after the fields below were stored
 	raw    []byte
@@ -46,14 +47,9 @@ func (r *rotation) keepMissed() {
 
 func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
 	authority := r.authorities[r.machine.Authority]
-	if r.isIndependent(authority) { // others may have to wait for the new secret
-		if err := r.waitFor(ctx, authority); err != nil {
-			return core.NotSent, fmt.Errorf("rotate: reset: %w", err)
-		}
-	}
-	if r.keyID == 0 { // a recovery has no preflight
-		if err := r.checkKey(ctx); err != nil {
-			return missing(err), fmt.Errorf("rotate: reset: the key's number: %w", err)
+	if r.isIndependent(authority) || r.keyID == 0 {
+		if kind, err := r.prepare(ctx, authority); err != nil {
+			return kind, fmt.Errorf("rotate: reset: %w", err)
 		}
 	}
 	sent := r.place(ctx, authority)
@@ -72,6 +68,21 @@ func (r *rotation) sendReset(ctx context.Context) (core.EventKind, error) {
 	}
 }
 
+// prepare waits for what the reset needs. The stamp from when it was armed is older by then than what it covers, and so is the lease.
+func (r *rotation) prepare(ctx context.Context, authority Authority) (core.EventKind, error) {
+	if r.isIndependent(authority) { // others may have to wait for the new secret
+		if err := r.waitFor(ctx, authority); err != nil {
+			return core.NotSent, err
+		}
+	}
+	if r.keyID == 0 { // a recovery has no preflight
+		if err := r.checkKey(ctx); err != nil {
+			return missing(err), fmt.Errorf("the key's number: %w", err)
+		}
+	}
+	return core.NotSent, r.stamp(ctx)
+}
+
 // missing makes an event of why the number of the key to reset is not known. Nothing was sent.
 func missing(err error) core.EventKind {
 	if _, unanswered := errors.AsType[*rpc.CallError](err); unanswered {
@@ -80,10 +91,14 @@ func missing(err error) core.EventKind {
 	return core.Refused
 }
 
+// leave notes that the reset leaves no earlier than now: the session's Limits may have held it back, and a rescue token was redeemed.
+func (s *reset) leave() { s.made.Store(new(time.Now())) }
+
 // place makes the call on a goroutine of its own, on which the reply can come until the quarantine is over.
 func (r *rotation) place(ctx context.Context, authority Authority) *reset {
-	sent := &reset{begun: time.Now(), done: make(chan struct{})}
-	params := keyParams{id: r.keyID, answer: r.answer}
+	sent := &reset{done: make(chan struct{})}
+	sent.leave()
+	params := keyParams{id: r.keyID, answer: r.answer, leaves: sent.leave}
 	ctx, sent.cancel = context.WithTimeout(session.Once(ctx), max(r.cfg.Quarantine, r.cfg.ResetTimeout))
 	r.spawn(func() {
 		defer sent.cancel()
@@ -95,7 +110,7 @@ func (r *rotation) place(ctx context.Context, authority Authority) *reset {
 
 // unheard is a reset that may be executed, and of which nothing is known.
 func (r *rotation) unheard(sent *reset, err error) (core.EventKind, error) {
-	r.unanswered = sent.begun
+	r.unanswered = *sent.made.Load()
 	return core.NoAnswer, r.unknownOutcome(err)
 }
 
@@ -121,7 +136,7 @@ func (r *rotation) judge(ctx context.Context, authority Authority, sent *reset) 
 	// Too many requests end the session: what else was on its way is unknown.
 	refusal, ok := errors.AsType[*rpc.Error](err)
 	if ok && refusal.Code == session.CodeTooManyRequests {
-		r.unanswered = sent.begun
+		r.unanswered = *sent.made.Load()
 		return core.TooMany, r.unknownOutcome(err)
 	}
 	if !rpc.SafeToRetry(err) {
@@ -181,7 +196,7 @@ func (r *rotation) awaitReply(ctx context.Context) (came bool) {
 	}
 	sent.cancel()
 	<-sent.done
-	r.late = nil
+	r.late, r.unanswered = nil, *sent.made.Load()
 	if sent.err != nil {
 		return false
 	}

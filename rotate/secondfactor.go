@@ -77,7 +77,8 @@ type answer struct {
 type keyParams struct {
 	id      int64 // 0 for none
 	answer  answer
-	unasked bool // nobody is asked for a second factor
+	unasked bool   // nobody is asked for a second factor
+	leaves  func() // called when the frame is made; nil for nothing
 	// What a key is created with.
 	name      string
 	maxScope  []string
@@ -87,6 +88,9 @@ type keyParams struct {
 
 // AppendJSON implements rpc.Appender.
 func (p keyParams) AppendJSON(dst []byte) ([]byte, error) {
+	if p.leaves != nil {
+		p.leaves()
+	}
 	fields := make(map[string]any, 3)
 	if p.id != 0 {
 		fields["id"] = p.id

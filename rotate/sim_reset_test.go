@@ -54,15 +54,20 @@ func (p *simProcess) redeem(sent *simReset) simStep {
 	p.exchange.dropRescue(r.rescue)
 	r.redeemed, r.rescue = r.rescue, p.exchange.nextRescue()
 	return p.storeRescue(func() simStep {
+		sent.armed, sent.stamped = r.armed, r.stamped
 		sent.begun, sent.epoch = p.now, p.exchange.epoch
 		return p.place(sent)
 	})
 }
 
-// storeRescue puts the token into the store, in the place of the one that it has replaced.
+// storeRescue puts the token into the store, in the place of the one that it has replaced, whoever has the lease. Without that no reset
+// follows.
 func (p *simProcess) storeRescue(then func() simStep) simStep {
 	r := p.flight
+	var lost error
 	return p.update(func(record *rotate.Record) error {
+		r.armed, r.stamped = p.now, p.now+p.skew
+		lost = record.Arm(r.holder, r.id, p.time())
 		record.Raise(r.id, p.time()).Rescue = r.rescue
 		return nil
 	}, func(_ rotate.Record, err error) simStep {
@@ -70,6 +75,9 @@ func (p *simProcess) storeRescue(then func() simStep) simStep {
 			return p.answer(core.NotSent)
 		}
 		r.redeemed = session.Secret{}
+		if lost != nil {
+			return p.answer(core.NotSent)
+		}
 		return then()
 	})
 }
@@ -214,7 +222,7 @@ func (p *simProcess) awaitReply() simStep {
 	if sent.replied {
 		left = 0
 	}
-	return p.sleep(max(left, 0), func(stopped bool) simStep {
+	return p.sleep(max(left, 0), func(stopped bool) simStep { // by a Close that does not wait with it
 		r.waiting, r.late, sent.open = false, nil, false
 		if stopped || !sent.replied || sent.reply != core.KeyCame {
 			return p.perform()

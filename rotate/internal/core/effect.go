@@ -18,7 +18,7 @@ const (
 	// Arm asks for the last time whether the reset may be sent, renews the lease and stamps the intent: from here on the reset
 	// may have left.
 	Arm
-	// Send sends the reset by authority number Machine.Authority.
+	// Send sends the reset by authority number Machine.Authority. If it had to wait for that, it renews the lease and the stamp just before.
 	Send
 	// AskCode has the second factor answered.
 	AskCode
