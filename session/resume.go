@@ -263,23 +263,16 @@ func (s *Session) regain(ctx context.Context, l *link, names []string, still fun
 	return len(left) + first + second, err
 }
 
-// Codes of failures that the exchange does not explain, and that may pass.
-const (
-	codeError           rpc.Code = 10001
-	codeInternalFailure rpc.Code = 11094
-	codeNotAvailable    rpc.Code = 13503
-)
+// passing are refusals that say nothing of what was asked for: failures that the exchange does not explain, and public calls that it
+// takes from nobody for a time.
+var passing = []rpc.Code{rpc.CodeInternal, 10001, 11094, 13503, CodeUnauthenticatedPublic}
 
 // isForbidden reports whether the exchange will refuse the same subscribe again: it may be repeated, so that it does not matter
 // whether anything of it was executed. A refusal for want of authority is one if the connection was authenticated before it, as far
 // as it can be.
 func isForbidden(err error) bool {
 	refusal, ok := errors.AsType[*rpc.Error](err)
-	if _, passes := errors.AsType[unrenewed](err); !ok || passes {
-		return false
-	}
-	switch refusal.Code {
-	case rpc.CodeInternal, codeError, codeInternalFailure, codeNotAvailable, CodeUnauthenticatedPublic:
+	if _, passes := errors.AsType[unrenewed](err); !ok || passes || slices.Contains(passing, refusal.Code) {
 		return false
 	}
 	return refusal.Class() == rpc.ClassPermanent || lacksAuthority(err)
