@@ -8,7 +8,7 @@ import (
 // chain follows the change ids of a book: each delta names the message before it. follow is called by the reader alone.
 type chain struct {
 	isBook    bool         // else there is no chain
-	broken    atomic.Bool  // from a break to the next snapshot
+	broken    atomic.Bool  // from a break, or a delta before the first snapshot, to the next snapshot
 	last      atomic.Int64 // change id of the last message in the chain, 0 before the first
 	asked     atomic.Bool  // the session has asked for a snapshot that has not come yet
 	snapshots atomic.Uint64
@@ -24,11 +24,12 @@ const (
 	resumes        // a snapshot that was asked for; what it holds beyond the chain has not come
 	leaps          // a snapshot that was not asked for, likewise: the exchange had dropped the channel without a word
 	breaks         // a delta whose predecessor has not come
+	orphaned       // a delta before the first snapshot: that was sent to who had the book before, or is on its way
 	withheld       // it repeats what has come, which the exchange documents, or it lies behind a break
 )
 
-// follow notes a message and says where it stands. Behind a break no delta has a book to be applied to: nothing follows
-// until a snapshot does.
+// follow notes a message and says where it stands. Before a snapshot, and behind a break, no delta has a book to be applied to:
+// nothing follows until a snapshot does.
 func (c *chain) follow(data []byte) place {
 	id, previous := changeIDs(data)
 	if id < 0 {
@@ -41,7 +42,10 @@ func (c *chain) follow(data []byte) place {
 		return c.snapshot(last, id)
 	case c.broken.Load():
 		return withheld
-	case last == 0, previous == last:
+	case last == 0:
+		c.broken.Store(true)
+		return orphaned
+	case previous == last:
 		c.last.Store(id)
 		return follows
 	case id <= last:

@@ -27,6 +27,7 @@ type channel struct {
 	seen   uint64    // how many had been received at the last look at quiet channels
 	sure   time.Time // when the exchange last confirmed it
 	asking int       // by how many it is asked for who are told of a refusal
+	since  uint64    // the registry's number of the subscription from which on it has been desired
 }
 
 // listeners are those to whom a channel's notifications go.
@@ -77,6 +78,9 @@ func (ch *channel) admit(epoch uint64, data []byte) bool {
 		return false
 	case breaks:
 		ch.missed(GapSequence, epoch)
+		ch.mend()
+		return false
+	case orphaned: // nobody has missed anything that is told here
 		ch.mend()
 		return false
 	case leaps:

@@ -54,7 +54,10 @@ func TestChain(t *testing.T) {
 		breaks    uint64
 	}{
 		{"snapshot and delta", []message{{snapshot, other, session.Begins}, {next, 0, session.Follows}}, 12, 1, 0},
-		{"delta first", []message{{next, other, session.Follows}}, 12, 0, 0},
+		{"delta first", []message{
+			{next, other, session.Orphaned}, {later, 0, session.Begins}, {`{"change_id":21,"prev_change_id":20}`, 0, session.Follows},
+		}, 21, 1, 0},
+		{"deltas first", []message{{next, other, session.Orphaned}, {skipped, 0, session.Withheld}}, 0, 0, 0},
 		{"one is missing", []message{{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}}, 10, 1, 1},
 		{"after a break nothing follows", []message{
 			{snapshot, 0, session.Begins},
@@ -69,12 +72,12 @@ func TestChain(t *testing.T) {
 			{`{"change_id":21,"prev_change_id":20}`, 0, session.Follows},
 		}, 21, 2, 1},
 		{"after a break and another connection all is well", []message{
-			{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}, {skipped, other, session.Follows},
-		}, 15, 1, 1},
+			{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}, {later, other, session.Begins},
+		}, 20, 2, 1},
 		{"what the snapshot holds is repeated", []message{
 			{snapshot, 0, session.Begins}, {repeated, 0, session.Withheld}, {next, 0, session.Follows},
 		}, 12, 1, 0},
-		{"another connection", []message{{snapshot, 0, session.Begins}, {skipped, other, session.Follows}}, 15, 1, 0},
+		{"another connection", []message{{snapshot, 0, session.Begins}, {skipped, other, session.Orphaned}}, 0, 1, 0},
 		{"an older snapshot after a break", []message{
 			{snapshot, 0, session.Begins}, {skipped, 0, session.Breaks}, {snapshot, 0, session.Begins},
 		}, 10, 2, 1},
@@ -137,8 +140,9 @@ func FuzzChain(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, _, breaks := chain.State()
-		wasBroken := breaks > 0
+		before, _, _ := chain.State()
+		junkID, junkPrevious := session.ChangeIDs(junk)
+		wasBroken := junkID >= 0 && junkPrevious >= 0 // a delta before any snapshot
 		got := chain.Follow(data)
 		last, _, _ := chain.State()
 		beyond := before != 0 && int64(id) > before
@@ -150,7 +154,9 @@ func FuzzChain(f *testing.F) {
 			want = session.Begins
 		case wasBroken:
 			want = session.Withheld
-		case before == 0, int64(previous) == before:
+		case before == 0:
+			want = session.Orphaned
+		case int64(previous) == before:
 		case beyond:
 			want = session.Breaks
 		default:
@@ -160,7 +166,7 @@ func FuzzChain(f *testing.F) {
 			t.Errorf("after %d, broken %t: %s stands at %v, want %v", before, wasBroken, data, got, want)
 		}
 		wantLast := int64(id)
-		if want == session.Breaks || want == session.Withheld {
+		if want == session.Breaks || want == session.Orphaned || want == session.Withheld {
 			wantLast = before
 		}
 		if last != wantLast {

@@ -65,6 +65,7 @@ const (
 	Resumes  = resumes
 	Leaps    = leaps
 	Breaks   = breaks
+	Orphaned = orphaned
 	Withheld = withheld
 )
 
@@ -234,7 +235,7 @@ func (r *Registry) Deliver(epoch uint64, params string) {
 }
 
 // Confirm notes what the exchange accepted.
-func (r *Registry) Confirm(epoch uint64, names ...string) { r.r.confirm(epoch, names) }
+func (r *Registry) Confirm(epoch uint64, names ...string) { r.r.confirm(epoch, names, r.r.moment()) }
 
 // Unconfirmed are the desired channels that epoch has not confirmed.
 func (r *Registry) Unconfirmed(epoch uint64) []string { return r.r.unconfirmed(epoch) }

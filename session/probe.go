@@ -129,11 +129,12 @@ func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark
 	}
 	defer func() { credit.counted(time.Now()) }()
 	sent = l.mark()
+	asked := s.subs.moment()
 	var accepted []string
 	err = l.call(ctx, methodSubscribePrivate, channelParams{names}, &accepted)
 	switch {
 	case err == nil:
-		l.logLeftOut(s.accept(l, names, accepted))
+		l.logLeftOut(s.accept(l, names, accepted, asked))
 	case !lacksAuthority(err) && isForbidden(err):
 		_, err = s.regain(ctx, l, names, s.subs.wanted)
 	}

@@ -19,6 +19,7 @@ type registry struct {
 
 	mu    sync.Mutex // protects the fields below, and those of the channels that say so
 	live  map[*Subscription]bool
+	added uint64 // how many subscriptions there have been
 	kinds map[string]*kind
 	ended error
 }
@@ -35,10 +36,15 @@ func (r *registry) add(sub *Subscription) error {
 		return r.ended
 	}
 	r.live[sub] = true
+	r.added++
 	sub.alone.sinks = sub.itself[:]
 	sub.itself[0] = sub
 	for _, name := range sub.names {
-		r.channelLocked(name).addSinkLocked(sub)
+		ch := r.channelLocked(name)
+		if !ch.isDesired() {
+			ch.since = r.added
+		}
+		ch.addSinkLocked(sub)
 	}
 	return nil
 }
@@ -168,17 +174,32 @@ func (r *registry) missing(epoch uint64, names []string) []string {
 	return missing
 }
 
-// confirm notes what the exchange accepted on the connection of epoch.
-func (r *registry) confirm(epoch uint64, names []string) {
+// moment is how many subscriptions there have been.
+func (r *registry) moment() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.added
+}
+
+// confirm notes what the exchange, asked at a moment, accepted on the connection of epoch. A book that somebody has come to have since
+// then is not confirmed: its snapshot may have gone to who had it before.
+func (r *registry) confirm(epoch uint64, names []string, asked uint64) {
+	isOwed := false
+	r.mu.Lock()
 	now := time.Now()
 	for _, name := range names {
 		// A caller may come late with what an earlier connection confirmed.
-		if ch := r.find(name); ch != nil && ch.isDesired() && ch.confirmed.Load() <= epoch {
-			ch.confirmed.Store(epoch)
-			ch.sure = now
+		ch := r.find(name)
+		if ch == nil || !ch.isDesired() || ch.confirmed.Load() > epoch || ch.chain.isBook && ch.since > asked {
+			continue
 		}
+		ch.confirmed.Store(epoch)
+		ch.sure = now
+		isOwed = isOwed || ch.chain.broken.Load()
+	}
+	r.mu.Unlock()
+	if isOwed {
+		r.mend()
 	}
 }
 

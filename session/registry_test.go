@@ -152,15 +152,16 @@ func TestRegistryLostMarksWhatWasFed(t *testing.T) {
 	wantEntries(t, buffered(t, unfed), "1 reconnect/0")
 }
 
-// TestRegistryChainEndsWithItsConnection: a reconnect has its own marker, and the first message after it follows nothing.
+// TestRegistryChainEndsWithItsConnection: a reconnect has its own marker, and nothing follows it before a snapshot does.
 func TestRegistryChainEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	r := session.NewRegistry()
 	sub := add(t, r, "book.A.raw")
 	r.Deliver(1, `{"channel":"book.A.raw","data":{"change_id":5}}`)
 	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":9,"prev_change_id":8}}`)
+	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":10}}`)
 	r.Deliver(2, `{"channel":"book.A.raw","data":{"change_id":12,"prev_change_id":11}}`)
-	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":9,"prev_change_id":8} sequence/0`)
+	wantEntries(t, buffered(t, sub), `{"change_id":5} {"change_id":10} sequence/0`)
 }
 
 // TestRegistryChainBeginsWithItsSubscription: what a handler saw in between is no part of it.

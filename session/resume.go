@@ -128,16 +128,17 @@ func (s *Session) requestFrame(ctx context.Context, l *link, method string, name
 
 // askFrame subscribes names in one frame, whose turn it is.
 func (s *Session) askFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
+	asked := s.subs.moment()
 	var accepted []string
 	if err := s.linkCall(ctx, l, method, channelParams{names}, &accepted); err != nil {
 		return nil, err
 	}
-	return s.accept(l, names, accepted), nil
+	return s.accept(l, names, accepted, asked), nil
 }
 
-// accept notes what the exchange has confirmed of names, and returns what it left out.
-func (s *Session) accept(l *link, names, accepted []string) (refused []string) {
-	s.subs.confirm(l.epoch, accepted)
+// accept notes what the exchange, asked at a moment, has confirmed of names, and returns what it left out.
+func (s *Session) accept(l *link, names, accepted []string, asked uint64) (refused []string) {
+	s.subs.confirm(l.epoch, accepted, asked)
 	s.auth.heed(accepted)
 	l.served.add(accepted)
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) })

@@ -18,10 +18,10 @@ func TestSeamThatEndsUnderABacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 		epochs := [2]uint64{1, 2}
-		r.confirm(epochs[legBefore], sub.names)
+		r.confirm(epochs[legBefore], sub.names, r.moment())
 		x := r.newSeam(epochs[legBefore], epochs[legAfter])
 		r.seam.Store(x)
-		r.confirm(epochs[legAfter], sub.names)
+		r.confirm(epochs[legAfter], sub.names, r.moment())
 		ch := r.find("ticker.A")
 		x.in(func() {
 			if sole == legBefore {

@@ -102,6 +102,7 @@ func (f *feed) bring(n Notification) {
 	if st := f.strand; st.team.isPair() {
 		st.team.turn.take(turned{leg: f.at, channel: st.ch, data: n.Data})
 	} else {
+		st.ch.epoch.Store(n.Epoch) // a loss has been told; what comes over another connection without one goes on
 		st.ch.deliver(n.Epoch, n.Data)
 	}
 }
