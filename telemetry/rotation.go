@@ -19,7 +19,7 @@ func (t *Telemetry) RotationStart(ctx context.Context, rotation rotate.Rotation)
 	}
 	ctx, span := t.startStep(ctx, "credentials.rotate", attributes, adopted(ctx))
 	return ctx, func(ended rotate.RotationEnd) {
-		measured := append([]attribute.KeyValue{trigger}, classify(ended.Err).attributes()...)
+		measured := append([]attribute.KeyValue{trigger}, t.rotating.bound(classify(ended.Err)).attributes()...)
 		t.instruments.rotationDuration.Record(ctx, time.Since(begun).Seconds(), t.with(measured...))
 		if span.IsRecording() {
 			span.SetAttributes(reportAttributes(ended.Report)...)

@@ -43,7 +43,7 @@ func (t *Telemetry) StepStart(ctx context.Context, step session.Step) (context.C
 	}
 	return ctx, func(ended session.StepEnd) {
 		if step.Kind == session.StepConnect {
-			t.instruments.connectDuration.Record(ctx, time.Since(begun).Seconds(), t.with(classify(ended.Err).attributes()...))
+			t.instruments.connectDuration.Record(ctx, time.Since(begun).Seconds(), t.with(t.connecting.bound(classify(ended.Err)).attributes()...))
 		}
 		if span.IsRecording() {
 			span.SetAttributes(stepEndAttributes(ended)...)

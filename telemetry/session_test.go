@@ -11,6 +11,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -221,5 +222,23 @@ func TestDisconnectsAreBounded(t *testing.T) {
 	got := sums(t, h.metrics(t)["holdfast.session.disconnects"])
 	if len(got) != 257 || got["error.type=_OTHER"] != 744 {
 		t.Errorf("%d series with %d other reasons, want 257 with 744", len(got), got["error.type=_OTHER"])
+	}
+}
+
+// TestDurationsAreBounded is the same for what is measured of connections and rotations.
+func TestDurationsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for code := range rpc.Code(1000) {
+		_, connected := h.StepStart(t.Context(), session.Step{Kind: session.StepConnect, Session: "s", Epoch: 1})
+		connected(session.StepEnd{Err: &rpc.Error{Code: code}})
+		_, rotated := h.RotationStart(t.Context(), rotate.Rotation{Trigger: rotate.TriggerRotate})
+		rotated(rotate.RotationEnd{Err: &rpc.Error{Code: code}})
+	}
+	m := h.metrics(t)
+	for _, name := range []string{"holdfast.session.connect.duration", "holdfast.credentials.rotation.duration"} {
+		if got := histograms(t, m[name]); len(got) != 257 {
+			t.Errorf("%s: %d series, want 257", name, len(got))
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Telemetry struct {
 	sessions                  fleet
 	openings                  openings
 	disconnects, gaps, resent tally
+	connecting, rotating      failures
 }
 
 // New returns a Telemetry. Its errors are those of the meter provider, which refused an instrument.
