@@ -77,8 +77,9 @@ func (s *Session) follow(t *tending, next *link) {
 	h := t.next
 	t.next = nil
 	h.cancel()
-	if h.err != nil {
-		s.log(slog.LevelWarn, "the connection is not replaced", slog.Any("error", h.err))
+	unreplaced := s.whyUnreplaced(t.link, h.err)
+	if unreplaced != nil {
+		s.log(slog.LevelWarn, "the connection is not replaced", slog.Any("error", unreplaced))
 	}
 	if old := t.link; next != nil {
 		if t.test != nil { // it rests, and who attends to old answers it
@@ -103,7 +104,32 @@ func (s *Session) follow(t *tending, next *link) {
 		}
 	}
 	for _, r := range h.asked {
-		r.done <- h.err
+		r.done <- unreplaced
+	}
+}
+
+// whyUnreplaced is what err, with which the handover from a connection ended, is to those who asked for it. Who asked is answered nil if
+// that connection is lost: another one is on its way anyway.
+func (s *Session) whyUnreplaced(l *link, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case s.ctx.Err() != nil:
+		return context.Cause(s.ctx)
+	case s.isClosing():
+		return ErrClosed
+	case l.conn.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+func (s *Session) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
 	}
 }
 

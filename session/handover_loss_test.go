@@ -111,10 +111,8 @@ func TestHandoverFromALostConnection(t *testing.T) {
 				sub := subscribeTo(t, session, "ticker.A", "book.A.raw")
 				f.last().notify("book.A.raw", `{"type":"snapshot","change_id":5}`)
 				f.last().notify("ticker.A", "1")
-				err := session.Reconnect(t.Context())
-				t.Logf("Reconnect: %v", err)
-				if err := session.WaitReady(t.Context()); err != nil {
-					t.Fatal(err)
+				if err := session.Reconnect(t.Context()); err != nil || !session.Ready() || session.Stats().Epoch == 1 {
+					t.Fatalf("Reconnect = %v, ready %t over connection %d: want it to wait for the next one", err, session.Ready(), session.Stats().Epoch)
 				}
 				synctest.Wait()
 				f.last().notify("book.A.raw", `{"type":"snapshot","change_id":7}`)

@@ -225,6 +225,9 @@ func TestCloseDuringHandover(t *testing.T) {
 					if after == "the handover" && err == nil {
 						reached <- struct{}{}
 					}
+					if err != nil && !errors.Is(err, session.ErrClosed) {
+						t.Errorf("Reconnect = %v, want ErrClosed or a connection that has taken over", err)
+					}
 				})
 				<-reached
 				if err := s.Close(t.Context()); err != nil {

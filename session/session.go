@@ -209,8 +209,8 @@ func (s *Session) Generation() uint64 {
 // alone.
 //
 // If the next connection cannot be had, the session goes on over the one that it has, and Reconnect returns why. If the one that it has
-// is lost on the way, or answers no more, subscriptions find a [*GapError] as after any loss. Where the session is not ready, Reconnect
-// waits until it is.
+// is lost on the way, or answers no more, subscriptions find a [*GapError] as after any loss. Where the session is not ready, or is not any
+// more, Reconnect waits until it is. Other errors are ctx's, and why the session is closed: [ErrClosed] after Close.
 //
 // Calls that are under way over the connection that is replaced are waited for, for [Config.CallTimeout] after the next one has taken
 // over. One that has no answer by then ends as that of a lost connection does: an [*rpc.CallError] with [rpc.Unknown].
