@@ -151,8 +151,8 @@ func NewConn(t Transport, cfg Config) *Conn {
 // Done is closed when the connection has ended; Err then says why.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err is why the connection ended, nil while it has not: it matches [ErrClosed], [ErrWriteStalled], [ErrMalformed], or
-// the Transport's error.
+// Err is why the connection ended, nil while it has not: it matches [ErrClosed], [ErrWriteStalled], [ErrMalformed], the
+// Transport's error, or what CloseWithError was given.
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,8 +189,14 @@ func (c *Conn) Drain(ctx context.Context) error {
 
 // Close ends the connection, and with it every call that waits, and returns when the reader has ended: so it must not
 // be called by Config.Handler. It returns the error of the Transport's Close. Further calls do nothing more.
-func (c *Conn) Close() error {
-	c.fail(ErrClosed)
+func (c *Conn) Close() error { return c.CloseWithError(ErrClosed) }
+
+// CloseWithError is Close for a reason: Err returns it, and the calls that wait end with it. nil is [ErrClosed].
+func (c *Conn) CloseWithError(reason error) error {
+	if reason == nil {
+		reason = ErrClosed
+	}
+	c.fail(reason)
 	err := c.transport.Close()
 	c.running.Wait()
 	return err

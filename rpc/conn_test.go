@@ -122,6 +122,32 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseWithError: calls and the connection end for the reason that was given.
+func TestCloseWithError(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []error{errors.New("nobody answers"), nil} {
+		want := reason
+		if reason == nil {
+			want = rpc.ErrClosed
+		}
+		p := newPeer()
+		c := newConn(t, p, rpc.Config{})
+		pending, err := c.Send(t.Context(), "private/buy", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CloseWithError(reason); err != nil || !errors.Is(c.Err(), want) {
+			t.Errorf("CloseWithError(%v) = %v, Err = %v", reason, err, c.Err())
+		}
+		if err := pending.Wait(t.Context(), nil); !errors.Is(err, want) || reason != nil && errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("a call ended with %v, want %v", err, want)
+		}
+		if err := c.CloseWithError(errPeerGone); err != nil || !errors.Is(c.Err(), want) {
+			t.Errorf("a second one = %v, and Err is %v, want the first reason", err, c.Err())
+		}
+	}
+}
+
 // TestCloseKeepsTheFirstReason closes a connection that was lost.
 func TestCloseKeepsTheFirstReason(t *testing.T) {
 	t.Parallel()

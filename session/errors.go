@@ -18,7 +18,8 @@ var (
 	ErrConfig = errors.New("session: config")
 	// ErrUnsubscribed ends a subscription that its owner closed.
 	ErrUnsubscribed = errors.New("session: unsubscribed")
-	// ErrSilent is the end of a connection over which nothing came for longer than the heartbeat allows.
+	// ErrSilent is the end of a connection over which nothing came for longer than the heartbeat allows, and of the calls that were under
+	// way over it.
 	ErrSilent = errors.New("session: connection silent")
 	// ErrRateLimited is the end of a connection on which the exchange had refused a call because of its rate limits; and it ends
 	// a call that would have to wait too long for its credits, before a byte left: see Limits.

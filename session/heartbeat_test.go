@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -114,6 +115,34 @@ func TestSilenceEndsAConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSilenceIsTheReasonOfItsCalls: who has an order under way when a silent connection is given up is told of the silence, and not that
+// somebody has closed the connection; and so is who wants another connection just then, if that cannot be had.
+func TestSilenceIsTheReasonOfItsCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"private/buy": silent, "public/auth": func(p *peer, r request) {
+			if p.number != 2 {
+				p.comply(r)
+			}
+		}})
+		cfg := scripted(f)
+		cfg.Heartbeat, cfg.CallTimeout = 10*time.Second, time.Hour
+		s := dial(t, cfg)
+		var beside sync.WaitGroup
+		beside.Go(func() { // the next connection is silent, too
+			if err := s.Reconnect(t.Context()); err != nil || s.Stats().Epoch != 3 {
+				t.Errorf("Reconnect = %v over connection %d, want it to wait for the third", err, s.Stats().Epoch)
+			}
+		})
+		err := s.Call(t.Context(), "private/buy", nil, nil)
+		unanswered, ok := errors.AsType[*rpc.CallError](err)
+		if !ok || unanswered.Outcome != rpc.Unknown || !errors.Is(err, session.ErrSilent) || errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("%v, want an unknown outcome for ErrSilent", err)
+		}
+		beside.Wait()
+	})
 }
 
 // reasons is an Observer that keeps why each state was entered last.

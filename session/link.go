@@ -89,6 +89,11 @@ func (l *link) hangUp() {
 	}
 }
 
+// giveUp ends the connection for a reason, which its calls are told.
+func (l *link) giveUp(why error) {
+	_ = l.conn.CloseWithError(why) // what it answers says nothing of calls
+}
+
 func (s *Session) rpcConfig(ctx context.Context, l *link) rpc.Config {
 	cfg := rpc.Config{
 		Handler:      l.handle,

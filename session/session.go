@@ -241,6 +241,9 @@ func (s *Session) Reconnect(ctx context.Context) error {
 // [ErrClosed], and returns when nothing of the session is left. ctx bounds the goodbye: when it ends, the connection is
 // closed at once and Close returns ctx's error. An exchange that does not take the logout, in maintenance say, sees a lost connection:
 // with Config.CancelOnDisconnect it may cancel. Further Closes wait for the first.
+//
+// A call that is under way ends with an [*rpc.CallError], for the exchange has closed the connection, as it does after a logout, or for
+// the session has: that matches [rpc.ErrClosed]. The [*rpc.CallError] of a later one matches [ErrClosed].
 func (s *Session) Close(ctx context.Context) error {
 	s.once.Do(func() { close(s.closing) })
 	select {

@@ -262,8 +262,8 @@ func (s *Session) tend(t *tending) error {
 		case <-t.test:
 			s.answerTest(t)
 		case now := <-look:
-			if silence := s.listen(t, now); silence > 0 && !s.conclude(t) {
-				return fmt.Errorf("%w for %v", ErrSilent, silence.Round(time.Second))
+			if silence := s.listen(t, now); silence > 0 {
+				t.link.giveUp(fmt.Errorf("%w for %v", ErrSilent, silence.Round(time.Second)))
 			}
 		case <-s.auth.relied:
 			t.probe.arm()

@@ -58,10 +58,10 @@
 //
 // error.type is the code of an error object, the HTTP status of a refused handshake, or a name:
 //
-//	calls        timeout, canceled, connection_lost, session_closed, not_ready, rate_limited, write_failed, too_many_pending,
+//	calls        timeout, canceled, connection_lost, silent, session_closed, not_ready, rate_limited, write_failed, too_many_pending,
 //	             draining, encode, decode, malformed, message_too_big, close_NNNN (the code with which the peer closed the connection; from 3000 on its
 //	             thousand, as close_4xxx)
-//	sessions     those, connection_failed, silent, scope, refused, clock_skew, config, no_credentials
+//	sessions     those, connection_failed, scope, refused, clock_skew, config, no_credentials
 //	rotations    those, locked_out, unsaved, unknown_outcome, degraded, lease_held, lease_lost, second_factor, hook, preflight,
 //	             not_executed, mismatch, unexpected_reply, store_empty, store_conflict, store_corrupt, stale_generation,
 //	             rotator_closed
