@@ -83,8 +83,8 @@ func DecodeRecord(text []byte) (Record, error) {
 	defer j.wipe()
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&j); err != nil {
-		return Record{}, ErrCorrupt // the decoder's own error could quote a secret
+	if err := d.Decode(&j); err != nil { // the decoder's own error could quote a secret
+		return Record{}, fmt.Errorf("%w: it is no JSON, or has a member that this version does not know", ErrCorrupt)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return Record{}, ErrCorrupt

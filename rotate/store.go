@@ -16,8 +16,8 @@ var (
 	ErrNotFound = errors.New("rotate: store: no record")
 	// ErrConflict refuses a Save because the record has another version than the caller saw: load again.
 	ErrConflict = errors.New("rotate: store: the record has changed since it was loaded")
-	// ErrCorrupt is a record that cannot be trusted.
-	ErrCorrupt = errors.New("rotate: store: the record is damaged")
+	// ErrCorrupt is a record that cannot be trusted: it is damaged, or a newer version has written it.
+	ErrCorrupt = errors.New("rotate: store: the record cannot be trusted")
 )
 
 // A Store is the durable home of a key's secret, with compare-and-swap on its version. It is safe for concurrent use, by

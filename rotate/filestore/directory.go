@@ -37,8 +37,8 @@ func (d *directory) load() (rotate.Record, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return rotate.Record{}, d.wrap("load", rotate.ErrNotFound)
-	case errors.Is(err, rotate.ErrCorrupt):
-		return rotate.Record{}, d.wrap("restore it, or move it away and create it anew from the key's secret", err)
+	case errors.Is(err, rotate.ErrCorrupt) && !errors.Is(err, errVersion):
+		return rotate.Record{}, d.wrap("it is damaged: restore it, or move it away and create it anew from the key's secret", err)
 	}
 	return record, d.wrap("load", err)
 }
@@ -171,7 +171,7 @@ func (d *directory) finish() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case errors.Is(err, rotate.ErrCorrupt):
+	case errors.Is(err, rotate.ErrCorrupt) && !errors.Is(err, errVersion):
 		return d.wrap("remove what a crash left", d.disk.Remove(d.newName()))
 	case err != nil:
 		return d.wrap("what a crash left", err)

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -10,6 +11,9 @@ import (
 
 // magic is the first word of the file, and its format's version.
 const magic = "holdfast-secret-v1"
+
+// errVersion is a file that is whole, and not of this version. What is in it is lost to who moves it away.
+var errVersion = errors.New("a newer version of Holdfast has written it: use that one, and leave the file where it is")
 
 // maxFile is far more than a record takes.
 const maxFile = 1 << 20
@@ -42,5 +46,9 @@ func decode(text []byte) (rotate.Record, error) {
 	if !ok || !bytes.Equal(header(payload), text[:len(first)+1]) {
 		return rotate.Record{}, fmt.Errorf("%w: the checksum is wrong", rotate.ErrCorrupt)
 	}
-	return rotate.DecodeRecord(payload)
+	record, err := rotate.DecodeRecord(payload)
+	if err != nil { // whoever has made the checksum knew what this is
+		return rotate.Record{}, fmt.Errorf("%w: %w", errVersion, err)
+	}
+	return record, nil
 }

@@ -77,6 +77,11 @@ var storeMutants = []mutant{
 	case err != nil:`,
 	},
 	{
+		"what a newer version left in a crash is thrown away", "R1", directoryFile,
+		"\t\treturn nil\n\tcase errors.Is(err, rotate.ErrCorrupt) && !errors.Is(err, errVersion):",
+		"\t\treturn nil\n\tcase errors.Is(err, rotate.ErrCorrupt):",
+	},
+	{
 		"the version is not compared", "R10", storeFile,
 		"if current.Version != ifVersion {", "if current.Version == ^uint64(0) {",
 	},
