@@ -111,8 +111,13 @@ func (r *rotation) checkClock(ctx context.Context) error {
 		return err
 	}
 	middle := before.Add(time.Since(before) / 2)
-	if skew := middle.Sub(time.UnixMilli(millis)); skew.Abs() > maxSkew {
-		return fmt.Errorf("this machine is %v ahead of the exchange: set its clock", skew.Round(time.Millisecond))
+	skew := middle.Sub(time.UnixMilli(millis))
+	where := "ahead of"
+	if skew < 0 {
+		where = "behind"
+	}
+	if skew.Abs() > maxSkew {
+		return fmt.Errorf("this machine is %v %s the exchange: set its clock", skew.Abs().Round(time.Millisecond), where)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestPreflight(t *testing.T) {
 			p.sessions[4].closed, p.sessions[4].fault = true, errDown
 		}},
 		{"clock", "clock", "6s ahead of the exchange: set its clock", func(p *process, _ *rotate.Config) { p.skew = 6 * time.Second }},
-		{"clock that is behind", "clock", "-6s ahead", func(p *process, _ *rotate.Config) { p.skew = -6 * time.Second }},
+		{"clock that is behind", "clock", "is 6s behind the exchange: set its clock", func(p *process, _ *rotate.Config) { p.skew = -6 * time.Second }},
 		{"no such key", "key", "no key with client id", func(p *process, _ *rotate.Config) {
 			p.list = func(map[string]any) (string, error) { return "[]", nil }
 		}},

@@ -41,6 +41,11 @@ func TestErrorTexts(t *testing.T) {
 			`session: this machine's clock is 1m30s ahead of the exchange's, and a signature is valid for 60 s: set the clock ` +
 				`("rpc: server refused: invalid_credentials (code 13004)")`,
 		},
+		{
+			&session.ClockSkewError{Skew: -90 * time.Second, Err: refusal}, refusal,
+			`session: this machine's clock is 1m30s behind the exchange's, and a signature is valid for 60 s: set the clock ` +
+				`("rpc: server refused: invalid_credentials (code 13004)")`,
+		},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%T: %q, want %q", c.err, got, c.want)

@@ -220,14 +220,18 @@ func missingScope(asked, granted string) []string {
 
 // ClockSkewError is a refused signature on a machine whose clock is too far off the exchange's.
 type ClockSkewError struct {
-	Skew time.Duration // how far this machine is ahead
+	Skew time.Duration // how far this machine is ahead, below 0 if it is behind
 	Err  error
 }
 
 // Error names the skew and what to do.
 func (e *ClockSkewError) Error() string {
-	return "session: this machine's clock is " + e.Skew.Round(time.Second).String() +
-		" ahead of the exchange's, and a signature is valid for 60 s: set the clock (" + strconv.Quote(e.Err.Error()) + ")"
+	where := " ahead of"
+	if e.Skew < 0 {
+		where = " behind"
+	}
+	return "session: this machine's clock is " + e.Skew.Abs().Round(time.Second).String() + where +
+		" the exchange's, and a signature is valid for 60 s: set the clock (" + strconv.Quote(e.Err.Error()) + ")"
 }
 
 // Unwrap returns the exchange's refusal.
