@@ -43,7 +43,7 @@ func footprintNow(b *testing.B) footprint {
 }
 
 // BenchmarkIdle asks what a session holds that has nothing to do: a thousand of them, authenticated. KiB/session is heap
-// and stacks, MiB-1000 what all of them add to the process's resident memory; ns/op is the opening of all.
+// and stacks, MiB-1000 what all of them add to the process's resident memory.
 func BenchmarkIdle(b *testing.B) {
 	const sessions = 1000
 	peer := wirepeer.Start(b)

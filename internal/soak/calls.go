@@ -124,7 +124,7 @@ func (m calls) judge(r *result, x *exchange, callers []*caller, a accounts) erro
 	r.tell("connections cut", float64(a.cuts), "")
 	r.tell("rate", float64(m.Count)/a.took.Seconds(), "calls/s")
 	// A run in which nothing could go wrong shows nothing.
-	r.atLeast(float64(m.Count/m.Cut/3), figure{What: "cuts that matter", Value: float64(a.cuts)})
+	r.atLeast(float64(max(1, m.Count/m.Cut/3)), figure{What: "cuts that matter", Value: float64(a.cuts)})
 	r.equal(float64(m.Count), figure{What: "outcomes", Value: float64(sum.outcomes())})
 	r.equal(0, figure{What: "mismatched", Value: float64(sum.mismatched)})
 	r.equal(0, figure{What: "refused", Value: float64(sum.refused), Detail: sum.refusal})

@@ -73,7 +73,7 @@ type floor struct {
 	session, witness *session.Session // the witness is another session of the account
 	traders          []*trader
 	events           *events
-	handing          atomic.Bool
+	handing          atomic.Int64 // see trader
 
 	reconnect struct {
 		done, failed int
@@ -220,9 +220,9 @@ func (f *floor) replace(ctx context.Context, n int) error {
 			return err
 		}
 		before := f.session.Stats().Epoch
-		f.handing.Store(true)
+		f.handing.Add(1)
 		err := f.session.Reconnect(ctx)
-		f.handing.Store(false)
+		f.handing.Add(1)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

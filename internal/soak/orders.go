@@ -106,7 +106,7 @@ func (t *trading) rotating(ctx context.Context, c *chunk) error {
 
 func (t *trading) judge(turns []turn) (*result, error) {
 	r := newResult("orders", "%d a second over one of %d sessions, in %d turns of three times %v: with rotations and twice without, "+
-		"in changes of a rotation's length; from one session to the next %v (0 is the rotator's default); a reset: %v; %s; medians over the turns [95 %% sure]",
+		"in changes of a rotation's length; from one session to the next %v (0 is the rotator's default); a reset: %v; %s; medians over the turns [95 %% sure, from six turns on]",
 		t.Rate, t.Sessions, len(turns), t.For, t.Stagger, t.Reset, t.fleet.exchange.cores())
 	r.atLeast(1, figure{What: "rotations", Value: float64(t.rotations)})
 	for _, p := range points {

@@ -9,11 +9,11 @@ import (
 // trader is a caller that leaves orders in the book and cancels them later: some live through many connections.
 type trader struct {
 	caller
-	handing *atomic.Bool // while a handover is under way
-	open    []int        // numbers of the orders that are to be open, oldest first
-	gone    int          // of those, that were not
-	during  latencies    // of calls that met with a handover
-	beside  latencies    // of the others
+	handing *atomic.Int64 // how often a handover has begun or ended: odd while one is under way
+	open    []int         // numbers of the orders that are to be open, oldest first
+	gone    int           // of those, that were not
+	during  latencies     // of calls that met with a handover
+	beside  latencies     // of the others
 }
 
 // rests is how many orders of a trader stay in the book, and pause how long it waits between its rounds.
@@ -56,10 +56,10 @@ func (t *trader) round(ctx context.Context) error {
 }
 
 func (t *trader) timed(call func() error) error {
-	handing, began := t.handing.Load(), time.Now()
+	before, began := t.handing.Load(), time.Now()
 	err := call()
 	into := t.beside
-	if handing || t.handing.Load() {
+	if before%2 == 1 || t.handing.Load() != before {
 		into = t.during
 	}
 	into.add(time.Since(began))
