@@ -132,12 +132,13 @@ func (r *rotation) bootstrap(ctx context.Context) error {
 	return err
 }
 
-// release gives up the lease. If it cannot be given up it expires.
+// release gives up the lease, even if ctx has ended: others would wait for it. If it cannot be given up it expires.
 func (r *rotation) release(ctx context.Context) core.EventKind {
 	r.cfg.Keyring.expect(false)
 	if r.epoch == 0 {
 		return core.Released
 	}
+	ctx = context.WithoutCancel(ctx)
 	_, err := r.journal.update(ctx, func(record *Record) error { return record.free(r.holder) })
 	if err != nil && !errors.Is(err, ErrLeaseLost) {
 		r.warn(ctx, "rotation lease: it will expire", err)

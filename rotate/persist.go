@@ -10,7 +10,7 @@ import (
 )
 
 // persist stores the new secret before anything else is done with it, whatever the lease says. It holds the one copy: only the end
-// of ctx ends it.
+// of ctx ends it, once it was tried.
 func (r *rotation) persist(ctx context.Context) core.EventKind {
 	if err := r.pauseBefore(ctx, core.Store, nil); err != nil {
 		r.err = errors.Join(r.err, err)
@@ -18,6 +18,7 @@ func (r *rotation) persist(ctx context.Context) core.EventKind {
 	}
 	if r.machine.Attempt == 0 {
 		r.secret = Candidate{Secret: r.key.Secret, Rotation: r.id, Received: time.Now()}
+		ctx = context.WithoutCancel(ctx)
 	}
 	if r.err = r.step(ctx, StepStore, r.saveCandidate); r.err != nil {
 		return core.NotStored
@@ -53,8 +54,10 @@ func (r *rotation) openSince() time.Time {
 	return r.unanswered
 }
 
-// tellUnsaved tells the operator that the store does not take the new secret, and puts it where else it can be kept.
+// tellUnsaved tells the operator that the store does not take the new secret, and puts it where else it can be kept. It does so once, even if
+// ctx has ended.
 func (r *rotation) tellUnsaved(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
 	if hook := r.cfg.Hooks.OnUnsaved; hook != nil {
 		cause := r.err
 		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, r.key, cause) })

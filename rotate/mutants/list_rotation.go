@@ -71,6 +71,13 @@ var rotationMutants = []mutant{
 	},
 	{"a store that hangs is asked again", "F20", journalFile, "make(chan struct{}, 1)}", "make(chan struct{}, 64)}"},
 	{"Close waits for no store", "F20", journalFile, "\tcase j.turn <- struct{}{}:\n\t\t<-j.turn\n\t\treturn nil\n", "\tdefault:\n\t\treturn nil\n"},
+	{"an impatient Close leaves a secret in memory", "R1", persistFile, "\t\tctx = context.WithoutCancel(ctx)\n", ""},
+	{
+		"an impatient Close tells nobody of a secret", "F20", persistFile,
+		"func (r *rotation) tellUnsaved(ctx context.Context) {\n\tctx = context.WithoutCancel(ctx)\n",
+		"func (r *rotation) tellUnsaved(ctx context.Context) {\n",
+	},
+	{"an impatient Close leaves the lease", "F1", "rotate/lease.go", "\tctx = context.WithoutCancel(ctx)\n", ""},
 	{
 		"a rescue token is used before the next one is stored", "F38", authorityFile,
 		"record.raise(a.id, time.Now()).Rescue = a.rescue", "record.raise(a.id, time.Now())",
