@@ -57,7 +57,7 @@ func (r *replacement) run(ctx context.Context) (Report, error) {
 func (r *replacement) walk(ctx context.Context) error {
 	returns := r.isToReturn(ctx)
 	if r.seen.Intent != nil && !returns && !r.seen.Replacement.isStored() && !r.seen.Replacement.isFindable() {
-		return fmt.Errorf("%w: a reset is unfinished: call Recover", ErrMismatch)
+		return ErrUnfinished
 	}
 	if r.seen.Replacement == nil {
 		if r.trigger == TriggerRecover {

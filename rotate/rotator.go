@@ -211,31 +211,40 @@ func (r *Rotator) spawn(fn func()) { r.work.Go(fn) }
 
 // perform is a flight.
 func (r *Rotator) perform(ctx context.Context, want order) (Report, error) {
-	goal := core.Rotate
 	switch want.trigger {
 	case triggerFollow:
 		return r.follow(ctx)
 	case TriggerCheck:
-		goal = core.Preview
+		report, _, err := r.rotateOnce(ctx, want, core.Preview)
+		return report, err
 	case TriggerRotate, TriggerRecover:
-		if report, ended, err := r.finishOthers(ctx, want); ended || err != nil {
+	}
+	for {
+		report, ended, err := r.finishOthers(ctx, want)
+		if err == nil && !ended {
+			report, ended, err = r.rotateOnce(ctx, want, core.Rotate)
+		}
+		if errors.Is(err, ErrUnfinished) {
+			continue // it came meanwhile: a person has published a secret, say
+		}
+		if ended || err != nil {
 			return report, err
 		}
 	}
+}
+
+// rotateOnce rotates. It has not ended if it has found something unfinished, and finished that.
+func (r *Rotator) rotateOnce(ctx context.Context, want order, goal core.Goal) (report Report, ended bool, err error) {
 	if r.cfg.Strategy == Replace {
 		replacement := r.newReplacement(want.trigger)
 		replacement.ends = want.ends
-		return replacement.run(ctx)
+		report, err = replacement.run(ctx)
+		return report, true, err
 	}
-	for {
-		rotation := r.newRotation(want.trigger, goal)
-		rotation.ends = want.ends
-		report, err := rotation.run(ctx)
-		if err != nil || rotation.machine.Goal == goal {
-			return report, err
-		}
-		// It has found something unfinished, and finished that.
-	}
+	rotation := r.newRotation(want.trigger, goal)
+	rotation.ends = want.ends
+	report, err = rotation.run(ctx)
+	return report, rotation.machine.Goal == goal, err
 }
 
 // finishOthers finishes what a rotation or a replacement has left unfinished, and reports whether nothing else was asked for.

@@ -10,6 +10,7 @@ const (
 // replaceMutants break the strategy that replaces a key.
 var replaceMutants = []mutant{
 	{"a reset is sent beside a replacement", "R10", "rotate/preflight.go", "if record.Replacement != nil && !r.machine.Doubt {", "if false {"},
+	{"a secret that is published just before a replacement ends it", "R14", "rotate/rotator.go", "if errors.Is(err, ErrUnfinished) {", "if false {"},
 	{"an orphan is left", "I7", removeFile, "if key.Name == r.seen.Replacement.Name {", "if key.Name == r.id {"},
 	{"the former client id is forgotten", "I7", strategyFile, "former := append(slices.Clone(r.Former), r.ClientID)", "former := slices.Clone(r.Former)"},
 	{"a replacement is not named before the key is created", "I6", replaceFile, "record.Replacement = new(*named)\n", "record.Replacement = &Replacement{ID: named.ID, Sent: named.Sent}\n"},
