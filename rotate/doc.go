@@ -25,6 +25,12 @@
 // secrets that are known are then tried, newest first, and the exchange is the only judge of them. A network or a store that
 // is down is waited for. What a crash leaves is taken up by [Rotator.Recover].
 //
-// One case remains that is not repaired by itself: the exchange has reset the key, and its answer was lost or the process died
-// before it was stored. Then a [LockedOutError] prints the steps for a person; nothing that still works is torn down.
+// If the answer is lost, or the process dies before it is stored, whoever has the authority resets the key once more: see
+// [Config.Authority] and [Config.TokensSurvive]. Where nobody has, a [LockedOutError] prints the steps for a person; nothing that still
+// works is torn down.
+//
+// # Another key instead
+//
+// With [Replace] as the Config's Strategy the key is not reset: a second one takes its place, and then the first is removed. Both work in
+// between, so that nobody can be locked out, and it is how asymmetric keys are turned.
 package rotate

@@ -35,21 +35,25 @@ func rotateOnce() error {
 	}
 	defer os.RemoveAll(dir)
 
-	// The secret lives in the store. The keyring hands it to the sessions.
-	first := rotate.Record{
+	// Once: the secret goes into a store, and lives there from then on.
+	path := filepath.Join(dir, "key")
+	if _, err := filestore.Create(ctx, path, rotate.Record{
 		ClientID: key.ClientID,
 		Current:  rotate.Candidate{Secret: session.NewSecret([]byte(key.Secret)), Generation: 1},
+	}); err != nil {
+		return err
 	}
-	store, err := filestore.Create(ctx, filepath.Join(dir, "key"), first)
+
+	// At each start: the keyring hands to the sessions what the store has.
+	store, err := filestore.Open(path)
 	if err != nil {
 		return err
 	}
-	keyring := rotate.NewKeyring(first.Credentials())
-	s, err := session.Dial(ctx, session.Config{URL: exchange.URL(), Credentials: keyring})
+	record, err := store.Load(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.Close(ctx)
+	keyring := rotate.NewKeyring(record.Credentials())
 
 	// A session of a second key resets the first: it could do so again if the answer were lost.
 	second := exchange.AddKey(deribittest.KeyConfig{Name: "admin"})
@@ -62,10 +66,11 @@ func rotateOnce() error {
 	}
 	defer admin.Close(ctx)
 
+	var sessions []rotate.Session
 	rotator, err := rotate.New(rotate.Config{
 		Keyring:   keyring,
 		Store:     store,
-		Sessions:  rotate.Fleet(s),
+		Sessions:  func() []rotate.Session { return sessions },
 		Authority: admin,
 		Throwaway: session.Config{URL: exchange.URL()},
 	})
@@ -73,7 +78,18 @@ func rotateOnce() error {
 		return err
 	}
 	defer rotator.Close(ctx)
-	report, err := rotator.Rotate(ctx)
+	if _, err := rotator.Recover(ctx); err != nil { // what a crash has left; before that the store's secret may be dead
+		return err
+	}
+
+	s, err := session.Dial(ctx, session.Config{URL: exchange.URL(), Credentials: keyring})
+	if err != nil {
+		return err
+	}
+	defer s.Close(ctx)
+	sessions = append(sessions, s)
+
+	report, err := rotator.Rotate(ctx) // or Run, on a schedule
 	if err != nil {
 		return err
 	}
