@@ -15,9 +15,9 @@
 //	session.connect               INTERNAL, with the children session.dial, session.authenticate, session.resume
 //	session.subscribe             INTERNAL
 //	session.reauthenticate        INTERNAL
-//	credentials.rotate            INTERNAL, with a child credentials.rotate.STEP per step: lease, preflight, intent, reset,
-//	                              store, verify, publish, and reauthenticate once per session,
-//	                              linked to that session's session.connect
+//	credentials.rotate            INTERNAL, with a child credentials.rotate.STEP per step: lease, preflight, intent, reset
+//	                              or create, store, verify, publish, reauthenticate once per session,
+//	                              linked to that session's session.connect, and remove
 //
 // There is no span per notification, and none that lasts as long as a connection: a step whose parent has ended starts a
 // trace of its own, linked to that parent. Calls get spans only where [WithTracerProvider] or [WithCallSpans] asks for
@@ -62,8 +62,8 @@
 //	             draining, encode, decode, malformed, message_too_big, close_NNNN (the code with which the peer closed the connection; from 3000 on its
 //	             thousand, as close_4xxx)
 //	sessions     those, connection_failed, scope, refused, clock_skew, config, no_credentials
-//	rotations    those, locked_out, unsaved, unknown_outcome, degraded, lease_held, lease_lost, second_factor, hook, preflight,
-//	             not_executed, mismatch, unexpected_reply, store_empty, store_conflict, store_corrupt, stale_generation,
+//	rotations    those, locked_out, unsaved, unknown_outcome, degraded, leftover_key, key_in_use, lease_held, lease_lost, second_factor, hook,
+//	             preflight, not_executed, unfinished, mismatch, unexpected_reply, store_empty, store_conflict, store_corrupt, stale_generation,
 //	             rotator_closed
 //
 // or what the ErrorType method of an error of others says, and else _OTHER. The text of an error is never reported, since it

@@ -20,6 +20,8 @@ var verdicts = []errorName{
 	{"unsaved", isA[*rotate.UnsavedError]},
 	{"unknown_outcome", isA[*rotate.UnknownOutcomeError]},
 	{"degraded", isA[*rotate.DegradedError]},
+	{"leftover_key", isA[*rotate.LeftoverKeyError]},
+	{"key_in_use", isA[*rotate.KeyInUseError]},
 	{"lease_held", isA[*rotate.LeaseHeldError]},
 	{"lease_lost", is(rotate.ErrLeaseLost)},
 	{"second_factor", isA[*rotate.SecondFactorError]},

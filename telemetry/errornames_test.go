@@ -14,19 +14,18 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-func TestErrorType(t *testing.T) {
-	t.Parallel()
+// errorTypes are errors and their names.
+func errorTypes() []errorType {
 	refusal := &rpc.Error{Code: 13004, Message: "invalid_credentials"}
-	for _, tt := range []struct {
-		err  error
-		want string
-	}{
+	return []errorType{
 		{refusal, "13004"},
 		{&session.AuthError{Err: refusal}, "13004"},
 		{&rotate.LockedOutError{Err: refusal}, "locked_out"},
 		{&rotate.UnsavedError{Err: rotate.ErrConflict}, "unsaved"},
 		{&rotate.UnknownOutcomeError{Err: context.DeadlineExceeded}, "unknown_outcome"},
 		{&rotate.DegradedError{Err: refusal}, "degraded"},
+		{&rotate.LeftoverKeyError{Err: &rotate.PreflightError{Err: refusal}}, "leftover_key"},
+		{&rotate.KeyInUseError{}, "key_in_use"},
 		{&rotate.LeaseHeldError{}, "lease_held"},
 		{fmt.Errorf("store: %w", rotate.ErrLeaseLost), "lease_lost"},
 		{&rotate.SecondFactorError{Err: refusal}, "second_factor"},
@@ -69,7 +68,17 @@ func TestErrorType(t *testing.T) {
 		{&rpc.HandshakeError{Err: errors.New("refused")}, "connection_failed"},
 		{os.ErrDeadlineExceeded, "timeout"},
 		{errors.New("whatever"), "_OTHER"},
-	} {
+	}
+}
+
+type errorType struct {
+	err  error
+	want string
+}
+
+func TestErrorType(t *testing.T) {
+	t.Parallel()
+	for _, tt := range errorTypes() {
 		h := newHarness(t)
 		call(t.Context(), h.Calls(t.Context(), connectStep(1)), "private/buy", rpc.CallEnd{Err: tt.err})
 		attributes := attribute.NewSet(h.only(t).Attributes()...)
