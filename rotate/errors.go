@@ -31,9 +31,8 @@ var (
 	ErrForeignReset = errors.New("rotate: the key was reset by somebody else: set Config.TakeBack to have it reset again")
 	// ErrResetsUnanswered is a key of which the exchange has answered no reset, time after time, as one does that closes the key's
 	// connections before it answers.
-	ErrResetsUnanswered = errors.New("rotate: no reset was answered, though each may have been executed: who closes the key's connections " +
-		"at a reset has nobody hear the new secret (holdfast probe finds out): set Config.Authority to a session of a second key, " +
-		"and call Recover, which then resets the key once more")
+	ErrResetsUnanswered = errors.New("rotate: the exchange answered no reset, though each may have been executed; probably it closes the key's " +
+		"connections first (holdfast probe tells). Set Config.Authority to a session of a second key and call Recover: it resets the key once more")
 	// ErrNoSecondFactor is a second factor that the exchange asks for where Config.SecondFactor is nil.
 	ErrNoSecondFactor = errors.New("rotate: the exchange asks for a second factor: set Config.SecondFactor")
 	// ErrReply is an answer of the exchange that is not what its documents say.
@@ -132,20 +131,24 @@ type LockedOutError struct {
 
 // Error prints the steps that a person takes.
 func (e *LockedOutError) Error() string {
-	steps := "reset this key's secret, on the exchange's website under API management or by private/reset_api_key with another key; " +
-		"Publish it on the Keyring with the next generation; call Recover, which stores it and lets the sessions go on"
+	steps := "1. Reset the key on the exchange's website (API management) or with another key. " +
+		"2. keyring.Publish the new secret with Generation = keyring.Current().Generation+1. " +
+		"3. Call Recover: it stores it, and the sessions go on"
 	if errors.Is(e.Err, errUnusable) {
-		steps = "see on the exchange's website, under API management, whether the key is disabled: enable it and call Recover; " +
-			"if it is gone, create another one, and begin with its credentials, a new Keyring and a new store"
+		steps = "See on the exchange's website (API management) whether the key is disabled: enable it and call Recover. " +
+			"If it is gone, create another one, and begin with its credentials, a new Keyring and a new store"
 	}
 	if errors.Is(e.Err, errNoFinder) {
-		steps = "set Config.Authority to a session of another key of the account and call Recover, which finds the new key, whose private half " +
-			"is stored, by its public one; without another key, " + steps
+		steps = "Set Config.Authority to a session of another key of the account and call Recover, which finds the new key, whose private half " +
+			"is stored, by its public one. Without another key: " + steps
+	}
+	if errors.Is(e.Err, ErrResetsUnanswered) {
+		steps = "Set Config.Authority to a session of a second key and call Recover, which resets the key once more. Without a second key: " + steps
 	}
 	if isMissedCode(e.Err) {
-		steps = "call Recover and answer with a code when it asks for the second factor: it resets the key again; if no code can be had, " + steps
+		steps = "Call Recover and answer with a code when it asks for the second factor: it resets the key again. If no code can be had: " + steps
 	}
-	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets: do not restart what still runs; %s: %v",
+	return fmt.Sprintf("rotate: locked out of key %d (%s): the exchange refused all %d known secrets. Do not restart what still runs. %s: %v",
 		e.KeyID, e.ClientID, e.Tried, steps, e.Err)
 }
 

@@ -73,7 +73,7 @@ func TestMissedCodeInDoubt(t *testing.T) {
 				if !isA[*rotate.HookError](err) && !isA[*rotate.SecondFactorError](err) {
 					t.Errorf("it does not match the code that is missing: %v", err)
 				}
-				if !strings.Contains(err.Error(), "call Recover and answer with a code") {
+				if !strings.Contains(err.Error(), "Call Recover and answer with a code") {
 					t.Errorf("it does not say what to do: %v", err)
 				}
 				// A person does what it says.

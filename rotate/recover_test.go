@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,7 +142,16 @@ func TestR2LostReply(t *testing.T) {
 				t.Error("the gate is open: sessions would authenticate with a dead secret")
 			}
 			// A person does what the error says.
-			byHand := session.Credentials{ClientID: clientID, Secret: session.NewSecret([]byte(p.secret)), Generation: 2}
+			for _, step := range []string{
+				"all 1 known secrets. Do not restart what still runs. 1. Reset the key", "2. keyring.Publish the new secret", "3. Call Recover",
+			} {
+				if !strings.Contains(err.Error(), step) {
+					t.Errorf("it does not say %q: %v", step, err)
+				}
+			}
+			byHand := session.Credentials{
+				ClientID: clientID, Secret: session.NewSecret([]byte(p.secret)), Generation: p.keyring.Current().Generation + 1,
+			}
 			if err := p.keyring.Publish(byHand); err != nil {
 				t.Fatal(err)
 			}

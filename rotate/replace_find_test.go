@@ -126,7 +126,7 @@ func (b *bench) lockedOutAlone(t *testing.T, template session.Config) {
 	<-time.After(2 * time.Minute) // the lease of the dead
 	r := b.second(t, template, func(*rotate.Config) {})
 	_, err := r.Recover(t.Context())
-	if _, locked := errors.AsType[*rotate.LockedOutError](err); !locked || !strings.Contains(err.Error(), "set Config.Authority to a session of another key") {
+	if _, locked := errors.AsType[*rotate.LockedOutError](err); !locked || !strings.Contains(err.Error(), "Set Config.Authority to a session of another key") {
 		t.Errorf("the error is %v", err)
 	}
 	if record, err := b.store.Load(t.Context()); err != nil || stateOf(record, b.key.ClientID) != "named" {

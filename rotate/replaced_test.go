@@ -110,6 +110,19 @@ func TestReplacedAndResetWhileInDoubt(t *testing.T) {
 		if n := b.server.Stats().Calls["private/reset_api_key"]; n != 1 {
 			t.Errorf("%d resets", n)
 		}
+		// A person does what the error says.
+		key, _ := b.server.Key(now.KeyID)
+		byHand := session.Credentials{
+			ClientID: key.ClientID, Secret: session.NewSecret([]byte(key.Secret)), Generation: b.keyring.Current().Generation + 1,
+		}
+		if err := b.keyring.Publish(byHand); err != nil {
+			t.Error(err)
+		}
+		if _, err := r.Recover(t.Context()); err != nil {
+			t.Error(err)
+		}
+		b.key = key
+		b.settle(t)
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}

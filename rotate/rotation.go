@@ -201,9 +201,9 @@ func (r *rotation) notExecuted() error {
 	return fmt.Errorf("%w: %w", ErrNotExecuted, r.cause)
 }
 
-// whyLockedOut is what a person goes by.
+// whyLockedOut is what a person goes by, who has the next generation from the keyring: it must not be behind the store.
 func (r *rotation) whyLockedOut() error {
-	reason := r.err
+	reason := errors.Join(r.err, r.adopt(r.seen))
 	if r.missed != nil && !errors.Is(reason, r.missed) {
 		reason = errors.Join(r.missed, reason)
 	}

@@ -69,8 +69,8 @@ type KeyInUseError struct {
 
 // Error says what to do.
 func (e *KeyInUseError) Error() string {
-	return fmt.Sprintf("rotate: key %d (%s), which was replaced, is used again by %s, and not removed: Publish the credentials that the store has "+
-		"on the Keyring, with a generation above its own, and call Recover, which moves the sessions and removes the key",
+	return fmt.Sprintf("rotate: the replaced key %d (%s) is in use again by %s, so it was not removed. Load the store's record, "+
+		"Publish its credentials with Generation = keyring.Current().Generation+1, call Recover",
 		e.KeyID, e.ClientID, strings.Join(e.Users, ", "))
 }
 

@@ -3,6 +3,7 @@ package rotate_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,9 @@ func resetUnanswered(t *testing.T, change func(*bench, *rotate.Config)) {
 	locked, ok := errors.AsType[*rotate.LockedOutError](err)
 	if !ok || !errors.Is(err, rotate.ErrResetsUnanswered) || errors.Is(err, rotate.ErrForeignReset) || report.Outcome != rotate.LockedOut {
 		t.Fatalf("%v, %v", report, err)
+	}
+	if !strings.Contains(err.Error(), "Set Config.Authority to a session of a second key and call Recover") {
+		t.Errorf("it does not say what to do: %v", err)
 	}
 	if n := server.Stats().Calls["private/reset_api_key"]; n != core.MaxOpen || locked.Tried != 1 {
 		t.Errorf("%d resets, %d secrets tried", n, locked.Tried)

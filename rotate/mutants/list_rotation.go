@@ -44,6 +44,7 @@ var rotationMutants = []mutant{
 	{"the stamp is older than the reset", "R9", resetFile, "return core.NotSent, r.stamp(ctx)", "return core.NotSent, nil"},
 	{"a reset is sent by a rescue token without the lease", "R9", authorityFile, "return errors.Join(err, lost)", "return err"},
 	{"the quarantine begins before the reset has left", "F8", resetFile, "r.late, r.unanswered = nil, *sent.made.Load()", "r.late = nil"},
+	{"who is locked out has the next generation from an old one", "I7", "rotate/rotation.go", "errors.Join(r.err, r.adopt(r.seen))", "r.err"},
 	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},
 
 	{
