@@ -175,6 +175,9 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 // time, or was authenticated since, unless that is known to leave them alone. It is called before they are asked for again, so
 // that the mark comes before whatever follows, and by who holds subscribing.
 func (s *Session) prove(l *link, why need) {
+	if l.conn.Err() != nil {
+		return // its loss tells of this too
+	}
 	now := l.auths.Load()
 	renewed := now != l.proved
 	l.proved = now

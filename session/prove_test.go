@@ -3,10 +3,12 @@ package session_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -120,4 +122,38 @@ func TestHandoverDoesNotHide(t *testing.T) {
 			t.Errorf("told %v", got)
 		}
 	})
+}
+
+// TestConnectionThatEndsBehindItsAuthentication: it was without authority for a time, and then is lost, without a notification between:
+// one marker tells of both. A handler may have been told of the first by then, but of nothing of a connection that is lost.
+func TestConnectionThatEndsBehindItsAuthentication(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			l, f := newLedger(t)
+			configured := 0
+			f.script["public/set_heartbeat"] = func(p *peer, r request) {
+				p.answer(r, "ok")
+				if configured++; configured == 2 {
+					p.close()
+				}
+			}
+			s := dial(t, scripted(f))
+			var handled []string
+			subscribe(t, s, session.SubscribeConfig{
+				Handler: func(session.Notification) {}, OnGap: func(err error) { handled = append(handled, describe(session.Notification{}, err)) },
+			}, "user.lock")
+			sub := subscribe(t, s, session.SubscribeConfig{}, "user.lock")
+			l.revoke()
+			if err := s.Call(t.Context(), "private/buy", labelled("one"), nil); err != nil && !isA[*rpc.CallError](err) {
+				t.Error(err)
+			}
+			if got := toldOf(t, sub); !slices.Equal(got, []session.GapReason{session.GapReconnect}) {
+				t.Fatalf("told %v", got)
+			}
+			if got := strings.Join(handled, " "); got != "reconnect/0" && got != "resumed/0 reconnect/0" {
+				t.Fatalf("the handler was told %s", got)
+			}
+		})
+	}
 }

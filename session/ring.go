@@ -96,15 +96,34 @@ func (r *ring) push(ch *channel, n Notification) (began *GapError) {
 func (r *ring) gap(gap *GapError) (began *GapError) {
 	var e *entry
 	r.mu.Lock()
-	if r.newest != nil && r.end == nil {
+	switch {
+	case r.mergeLocked(gap):
+	case r.newest != nil && r.end == nil:
 		r.lost = gap.merge(r.lost)
 		r.outdateLocked(gap.Channel)
-	} else if e, began = r.roomLocked(0); e != nil {
-		e.err, e.data = gap, e.data[:0]
+	default:
+		if e, began = r.roomLocked(0); e != nil {
+			e.err, e.data = gap, e.data[:0]
+		}
 	}
 	r.mu.Unlock()
 	r.wake()
 	return began
+}
+
+// mergeLocked makes one marker of the last entry and of gap, and reports whether it did: the last is a marker too, of the same channel
+// and connection, which has lost its authority and then was lost itself, say.
+func (r *ring) mergeLocked(gap *GapError) bool {
+	if r.n == 0 || r.end != nil {
+		return false
+	}
+	e := &r.entries[(r.head+r.n-1)%len(r.entries)]
+	last, isGap := e.err.(*GapError) //nolint:errorlint // our own marker, never wrapped
+	if !isGap || last.Channel != gap.Channel || last.Epoch != gap.Epoch {
+		return false
+	}
+	e.err = gap.merge(last)
+	return true
 }
 
 // placeLocked returns the entry to fill with a notification of ch, as roomLocked does: the one that it replaces, if it does.

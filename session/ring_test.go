@@ -96,6 +96,33 @@ func TestRingMergesMarkers(t *testing.T) {
 	}
 }
 
+// TestRingMergesMarkersSideBySide: two of the same connection and channels, with nothing between, are one. Others stay apart.
+func TestRingMergesMarkersSideBySide(t *testing.T) {
+	t.Parallel()
+	gap := func(reason session.GapReason, epoch uint64, channel string) *session.GapError {
+		return &session.GapError{Reason: reason, Epoch: epoch, Channel: channel}
+	}
+	for name, c := range map[string]struct {
+		gaps []*session.GapError
+		want string
+	}{
+		"resumed, then lost":    {[]*session.GapError{gap(session.GapResumed, 1, ""), gap(session.GapReconnect, 1, "")}, "0 reconnect/0 1"},
+		"lost, then resumed":    {[]*session.GapError{gap(session.GapReconnect, 1, ""), gap(session.GapResumed, 1, "")}, "0 reconnect/0 1"},
+		"of two connections":    {[]*session.GapError{gap(session.GapReconnect, 1, ""), gap(session.GapReconnect, 2, "")}, "0 reconnect/0 reconnect/0 1"},
+		"of a book, and of all": {[]*session.GapError{gap(session.GapSequence, 1, "c"), gap(session.GapReconnect, 1, "")}, "0 sequence/0 reconnect/0 1"},
+	} {
+		r := session.NewRing(session.DropOldest, 9, 1000)
+		r.Channel("c").Push(1, []byte("0"))
+		for _, g := range c.gaps {
+			r.Gap(g)
+		}
+		r.Channel("c").Push(2, []byte("1"))
+		if got := strings.Join(drain(t, r), " "); got != c.want {
+			t.Errorf("%s: stream = %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestRingFailEndsAfterWhatIsBuffered(t *testing.T) {
 	t.Parallel()
 	r := session.NewRing(session.Fail, 2, 1000)
