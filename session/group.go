@@ -168,6 +168,11 @@ func newGroup(ctx context.Context, cfg GroupConfig, sessions []*Session) *Group 
 	}
 	for _, t := range g.teams {
 		g.start(t.tend)
+		if t.isPair() {
+			for at := range t.legs {
+				g.start(func(ctx context.Context) { t.equip(ctx, at) })
+			}
+		}
 	}
 	g.start(g.mendBooks)
 	go g.labelled(g.ctx, func(context.Context) { g.join() }) // joined through done

@@ -13,9 +13,10 @@ import (
 // while anybody wants it: on those sessions that had fewest channels, of all that have not ended. Private channels are the first session's, as orders are, or
 // the first pair's. A channel that several subscriptions of the group want is shared.
 //
-// Of a redundant pair, Subscribe waits for the session that is ready, or for both if both are; the other one follows when it is.
-// The stream holds a [*GapError] only where neither session can show that nothing is missing: where the second is lost
-// before the first has caught up, say. A channel that one of the two is refused comes over the other.
+// Of a redundant pair, Subscribe asks the sessions that are ready, and returns when one has each channel: the other one follows, as
+// soon as it is ready and answers. The stream holds a [*GapError] only where neither session can show that nothing is missing: where
+// the second is lost before the first has caught up, say. A channel that one of the two is refused comes over the other, and the
+// Logger is told.
 //
 // Each gap marker names its channel, but for overflow. A notification's Epoch counts the breaks of its channel where that comes
 // over a pair. A Handler is called by the readers of all sessions: at once for channels of different sessions, or pairs, but for
@@ -62,7 +63,6 @@ func joinRefusals(errs []error) error {
 		return nil
 	}
 	slices.Sort(all.Refused)
-	all.Refused = slices.Compact(all.Refused) // both of a pair name the same
 	return all
 }
 

@@ -19,7 +19,7 @@ import (
 var heldUp = []string{
 	"session.(*Session).supervise", "rpc.(*Conn).read", "session.(*authenticator).fly", "session.(*Session).mendBooks",
 	"session.(*Subscription).abandon.func", "session.(*Session).askFrame", "session.(*Session).handOver",
-	"session.(*Group).watch", "session.(*team).tend", "session.(*Group).mendBooks", "session.(*Group).join", "session.(*team).obtain",
+	"session.(*Group).watch", "session.(*team).tend", "session.(*team).equip", "session.(*Group).mendBooks", "session.(*Group).join", "session.(*team).obtain",
 }
 
 // TestGoroutinesAreLabelled holds goroutines of sessions and of a group at what they do, whoever started them, and finds the label of
@@ -68,7 +68,7 @@ func TestGoroutinesAreLabelled(t *testing.T) {
 	book := subscribe(t, mended, session.SubscribeConfig{}, bookA)
 	f.all()[0].notify(bookA, `{"change_id":100}`)
 	until(t, "the book has begun", func() bool { return mended.Channels()[0].Notifications == 1 })
-	g, err := session.DialGroup(t.Context(), session.GroupConfig{Config: cfg, Sessions: 2})
+	g, err := session.DialGroup(t.Context(), session.GroupConfig{Config: cfg, Sessions: 2, Copies: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,10 @@ type team struct {
 	group   *Group
 	legs    []*Session
 	strands int // of who is arranging
-	woken   chan struct{}
+
+	// Each has one place: there may be something to do for tend, and of a pair for equip of each leg.
+	woken      chan struct{}
+	unequipped [2]chan struct{}
 
 	// Of a pair. Whatever one of its two readers brings is seen to by one of them at a time.
 	turn   turn
@@ -26,7 +29,7 @@ type team struct {
 
 func newTeam(g *Group, legs []*Session) *team {
 	t := &team{
-		group: g, legs: legs, woken: make(chan struct{}, 1),
+		group: g, legs: legs, woken: make(chan struct{}, 1), unequipped: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
 		seed: maphash.MakeSeed(), pairs: map[*channel]*strand{}, room: room{maxKeptBytes},
 	}
 	t.turn.do = t.do
@@ -43,59 +46,13 @@ func (t *team) isLost() bool {
 // isEnding reports whether a session ends for good, or has: nobody subscribes on it any more.
 func (s *Session) isEnding() bool { return s.ctx.Err() != nil }
 
-// obtain returns when the sessions that are ready have the exchange's confirmation, or, where none is, the first that has.
-func (t *team) obtain(ctx context.Context, names []string) error {
-	defer t.wake()
-	type answer struct {
-		awaited bool
-		err     error
-	}
-	answers := make(chan answer, len(t.legs))
-	awaited := 0
-	for _, s := range t.legs {
-		isReady := s.Ready()
-		if isReady {
-			awaited++
-		}
-		// Who asked may leave before the channels are confirmed, which others may wait for.
-		if !t.group.later(func(life context.Context) {
-			asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
-			defer cancel()
-			defer context.AfterFunc(life, cancel)()
-			err := s.ensure(asking, names)
-			if refusal, isRefusal := errors.AsType[*SubscribeError](err); isRefusal && !isReady {
-				s.refuse(refusal.Refused, nil) // as when a session resumes
-			}
-			answers <- answer{isReady, err}
-		}) {
-			return ErrClosed
-		}
-	}
-	var errs []error
-	for left, anyWillDo := len(t.legs), awaited == 0; left > 0 && (anyWillDo || awaited > 0); left-- {
-		select {
-		case a := <-answers:
-			switch {
-			case a.err == nil && anyWillDo:
-				return nil
-			case a.awaited:
-				awaited--
-				errs = append(errs, a.err)
-			case anyWillDo:
-				errs = append(errs, a.err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return joinRefusals(errs)
-}
-
 // wake has it looked, soon, whether there is something to do for the legs of a pair.
 func (t *team) wake() {
-	select {
-	case t.woken <- struct{}{}:
-	default: // it has yet to be looked
+	for _, woken := range [...]chan struct{}{t.woken, t.unequipped[0], t.unequipped[1]} {
+		select {
+		case woken <- struct{}{}:
+		default: // it has yet to be looked
+		}
 	}
 }
 

@@ -1,0 +1,169 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/internal/retry"
+)
+
+// Who subscribes to channels of a pair asks the sessions that are ready, and waits until one has each channel. That the other one follows
+// is for equip to see to.
+
+// obtain returns when each channel is confirmed over one session.
+func (t *team) obtain(ctx context.Context, names []string) error {
+	if !t.isPair() {
+		return t.legs[0].ensure(ctx, names)
+	}
+	asked := slices.DeleteFunc(slices.Clone(t.legs), func(s *Session) bool { return !s.Ready() })
+	if len(asked) == 0 {
+		asked = t.legs // whichever is ready first
+	}
+	answers := make(chan answer, len(asked))
+	waiting, leave := context.WithCancel(ctx)
+	defer leave()
+	for _, s := range asked {
+		if !t.group.later(func(context.Context) {
+			lacks, err := s.solicit(waiting, names)
+			answers <- answer{lacks, err}
+			if waiting.Err() != nil { // nobody looks at it any more
+				t.wake()
+			}
+		}) {
+			return ErrClosed
+		}
+	}
+	err := firstOf(ctx, names, answers)
+	leave()
+	if err == nil {
+		t.wake()
+	}
+	return err
+}
+
+// answer is what a session does not bring of what it was asked for.
+type answer struct {
+	lacks []string
+	err   error
+}
+
+// firstOf waits for as many answers as there is room for, until one session or another brings each of names.
+func firstOf(ctx context.Context, names []string, answers <-chan answer) (failed error) {
+	lacking := names
+	for range cap(answers) {
+		select {
+		case a := <-answers:
+			if failed = cmp.Or(failed, a.err); a.err == nil {
+				lacking = slices.DeleteFunc(slices.Clone(lacking), func(n string) bool { return !slices.Contains(a.lacks, n) })
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if len(lacking) == 0 {
+			return nil
+		}
+	}
+	return cmp.Or(failed, error(&SubscribeError{Refused: lacking}))
+}
+
+// solicit asks for channels over whichever connection there is, and returns those that it does not bring. waiting bounds the wait for a
+// connection. Who asked may leave before the answer, for which others may wait: it is waited for as long as the connection lives.
+func (s *Session) solicit(waiting context.Context, names []string) (lacks []string, err error) {
+	for {
+		l, err := s.waitLink(waiting)
+		if err != nil {
+			return nil, err
+		}
+		asking, over := l.within(context.WithoutCancel(waiting))
+		refused, err := s.subscribe(asking, l, names)
+		over()
+		switch {
+		case err == nil:
+			return append(refused, s.subs.unwanted(names)...), nil // equip may have been told first that they are refused
+		case s.isEnding() || l == s.present():
+			return nil, err
+		}
+	}
+}
+
+// within is ctx until the connection ends.
+func (l *link) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+const (
+	equipPause    = time.Second
+	equipPauseMax = time.Minute
+)
+
+// equip has a leg of a pair bring all channels of the pair, whenever its session is ready: one that was subscribed to while it was not,
+// or over which the exchange did not answer.
+func (t *team) equip(ctx context.Context, at int) {
+	pause := retry.Backoff(equipPause, equipPauseMax)
+	for {
+		select {
+		case <-t.unequipped[at]:
+		case <-ctx.Done():
+			return
+		}
+		err := t.complete(ctx, at)
+		if err == nil {
+			pause.Reset()
+			continue
+		}
+		t.group.log(slog.LevelInfo, "a copy lacks channels", slog.String("session", t.legs[at].Name()), slog.Any("error", err))
+		again := time.NewTimer(pause.NextBackOff())
+		select {
+		case <-again.C:
+			t.wake()
+		case <-ctx.Done():
+			again.Stop()
+			return
+		}
+	}
+}
+
+// complete asks for what a leg lacks, if its session is ready. A channel that the exchange refuses comes over the other leg alone.
+func (t *team) complete(ctx context.Context, at int) error {
+	s := t.legs[at]
+	l := s.ready()
+	if l == nil {
+		return nil // its session wakes this up when it is
+	}
+	var names []string
+	t.in(func() {
+		for ch := range t.pairs {
+			names = append(names, ch.name)
+		}
+	})
+	if names = s.subs.missing(l.epoch, names); len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	asking, over := l.within(ctx)
+	defer over()
+	if err := l.holdSubscribing(asking); errors.Is(err, errLeft) {
+		return nil // the connection that has taken over has them
+	} else if err != nil {
+		return err
+	}
+	defer l.releaseSubscribing()
+	missing := func(names []string) []string { return s.subs.missing(l.epoch, names) }
+	if err := s.giveUp(asking, l, l.served.of(missing(names))); err != nil {
+		return err
+	}
+	_, err := s.regain(asking, l, names, missing)
+	if err == nil {
+		t.wake() // to have them aligned
+	}
+	return err
+}
