@@ -12,17 +12,17 @@ import (
 	"github.com/holdfast-ws/holdfast/rotate"
 )
 
-// Store holds one record. It is safe for concurrent use; New makes one.
+// Store holds one record. It is safe for concurrent use; its zero value is empty, and ready to be used.
 type Store struct {
 	mu      sync.Mutex    // protects the fields below
 	record  rotate.Record // of version 0 if there is none
-	changed chan struct{} // closed by the next Save
+	changed chan struct{} // closed by the next Save; nil while nobody waits for that
 }
 
 var _ rotate.Store = (*Store)(nil)
 
 // New returns an empty Store.
-func New() *Store { return &Store{changed: make(chan struct{})} }
+func New() *Store { return new(Store) }
 
 // Load returns the record; see [rotate.Store].
 func (s *Store) Load(ctx context.Context) (rotate.Record, error) {
@@ -48,8 +48,10 @@ func (s *Store) Save(ctx context.Context, record rotate.Record, ifVersion uint64
 	}
 	s.record = record.Clone()
 	s.record.Version = ifVersion + 1
-	close(s.changed)
-	s.changed = make(chan struct{})
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 	return s.record.Version, nil
 }
 
@@ -77,5 +79,8 @@ func (s *Store) Watch(ctx context.Context) iter.Seq2[rotate.Record, error] {
 func (s *Store) now() (rotate.Record, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
 	return s.record.Clone(), s.changed
 }

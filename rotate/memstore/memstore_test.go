@@ -18,3 +18,12 @@ func TestStore(t *testing.T) {
 		return func() rotate.Store { return s }
 	})
 }
+
+// TestZeroStore: a Store that nobody has made is an empty one.
+func TestZeroStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(testing.TB) storetest.Opener {
+		var s memstore.Store
+		return func() rotate.Store { return &s }
+	})
+}
