@@ -44,6 +44,9 @@ func subscribe(ctx context.Context, h host, isPrivate bool, cfg SubscribeConfig,
 	if err := checkChannels(names, isPrivate); err != nil {
 		return nil, err
 	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
 	cfg = cfg.withDefaults()
 	if cfg.Policy == Conflate {
 		if err := checkComplete(names); err != nil {

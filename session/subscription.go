@@ -11,7 +11,8 @@ import (
 	"sync"
 )
 
-// SubscribeConfig configures a subscription. Its zero value works.
+// SubscribeConfig configures a subscription. Its zero value works. What would have no effect is refused with [ErrConfig]: a Buffer,
+// BufferBytes or a Policy beside a Handler, and OnGap without one.
 type SubscribeConfig struct {
 	// Handler, if set, is given each notification on the reader's goroutine, in place of the stream of Notifications: it
 	// has the lowest latency, delays everything else of the session while it runs, and must not call the session. Gaps go to
@@ -38,6 +39,18 @@ func (c SubscribeConfig) withDefaults() SubscribeConfig {
 		c.BufferBytes = 16 << 20
 	}
 	return c
+}
+
+func (c SubscribeConfig) validate() error {
+	switch {
+	case c.Handler != nil && (c.Buffer != 0 || c.BufferBytes != 0 || c.Policy != DropOldest):
+		return fmt.Errorf("%w: Subscribe: with a Handler nothing is buffered: leave Buffer, BufferBytes and Policy out", ErrConfig)
+	case c.Handler == nil && c.OnGap != nil:
+		return fmt.Errorf("%w: Subscribe: OnGap is for a Handler: Notifications has gaps in its stream", ErrConfig)
+	case c.Policy > Conflate:
+		return fmt.Errorf("%w: Subscribe: Policy: there is no %d", ErrConfig, c.Policy)
+	}
+	return nil
 }
 
 // Subscription is a stream of the notifications of some channels, over all connections of its session or [Group].
@@ -76,8 +89,8 @@ type Subscription struct {
 // the same: after the [*GapError] come a snapshot and what follows it. What the chain repeats is left out. The exchange is
 // asked at once, and then with growing pauses of up to a minute for each book.
 //
-// Other errors are those of [Session.Call], [ErrConfig] for a name that cannot be a channel's, or why the session is
-// closed.
+// Other errors are those of [Session.Call], [ErrConfig] for a name that cannot be a channel's or a config that cannot be, or why the
+// session is closed.
 func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels ...string) (*Subscription, error) {
 	return subscribe(ctx, s, s.cfg.Credentials != nil, cfg, channels)
 }
