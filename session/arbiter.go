@@ -11,9 +11,10 @@ import "slices"
 // bring what does.
 //
 // A copy is aligned when what it brings next is known to repeat or to follow what has been delivered. The first copy to join is
-// aligned: it is the stream. The other one is aligned as soon as a message has come over both, or when whoever asked the first
-// copy's connection after it joined has the answer (vouch): what the exchange published before has come then. Until that its
-// messages are kept. At all times one of those that have joined is aligned.
+// aligned: it is the stream. The other one is aligned as soon as a message has come over both. Until that its messages are kept. At all
+// times one of those that have joined is aligned. A copy that has brought nothing yet is vouched for when whoever asked the first copy's
+// connection after it joined has the answer: what the exchange published before has come then, unless the answer has overtaken it. That is
+// enough to go on with if the first is lost, and not to deliver before the first does.
 type arbiter struct {
 	// rising keys are change ids: whatever is not greater than the last delivered has been. Other keys are fingerprints, and a
 	// message is a repetition if the other copy has brought an equal one that this copy has not.
@@ -36,9 +37,11 @@ type arbiter struct {
 type leg struct {
 	joined  bool
 	aligned bool
+	vouched bool      // it would have been aligned, had anything come over both
 	strange int       // messages that came while others were owed, since the last that had come over both
 	owed    []uint64  // keys of what the other has delivered and this one has not brought yet; of keys that do not rise
 	kept    []portion // what this one has brought and the other has not
+	keeps   uint64    // how many have been kept so far
 }
 
 // portion is a message: what a leg brings at a time.
@@ -61,18 +64,15 @@ const strangers = 2
 // room is how many bytes more may be kept.
 type room struct{ bytes int }
 
-// join has a leg take part from its next message on. What it owes it still does if it is alone: the other one, which has been lost,
-// may have been ahead.
+// join has a leg take part from its next message on. What it owes it still does: the other may have been ahead. What that delivered before
+// this one had the channel does no harm among it.
 func (a *arbiter) join(at int) {
 	x, y := &a.legs[at], &a.legs[1-at]
 	if x.joined {
 		return
 	}
-	if y.joined {
-		a.forget(x)
-	}
 	x.strange = 0
-	x.joined, x.aligned = true, !y.joined
+	x.joined, x.aligned, x.vouched = true, !y.joined, false
 }
 
 // message takes a message of a leg, which joins by it if it has not. It reports false if one had to be forgotten that was kept.
@@ -89,12 +89,12 @@ func (a *arbiter) message(at int, m portion) bool {
 		return true
 	case a.chained:
 		x.aligned = !y.aligned || a.leading && at == 0 || a.follows(x, m)
-	case len(x.owed) == 0:
+	case len(x.owed) == 0, !x.aligned:
 	case x.strange < strangers:
 		if x.strange++; x.strange == strangers {
 			x.owed = nil
 		}
-	case x.aligned && y.aligned:
+	case y.aligned:
 		// What it should have brought first does not come: the exchange tells the two copies differently. One of them
 		// leads from now on.
 		a.forget(x)
@@ -159,16 +159,20 @@ func (a *arbiter) release(at int) {
 }
 
 // vouch is told that everything has come over the other leg that the exchange published before this one joined.
-func (a *arbiter) vouch(at int) {
-	if x := &a.legs[at]; x.joined && !x.aligned {
-		x.aligned = true
-		if !a.leading {
-			a.release(at)
-		}
-	}
+func (a *arbiter) vouch(at int) { a.legs[at].vouched = true }
+
+// canGoOn reports whether nothing is missing if the leg alone goes on.
+func (x *leg) canGoOn() bool { return x.aligned || x.joined && x.vouched && len(x.kept) == 0 }
+
+// takeOver has a leg go on whatever the other has yet to bring: that one is behind until it has brought something of this one's.
+func (a *arbiter) takeOver(at int) {
+	other := &a.legs[1-at]
+	other.aligned, other.vouched = false, false
+	a.legs[at].aligned = true
+	a.release(at)
 }
 
-// yield has the second leg deliver beside the first, which has led so far, and is told what vouch is. If it has brought something that the
+// yield has the second leg deliver beside the first, which has led so far, and is told what vouch is told. If it has brought something that the
 // first has not, the first is behind whatever was asked of it: then it leads on until it has caught up.
 func (a *arbiter) yield() {
 	x := &a.legs[1]
@@ -196,10 +200,10 @@ func (a *arbiter) lose(at int) (gap bool) {
 	if !x.joined {
 		return false
 	}
-	if gap = !y.joined || !y.aligned; gap {
+	if gap = !y.canGoOn(); gap {
 		a.last = 0 // a book begins anew
-		y.aligned = y.joined
 	}
+	y.aligned = y.joined
 	a.forget(x)
 	x.joined = false
 	return gap
@@ -223,6 +227,7 @@ func (a *arbiter) keep(x *leg, m portion) bool {
 	if len(m.data) <= a.room.bytes {
 		m.data = slices.Clone(m.data)
 		x.kept = append(x.kept, m)
+		x.keeps++
 		a.room.bytes -= len(m.data)
 	}
 	return fits
@@ -253,15 +258,13 @@ func (a *arbiter) has(x *leg, key uint64) bool {
 		}
 	}
 	if a.chained {
-		a.giveBack(x.kept[:n])
-		x.kept = x.kept[n:]
+		a.dropFirst(x, n)
 		return len(x.kept) == 0 || a.follows(x, x.kept[0])
 	}
 	if n == 0 {
 		return false
 	}
-	a.giveBack(x.kept[:n])
-	x.kept = x.kept[n:]
+	a.dropFirst(x, n)
 	x.owed, x.strange = nil, 0 // what it has not brought so far came before
 	return true
 }
@@ -272,9 +275,19 @@ func (x *leg) brought(key uint64) bool {
 }
 
 // drop takes away what a leg has kept.
-func (a *arbiter) drop(x *leg) {
-	a.giveBack(x.kept)
-	x.kept = nil
+func (a *arbiter) drop(x *leg) { a.dropFirst(x, len(x.kept)) }
+
+func (a *arbiter) dropFirst(x *leg, n int) {
+	a.giveBack(x.kept[:n])
+	if x.kept = x.kept[n:]; len(x.kept) == 0 {
+		x.kept = nil
+	}
+}
+
+// keptAt is how many of those that a leg keeps it kept when it had kept so many.
+func (x *leg) keptAt(keeps uint64) int {
+	gone := x.keeps - uint64(len(x.kept))
+	return int(max(keeps, gone) - gone) //nolint:gosec // at most what is kept
 }
 
 func (a *arbiter) giveBack(messages []portion) {
@@ -285,5 +298,5 @@ func (a *arbiter) giveBack(messages []portion) {
 
 func (a *arbiter) forget(x *leg) {
 	a.drop(x)
-	x.owed, x.aligned = nil, false
+	x.owed, x.aligned, x.vouched = nil, false, false
 }

@@ -57,7 +57,7 @@ func (b *books) subscribe(p *peer, names []string) {
 		b.subscribed[p] = map[string]bool{}
 	}
 	for _, name := range names {
-		if !b.subscribed[p][name] && !b.mute {
+		if !b.subscribed[p][name] && !b.mute && session.IsBookWithChain(name) {
 			p.notify(name, fmt.Sprintf(`{"change_id":%d}`, b.id(name)))
 		}
 		b.subscribed[p][name] = true

@@ -16,10 +16,10 @@ type strand struct {
 	// Of a pair; of whose turn it is.
 	arbiter arbiter
 	begs    [2]beg
-	marked  [2]int // how much of what the leg's keeps it kept at the mark
-	epoch   uint64 // counts the gaps
-	last    int    // the leg that was the first to bring the last message
-	apart   bool   // the two legs are told differently: one of them stands by
+	marks   [2]uint64 // what the legs had kept at the mark
+	heard   [2]bool   // whether the other leg has delivered since
+	epoch   uint64    // counts the gaps
+	last    int       // the leg that was the first to bring the last message
 }
 
 // beg is where a leg of a book stands that may have missed something: no change counts before its next snapshot.
@@ -176,12 +176,9 @@ func (st *strand) message(at int, data []byte) {
 	}
 	if !st.arbiter.message(at, m) {
 		st.lose(at, GapOverflow)
-		st.apart = true
 	}
-	for at, x := range st.arbiter.legs {
-		if x.aligned {
-			st.marked[at] = 0
-		}
+	if x := &st.arbiter.legs[at]; len(x.kept) == 1 {
+		signal(st.team.uneven) // if the other does not bring it
 	}
 }
 
@@ -191,6 +188,7 @@ func (st *strand) deliver(at int, data []byte) {
 		st.last = at
 		st.switches.Add(1)
 	}
+	st.heard[1-at] = true
 	st.ch.deliver(st.epoch, data)
 }
 
@@ -198,12 +196,25 @@ func (st *strand) deliver(at int, data []byte) {
 func (st *strand) lose(at int, reason GapReason) {
 	isGap := st.leave(at)
 	if isGap {
-		st.ch.missed(reason, st.epoch)
-		st.epoch++
-		st.restart(1 - at)
+		st.miss(reason, 1-at)
 	}
 	st.arbiter.next()
 	st.team.wake()
+}
+
+// overtake has a leg go on, after a gap, though the other one may have more to bring: nobody knows.
+func (st *strand) overtake(at int) {
+	st.arbiter.last = 0 // a book begins anew
+	st.miss(GapReconnect, at)
+	st.arbiter.takeOver(at)
+	st.team.wake()
+}
+
+// miss tells of a gap, after which a leg goes on.
+func (st *strand) miss(reason GapReason, at int) {
+	st.ch.missed(reason, st.epoch)
+	st.epoch++
+	st.restart(at)
 }
 
 // restart has a leg of a book, which is to go on after a gap, wait for a snapshot if what it has kept does not begin with one.
@@ -217,32 +228,48 @@ func (st *strand) restart(at int) {
 // leave takes a leg away until it brings something again, and reports whether something may be missing in the stream.
 func (st *strand) leave(at int) (isGap bool) {
 	st.team.losses[at]++
-	st.begs[at], st.apart = bare, false
+	st.begs[at] = bare
 	return st.arbiter.lose(at)
 }
 
-// isBehind reports whether a leg does not deliver. A book's chain shows when it may: nobody need be asked.
+// isBehind reports whether a leg could not go on alone. A book's that has nothing kept can: its chain shows what is missing.
 func (st *strand) isBehind(at int) bool {
-	return !st.arbiter.legs[at].aligned && !st.apart && !st.ch.chain.isBook
+	x := &st.arbiter.legs[at]
+	return !x.canGoOn() && (len(x.kept) > 0 || !st.ch.chain.isBook)
 }
 
-func (st *strand) join(at int) {
-	st.marked[at] = 0
-	st.arbiter.join(at)
-}
+// isNew reports whether it is not known yet what the leg had begun with.
+func (st *strand) isNew(at int) bool { return !st.arbiter.legs[at].vouched && !st.ch.chain.isBook }
 
 // mark notes how much of a leg was kept before the question that the other one is asked.
-func (st *strand) mark(at int) { st.marked[at] = len(st.arbiter.legs[at].kept) }
+func (st *strand) mark(at int) {
+	st.marks[at], st.heard[at] = st.arbiter.legs[at].keeps, false
+}
 
-// vouch has a leg deliver that has been kept, but for what it had before the mark: the other has brought that, unless it is told to
-// nobody but who begins.
+// markAgain is called a while later, and reports whether it takes an answer of the other leg to tell how the leg stands.
+func (st *strand) markAgain(at int) bool {
+	x := &st.arbiter.legs[at]
+	if st.isBehind(at) && st.isNew(at) {
+		st.marks[at] = x.keeps // what it began with may have come behind the answer to its own question
+		return true
+	}
+	return st.isBehind(at) && !st.heard[at] && x.keptAt(st.marks[at]) > 0
+}
+
+// vouch is told that the other leg has answered. What a leg had before the mark the other has brought, unless it is told to nobody but who
+// begins, which is one message; if it has brought nothing at all it is behind itself. A leg that was vouched for before goes on with what it
+// has, if the other has still brought nothing: that channel is dead there.
 func (st *strand) vouch(at int) {
 	x := &st.arbiter.legs[at]
-	if !x.joined || x.aligned {
-		return
+	old := x.keptAt(st.marks[at])
+	switch {
+	case !x.joined || x.aligned:
+	case st.isNew(at) && old > 1 && !st.heard[at]:
+		st.overtake(at)
+	case st.isNew(at):
+		st.arbiter.dropFirst(x, old)
+		st.arbiter.vouch(at)
+	case old > 0 && !st.heard[at] && (!st.ch.chain.isBook || x.kept[0].previous < 0):
+		st.arbiter.takeOver(at)
 	}
-	n := min(st.marked[at], len(x.kept))
-	st.arbiter.giveBack(x.kept[:n])
-	x.kept = x.kept[n:]
-	st.arbiter.vouch(at)
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -15,8 +16,9 @@ type team struct {
 	legs    []*Session
 	strands int // of who is arranging
 
-	// Each has one place: there may be something to do for tend, and of a pair for equip of each leg.
+	// Each has one place: there may be something to do for tend, and of a pair for alignAll and for equip of each leg.
 	woken      chan struct{}
+	uneven     chan struct{}
 	unequipped [2]chan struct{}
 
 	// Of a pair. Whatever one of its two readers brings is seen to by one of them at a time.
@@ -29,8 +31,9 @@ type team struct {
 
 func newTeam(g *Group, legs []*Session) *team {
 	t := &team{
-		group: g, legs: legs, woken: make(chan struct{}, 1), unequipped: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
-		seed: maphash.MakeSeed(), pairs: map[*channel]*strand{}, room: room{maxKeptBytes},
+		group: g, legs: legs, woken: make(chan struct{}, 1), uneven: make(chan struct{}, 1),
+		unequipped: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
+		seed:       maphash.MakeSeed(), pairs: map[*channel]*strand{}, room: room{maxKeptBytes},
 	}
 	t.turn.do = t.do
 	return t
@@ -48,38 +51,70 @@ func (s *Session) isEnding() bool { return s.ctx.Err() != nil }
 
 // wake has it looked, soon, whether there is something to do for the legs of a pair.
 func (t *team) wake() {
-	for _, woken := range [...]chan struct{}{t.woken, t.unequipped[0], t.unequipped[1]} {
-		select {
-		case woken <- struct{}{}:
-		default: // it has yet to be looked
-		}
+	for _, woken := range [...]chan struct{}{t.woken, t.uneven, t.unequipped[0], t.unequipped[1]} {
+		signal(woken)
 	}
 }
 
-// realignPause is how long after a failed attempt to align a leg the next one is made, if nothing else happens.
-const realignPause = time.Second
+func signal(one chan struct{}) {
+	select {
+	case one <- struct{}{}:
+	default: // it has yet to be looked
+	}
+}
+
+const (
+	// overtakePause is for how long a notification may be under way behind an answer that has overtaken it. The exchange documents no order
+	// of the two, and no bound.
+	overtakePause = 250 * time.Millisecond
+	// realignPause is how long after an attempt to align a leg the next one is made, if nothing else happens.
+	realignPause = time.Second
+	// standPause is how long after one that has changed nothing.
+	standPause = 10 * time.Second
+)
 
 // tend keeps the two legs of a pair in step.
 func (t *team) tend(ctx context.Context) {
+	if !t.isPair() {
+		return
+	}
+	var aligning sync.WaitGroup
+	defer aligning.Wait()
+	aligning.Go(func() { t.alignAll(ctx) })
+	for {
+		select {
+		case <-t.woken:
+		case <-ctx.Done():
+			return
+		}
+		t.resync()
+	}
+}
+
+// alignAll aligns the two legs of a pair whenever one may be behind.
+func (t *team) alignAll(ctx context.Context) {
 	retry := time.NewTimer(realignPause)
 	defer retry.Stop()
 	for {
 		select {
-		case <-t.woken:
+		case <-t.uneven:
 		case <-retry.C:
 		case <-ctx.Done():
 			return
 		}
-		if !t.isPair() {
-			continue
-		}
-		t.resync()
 		retry.Stop()
+		soonest := time.Duration(0)
 		for at := range t.legs {
-			if err := t.align(at); err != nil {
+			wait, err := t.align(ctx, at)
+			if err != nil {
 				t.group.log(slog.LevelDebug, "a copy is not aligned yet", slog.String("session", t.legs[at].Name()), slog.Any("error", err))
-				retry.Reset(realignPause)
 			}
+			if wait > 0 && (soonest == 0 || wait < soonest) {
+				soonest = wait
+			}
+		}
+		if soonest > 0 {
+			retry.Reset(soonest)
 		}
 	}
 }
@@ -116,49 +151,82 @@ func (t *team) resync() {
 
 var errMoved = errors.New("session: messages were missing meanwhile")
 
-// align has what a leg brings deliver beside the other. It shows that what the exchange published before the leg had its channels
-// has come over the other one, by a question that is answered behind it; with what the leg began with, which is how things stood
-// then and which is told to nobody else, that is done with.
-func (t *team) align(at int) error {
-	var losses uint64
-	var behind []*strand
+// look is an attempt to align what a leg brings with what the other does.
+type look struct {
+	team   *team
+	at     int
+	losses [2]uint64
+	behind []*strand
+	isNew  bool // some have only begun
+}
+
+// look finds out of which strands a leg is behind.
+func (t *team) look(at int) *look {
+	l := &look{team: t, at: at}
 	t.in(func() {
-		losses = t.losses[at]
+		l.losses = t.losses
 		for _, st := range t.pairs {
 			if st.isBehind(at) {
-				behind = append(behind, st)
+				l.behind = append(l.behind, st)
+				l.isNew = l.isNew || st.isNew(at)
 			}
 		}
 	})
+	return l
+}
+
+// each has f called for each strand that is behind, unless messages of the leg were missing meanwhile.
+func (l *look) each(f func(st *strand)) (err error) {
+	l.team.in(func() {
+		if l.team.losses[l.at] != l.losses[l.at] {
+			err = errMoved
+			return
+		}
+		for _, st := range l.behind {
+			f(st)
+		}
+	})
+	return err
+}
+
+// align sees to the strands of which a leg is behind the other. It shows that what the exchange published before the leg had its channels
+// has come over the other one, by a question that is answered behind it; with what the leg began with, which is how things stood then and
+// which is told to nobody else, that is done with. It returns when to look again,
+// 0 if nothing is left to do.
+func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error) {
+	l := t.look(at)
 	own, other := t.legs[at].present(), t.legs[1-at].present()
-	if len(behind) == 0 || own == nil {
-		return nil // its session wakes this up when it is ready
+	if len(l.behind) == 0 || own == nil {
+		return 0, nil // its session wakes this up when it is ready
 	}
-	step := func(f func(st *strand)) (err error) {
-		t.in(func() {
-			if err = errMoved; t.losses[at] == losses {
-				err = nil
-				for _, st := range behind {
-					f(st)
-				}
-			}
-		})
-		return err
+	l.behind = slices.DeleteFunc(l.behind, func(st *strand) bool { return !t.legs[at].subs.isConfirmed(own.epoch, st.ch.name) })
+	if err := l.each(func(st *strand) { st.arbiter.join(at) }); err != nil || other == nil || len(l.behind) == 0 {
+		return realignPause, err
 	}
-	behind = slices.DeleteFunc(behind, func(st *strand) bool { return !t.legs[at].subs.isConfirmed(own.epoch, st.ch.name) })
-	if err := step(func(st *strand) { st.join(at) }); err != nil || other == nil || len(behind) == 0 {
-		return err
+	if l.isNew {
+		if err := own.question(ctx); err != nil {
+			return realignPause, err
+		}
 	}
-	if err := own.question(t.group.ctx); err != nil {
-		return err
+	if err := l.each(func(st *strand) { st.mark(at) }); err != nil {
+		return realignPause, err
 	}
-	if err := step(func(st *strand) { st.mark(at) }); err != nil {
-		return err
+	select {
+	case <-time.After(overtakePause):
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
-	if err := other.question(t.group.ctx); err != nil {
-		return err
+	isOpen := false
+	if err := l.each(func(st *strand) { isOpen = st.markAgain(at) || isOpen }); err != nil || !isOpen {
+		return standPause, err
 	}
-	return step(func(st *strand) { st.vouch(at) })
+	if err := other.question(ctx); err != nil {
+		return realignPause, err
+	}
+	if wait = standPause; l.isNew {
+		wait = realignPause
+	}
+	return wait, l.each(func(st *strand) { st.vouch(at) })
 }
 
 // isConfirmed reports whether the connection of epoch has confirmed a channel.
