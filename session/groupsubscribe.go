@@ -15,8 +15,8 @@ import (
 //
 // Of a redundant pair, Subscribe asks the sessions that are ready, and returns when one has each channel: the other one follows, as
 // soon as it is ready and answers. The stream holds a [*GapError] only where neither session can show that nothing is missing: where
-// the second is lost before the first has caught up, say. A channel that one of the two is refused comes over the other, and the
-// Logger is told.
+// the second is lost before the first has caught up, say, or has not answered for CallTimeout when the first is back. A channel that
+// one of the two is refused comes over the other, and the Logger is told.
 //
 // Each gap marker names its channel, but for overflow. A notification's Epoch counts the breaks of its channel where that comes
 // over a pair. A Handler is called by the readers of all sessions: at once for channels of different sessions, or pairs, but for

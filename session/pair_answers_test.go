@@ -66,3 +66,59 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 		})
 	}
 }
+
+// TestPairWithAHalfOpenConnection has one connection of a pair come back while nothing comes over the other any more, though it has not
+// been given up yet. The one that has come back goes on once the other has not answered for CallTimeout: one gap, for a book with a
+// snapshot. What the other had under way is too late then.
+func TestPairWithAHalfOpenConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		exchange, f := newBookExchange(t)
+		isDead := false
+		f.script["public/test"] = func(p *peer, r request) {
+			if p.number != 1 || !isDead {
+				p.comply(r)
+			}
+		}
+		g := newPair(t, f)
+		trades := subscribePair(t, g, session.SubscribeConfig{Buffer: 4096}, "trades.A.raw")
+		book := subscribePair(t, g, session.SubscribeConfig{}, bookA)
+		for _, p := range f.all() {
+			p.notify("trades.A.raw", "1")
+		}
+		wantTold(t, "who reads the book", book, "=100")
+		wantTold(t, "who reads trades", trades, "1")
+
+		isDead = true
+		exchange.mu.Lock()
+		delete(exchange.subscribed, f.all()[0])
+		exchange.mu.Unlock()
+		f.all()[1].close()
+		synctest.Wait()
+		exchange.change(f, bookA) // to nobody
+		<-time.After(time.Second)
+		back := f.last()
+		for _, id := range []string{"3", "4", "5"} {
+			back.notify("trades.A.raw", id)
+			exchange.change(f, bookA)
+		}
+		wantTold(t, "who reads the book", book, "")
+		wantTold(t, "who reads trades", trades, "")
+		<-time.After(12 * time.Second)
+		wantTold(t, "who reads the book", book, "reconnect/0 =101 102 103 104")
+		wantTold(t, "who reads trades", trades, "reconnect/0 3 4 5")
+
+		for _, id := range []string{"2", "3", "4", "5"} {
+			f.all()[0].notify("trades.A.raw", id)
+		}
+		f.all()[0].notify(bookA, `{"change_id":101,"prev_change_id":100}`)
+		back.notify("trades.A.raw", "6")
+		exchange.change(f, bookA)
+		wantTold(t, "who reads the book", book, "105")
+		wantTold(t, "who reads trades", trades, "6")
+		f.all()[0].close()
+		<-time.After(time.Minute)
+		back.notify("trades.A.raw", "7")
+		wantTold(t, "who reads trades", trades, "7")
+	})
+}

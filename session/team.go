@@ -191,7 +191,7 @@ func (l *look) each(f func(st *strand)) (err error) {
 
 // align sees to the strands of which a leg is behind the other. It shows that what the exchange published before the leg had its channels
 // has come over the other one, by a question that is answered behind it; with what the leg began with, which is how things stood then and
-// which is told to nobody else, that is done with. It returns when to look again,
+// which is told to nobody else, that is done with. If the other does not answer the leg goes on without it. It returns when to look again,
 // 0 if nothing is left to do.
 func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error) {
 	l := t.look(at)
@@ -221,12 +221,30 @@ func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error
 		return standPause, err
 	}
 	if err := other.question(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			l.overtake()
+		}
 		return realignPause, err
 	}
 	if wait = standPause; l.isNew {
 		wait = realignPause
 	}
 	return wait, l.each(func(st *strand) { st.vouch(at) })
+}
+
+// overtake has a leg go on without the other, which does not answer, where nothing has come over that since before it was asked.
+func (l *look) overtake() {
+	t := l.team
+	t.in(func() {
+		if t.losses[1-l.at] != l.losses[1-l.at] {
+			return // it was lost, which has been told
+		}
+		for _, st := range l.behind {
+			if t.pairs[st.ch] == st && st.arbiter.legs[l.at].joined && st.isBehind(l.at) && !st.heard[l.at] {
+				st.overtake(l.at)
+			}
+		}
+	})
 }
 
 // isConfirmed reports whether the connection of epoch has confirmed a channel.
