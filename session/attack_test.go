@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -156,13 +157,50 @@ func TestRefusedCallIsSentAgainThoughMoreFails(t *testing.T) {
 			p.answer(r, "ok")
 		}
 		cfg := scripted(f)
-		cfg.CancelOnDisconnect = true
+		cfg.CancelOnDisconnect, cfg.SubscriptionsSurvive = true, true
 		s := dial(t, cfg)
+		sub := subscribe(t, s, session.SubscribeConfig{}, "user.lock")
 		l.revoke()
 		if err := s.Call(t.Context(), "private/buy", labelled("one"), nil); err != nil {
 			t.Errorf("Call: %v", err)
 		}
 		l.wantOnce(t, 1)
+		if got := toldOf(t, sub); !slices.Equal(got, []session.GapReason{session.GapResumed}) || f.count("private/subscribe") != 2 {
+			t.Errorf("the channel was asked for %d times and its subscription told %v: the authority was lost", f.count("private/subscribe"), got)
+		}
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		if cods != 3 || len(l.authentications()) != 2 {
+			t.Errorf("cancel on disconnect was set %d times, and %d logins: want it tried again, and alone", cods, len(l.authentications()))
+		}
+	})
+}
+
+// TestRenewalThatCannotBeConfigured renews tokens while the exchange refuses to set the heartbeat: it is tried again, and the login is
+// not; the token that was renewed is renewed again in its time.
+func TestRenewalThatCannotBeConfigured(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &grants{}
+		f := newFar(t, script{"public/auth": g.auth})
+		beats := 0
+		f.script["public/set_heartbeat"] = func(p *peer, r request) {
+			if beats++; beats > 1 {
+				p.refuse(r, int(session.CodeRetry), "retry")
+				return
+			}
+			p.comply(r)
+		}
+		cfg := scripted(f)
+		cfg.NewBackoff = func() session.Backoffer { return constantly(5 * time.Second) }
+		s := dial(t, cfg)
+		sub := subscribe(t, s, session.SubscribeConfig{}, "user.lock")
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		if n := len(g.all()); n < 10 || n > 13 || s.Stats().Epoch != 1 {
+			t.Errorf("%d logins over %d connections in ten minutes of tokens of one, want about 11", n, s.Stats().Epoch)
+		}
+		if beats < 60 || f.count("private/subscribe") < 10 || len(toldOf(t, sub)) == 0 {
+			t.Errorf("the heartbeat was tried %d times, the channel asked for %d times", beats, f.count("private/subscribe"))
+		}
 	})
 }
 

@@ -83,9 +83,14 @@ func (a *authenticator) renew(ctx context.Context, l *link) error {
 	return a.await(ctx, l, wanted, l.mark())
 }
 
-// renewToken gives a live connection a token with a new life.
+// renewToken gives a live connection a token with a new life. What fails after that, it leaves to who has authenticated.
 func (a *authenticator) renewToken(ctx context.Context, l *link) error {
-	return a.await(ctx, l, expiring, l.mark())
+	sent := l.mark()
+	err := a.await(ctx, l, expiring, sent)
+	if l.auths.Load() > sent.auths {
+		return nil
+	}
+	return err
 }
 
 // renewRefused authenticates a live connection for a call that it refused when its authority was sent: any authentication
@@ -145,11 +150,12 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 	defer context.AfterFunc(l.ctx, cancel)()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
 	err := a.travel(ctx, f)
-	newer := l.generation.Load() != before
-	if err == nil && f.first == refused && !newer {
+	isAuthenticated, auths, newer := err == nil, l.auths.Load(), l.generation.Load() != before
+	if isAuthenticated && f.first == refused && !newer {
 		s.noteRegained()
 	}
-	if err == nil {
+	if isAuthenticated {
+		a.tellRenewed()
 		err = s.configure(ctx, l)
 	}
 	ended(StepEnd{Err: err, Generation: l.generation.Load()})
@@ -157,9 +163,17 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 		s.log(slog.LevelWarn, "re-authentication", slog.Any("error", err))
 	}
 	a.land(f, err)
-	if err == nil && !newer && f.first != wanted { // a rotation sees to the channels itself, as does who asks for this
+	if !isAuthenticated {
+		return
+	}
+	var configuring sync.WaitGroup
+	if err != nil {
+		configuring.Go(func() { s.configureAgain(ctx, l, auths) })
+	}
+	if f.first != wanted && !newer { // a rotation sees to the channels itself, as does who asks for this
 		s.reclaim(ctx, l, f.first)
 	}
+	configuring.Wait()
 }
 
 // noteRegained counts and tells that a connection had lost its authority, and has it again by the same key: the exchange tells
@@ -195,9 +209,9 @@ func (a *authenticator) land(f *flight, err error) {
 	a.mu.Unlock()
 	f.err = err
 	close(f.done)
-	if err != nil {
-		return
-	}
+}
+
+func (a *authenticator) tellRenewed() {
 	select {
 	case a.renewed <- struct{}{}:
 	default: // the supervisor has not looked yet

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 )
 
 // errCancelOff is an exchange that took enable_cancel_on_disconnect and says that it is off.
@@ -35,6 +37,31 @@ func (s *Session) configure(ctx context.Context, l *link) error {
 		}
 	}
 	return nil
+}
+
+// configureAgain configures a connection of which that has failed after an authentication, until it is done. Who authenticates the
+// connection once more does the same, and goes on in its place.
+func (s *Session) configureAgain(ctx context.Context, l *link, auths uint64) {
+	wait := s.cfg.NewBackoff()
+	for sleep(ctx, max(time.Second, wait.NextBackOff())) && l.auths.Load() == auths {
+		err := s.configure(ctx, l)
+		if err == nil {
+			return
+		}
+		s.log(slog.LevelWarn, "configuration of the connection", slog.Any("error", err))
+	}
+}
+
+// sleep waits. It reports false if ctx has ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // enableCOD has the exchange cancel the connection's orders when it is lost, and asks whether it will: who relies on it

@@ -119,7 +119,7 @@ func (s *Session) whyUnreplaced(l *link, err error) error {
 	case s.isClosing():
 		return ErrClosed
 	case l.conn.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // who asked waits for the next connection
 	}
 	return err
 }

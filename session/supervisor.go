@@ -331,11 +331,7 @@ func (s *Session) renewToken(l *link) {
 		if isRefusal(err) {
 			delay = max(delay, refusedPause)
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-l.ctx.Done():
-			timer.Stop()
+		if !sleep(l.ctx, delay) {
 			return
 		}
 	}
