@@ -39,11 +39,38 @@ type flight struct {
 	// trace has the values of who asked first, and no end of its own.
 	trace context.Context //nolint:containedctx // see above
 	link  *link
+	sent  mark          // the authority that the connection had
 	first need          // why it was started
 	why   need          // the greatest need of those who joined in time
 	asked bool          // it has its credentials, or does without: who comes later may need newer ones
+	bound chan struct{} // closed once it has nothing but the key, whatever time that takes
+	away  error         // why the key cannot be had: this one has the refresh token alone; nil for others
 	done  chan struct{} // closed after err was stored
 	err   error
+}
+
+func newFlight(ctx context.Context, l *link, why need) *flight {
+	return &flight{
+		trace: context.WithoutCancel(ctx), link: l, sent: l.mark(), first: why, why: why,
+		bound: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// wait returns when the flight has landed. It does not wait for the key once hurry is closed.
+func (f *flight) wait(ctx context.Context, hurry <-chan struct{}) error {
+	var bound <-chan struct{}
+	for {
+		select {
+		case <-f.done:
+			return nil
+		case <-hurry:
+			hurry, bound = nil, f.bound
+		case <-bound:
+			return errKeyAway
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func newAuthenticator(s *Session) *authenticator {
@@ -80,39 +107,27 @@ func (a *authenticator) login(ctx context.Context, l *link) error {
 
 // renew authenticates a live connection with credentials that are asked for from now on.
 func (a *authenticator) renew(ctx context.Context, l *link) error {
-	return a.await(ctx, l, wanted, l.mark())
-}
-
-// renewToken gives a live connection a token with a new life. What fails after that, it leaves to who has authenticated.
-func (a *authenticator) renewToken(ctx context.Context, l *link) error {
-	sent := l.mark()
-	err := a.await(ctx, l, expiring, sent)
-	if l.auths.Load() > sent.auths {
-		return nil
-	}
-	return err
+	return a.await(ctx, l, wanted, l.mark(), nil)
 }
 
 // renewRefused authenticates a live connection for a call that it refused when its authority was sent: any authentication
 // since then will do.
 func (a *authenticator) renewRefused(ctx context.Context, l *link, sent mark) error {
-	return a.await(ctx, l, refused, sent)
+	return a.await(ctx, l, refused, sent, nil)
 }
 
-// await waits for flights until one is of l and good enough.
-func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark) error {
+// await waits for flights until one is of l and good enough, but for the key only as long as hurry is open.
+func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark, hurry <-chan struct{}) error {
 	for {
 		f, fresh := a.board(ctx, l, why, sent)
 		if f == nil {
 			return nil
 		}
-		select {
-		case <-f.done:
-			if f.link == l && (fresh || why != wanted) {
-				return f.err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.wait(ctx, hurry); err != nil {
+			return err
+		}
+		if f.link == l && (fresh || why != wanted) {
+			return f.err
 		}
 	}
 }
@@ -133,24 +148,30 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 		a.mu.Unlock()
 		return nil, false
 	}
-	f = &flight{trace: context.WithoutCancel(ctx), link: l, first: why, why: why, done: make(chan struct{})}
+	f = newFlight(ctx, l, why)
+	if why != expiring {
+		close(f.bound)
+	}
 	a.flight = f
 	a.mu.Unlock()
+	a.launch(f)
+	return f, true
+}
+
+func (a *authenticator) launch(f *flight) {
 	if !a.session.spawn(f.trace, func(ctx context.Context) { a.fly(ctx, f) }) {
 		a.land(f, ErrClosed)
 	}
-	return f, true
 }
 
 func (a *authenticator) fly(ctx context.Context, f *flight) {
 	s, l := a.session, f.link
-	before := l.generation.Load()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
 	err := a.travel(ctx, f)
-	isAuthenticated, auths, newer := err == nil, l.auths.Load(), l.generation.Load() != before
+	isAuthenticated, auths, newer := err == nil, l.auths.Load(), l.generation.Load() != f.sent.generation
 	if isAuthenticated && f.first == refused && !newer {
 		s.noteRegained()
 	}
@@ -205,7 +226,9 @@ func (a *authenticator) depart(f *flight, c Credentials) error {
 
 func (a *authenticator) land(f *flight, err error) {
 	a.mu.Lock()
-	a.flight = nil
+	if a.flight == f {
+		a.flight = nil
+	}
 	a.mu.Unlock()
 	f.err = err
 	close(f.done)

@@ -39,6 +39,10 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 	if err != nil {
 		return err
 	}
+	if err := l.holdAuthority(ctx); err != nil {
+		return err
+	}
+	defer l.releaseAuthority()
 	if err := l.obtain(ctx, params, scope); err != nil {
 		return err
 	}
@@ -52,8 +56,16 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 var errNoRefresh = errors.New("session: there is no refresh token")
 
 // refresh authenticates a connection with the refresh token that its last authentication brought; the generation stays what
-// it is. How the exchange refuses is not documented: after any error there is the key alone.
-func (l *link) refresh(ctx context.Context) error {
+// it is. How the exchange refuses is not documented: after any error there is the key alone. Where somebody has authenticated since, it
+// does nothing.
+func (l *link) refresh(ctx context.Context, since mark) error {
+	if err := l.holdAuthority(ctx); err != nil {
+		return err
+	}
+	defer l.releaseAuthority()
+	if l.auths.Load() > since.auths {
+		return nil
+	}
 	spent := l.refreshToken
 	l.refreshToken = Secret{} // it is good for once
 	if spent.IsZero() {
@@ -65,6 +77,18 @@ func (l *link) refresh(ctx context.Context) error {
 	l.auths.Add(1)
 	return nil
 }
+
+// holdAuthority has one at a time authenticate a connection.
+func (l *link) holdAuthority(ctx context.Context) error {
+	select {
+	case l.authority <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *link) releaseAuthority() { <-l.authority }
 
 // obtain asks for a token, which must grant what was asked for and what the connection had.
 func (l *link) obtain(ctx context.Context, params any, scope string) error {

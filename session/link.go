@@ -32,7 +32,9 @@ type link struct {
 	limited    atomic.Int64           // when the exchange last refused a call for its rate limits; 0 if it has not
 	expires    atomic.Int64           // when its token ends, in Unix nanoseconds; 0 if it has none
 
-	// Of whoever authenticates, one at a time.
+	authority chan struct{} // held by who authenticates
+
+	// Of who holds authority.
 	granted      string // the scope of the last authentication
 	refreshToken Secret // of the same, zero once it has been used
 	unrefreshed  bool   // it was told that the exchange has refused one
@@ -53,7 +55,7 @@ func (s *Session) newLink() *link {
 	s.dialed++
 	l := &link{
 		session: s, epoch: s.dialed, left: make(chan struct{}), whole: make(chan struct{}),
-		tests: make(chan struct{}, 1), shut: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), served: served{books: map[string]struct{}{}},
+		tests: make(chan struct{}, 1), shut: make(chan struct{}, 1), subscribing: make(chan struct{}, 1), authority: make(chan struct{}, 1), served: served{books: map[string]struct{}{}},
 	}
 	l.ctx, l.end = context.WithCancel(s.ctx)
 	l.opening, l.opened = s.step(l.ctx, Step{Kind: StepConnect, Epoch: l.epoch})

@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -43,6 +45,82 @@ func TestTokenIsRefreshedWhileTheSourceWaits(t *testing.T) {
 			if err := s.Reauthenticate(t.Context()); err != nil || s.Generation() != 2 {
 				t.Errorf("%s: %v, generation %d", scope, err, s.Generation())
 			}
+		})
+	}
+}
+
+// TestTokenIsRefreshedWhileOthersWaitForTheKey has a rotation take ten minutes while tokens live for one, and somebody who wants the key, or a
+// call that is refused for want of scope, wait for it, before a renewal is due or as it begins: the token lives on all the same, by its
+// refresh token alone, and who waits has the new key in the end.
+func TestTokenIsRefreshedWhileOthersWaitForTheKey(t *testing.T) {
+	t.Parallel()
+	reauthenticate := func(ctx context.Context, s *session.Session) error { return s.Reauthenticate(ctx) }
+	impatiently := func(ctx context.Context, s *session.Session) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := s.Reauthenticate(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return nil
+	}
+	for name, c := range map[string]struct {
+		wait  func(ctx context.Context, s *session.Session) error
+		later bool // once a renewal has asked the source
+	}{
+		"a Reauthenticate":                   {reauthenticate, false},
+		"a Reauthenticate that has given up": {impatiently, false},
+		"a Reauthenticate behind a renewal":  {reauthenticate, true},
+		"a refused call": {func(ctx context.Context, s *session.Session) error {
+			if err := s.Call(ctx, "private/buy", labelled("bad token"), nil); !rpc.SafeToRetry(err) {
+				return err
+			}
+			return nil
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g, source := &grants{}, newKeyring()
+				var until time.Time // authority ends
+				g.onAuth = func(p *peer, r request, _ string) bool {
+					until = time.Now().Add(time.Minute)
+					return false
+				}
+				cfg := unbeaten(newFar(t, script{
+					"public/auth": g.auth, "private/buy": refusing(int(session.CodeUnauthorized), "unauthorized"),
+				}))
+				cfg.Credentials = source
+				s := dial(t, cfg)
+				open := source.shut()
+				if begun := source.asks(); c.later {
+					for source.asks() == begun {
+						time.Sleep(10 * time.Millisecond) //nolint:forbidigo // virtual time
+					}
+				}
+				var waiting sync.WaitGroup
+				waiting.Go(func() {
+					if err := c.wait(t.Context(), s); err != nil {
+						t.Errorf("who waited: %v", err)
+					}
+				})
+				for range 600 {
+					time.Sleep(time.Second) //nolint:forbidigo // virtual time
+					if time.Now().After(until) {
+						t.Errorf("the token has died; authentications %q", g.all())
+						break
+					}
+				}
+				if n := len(g.all()); n > 14 {
+					t.Errorf("%d authentications in ten minutes of tokens of one", n)
+				}
+				source.publish(2)
+				open()
+				waiting.Wait()
+				synctest.Wait()
+				if s.Generation() != 2 {
+					t.Errorf("generation %d after the source was opened, authentications %q", s.Generation(), g.all())
+				}
+			})
 		})
 	}
 }

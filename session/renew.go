@@ -16,6 +16,31 @@ import (
 // patience is how long a renewal lets the source have it wait.
 const patience = time.Second
 
+// errKeyAway is why a renewal does without the key.
+var errKeyAway = errors.New("session: the key cannot be had now")
+
+// renewToken gives a live connection a token with a new life: by the refresh token if others wait for the key, which it would share with
+// them, or if that is refused. What fails after an authentication is left to who has authenticated.
+func (a *authenticator) renewToken(ctx context.Context, l *link) error {
+	sent := l.mark()
+	hurried, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := a.await(ctx, l, expiring, sent, hurried.Done())
+	if err == nil || ctx.Err() != nil || l.auths.Load() > sent.auths {
+		return ctx.Err()
+	}
+	f := newFlight(ctx, l, expiring)
+	f.away, f.sent = err, sent
+	a.launch(f)
+	if f.wait(ctx, nil) == nil && f.err != nil && errors.Is(err, errKeyAway) {
+		err = a.await(ctx, l, expiring, sent, nil)
+	}
+	if l.auths.Load() > sent.auths {
+		return nil
+	}
+	return err
+}
+
 // impatient is a source that is not waited for.
 type impatient struct{ CredentialSource }
 
@@ -28,6 +53,9 @@ func (s impatient) Credentials(ctx context.Context) (Credentials, error) {
 
 // travel authenticates for a flight.
 func (a *authenticator) travel(ctx context.Context, f *flight) error {
+	if f.away != nil {
+		return a.refresh(ctx, f, f.away)
+	}
 	source := a.session.cfg.Credentials
 	depart := func(c Credentials) error { return a.depart(f, c) }
 	if f.first != expiring {
@@ -41,18 +69,26 @@ func (a *authenticator) travel(ctx context.Context, f *flight) error {
 	if err == nil {
 		return nil
 	}
-	if a.doesWithoutKey(f) {
-		dead := f.link.refresh(ctx)
-		if dead == nil {
-			a.logRefreshed(err)
-			return nil
-		}
-		f.link.logUnrefreshed(dead)
+	if !a.doesWithoutKey(f) {
+		close(f.bound)
+	} else if a.refresh(ctx, f, err) == nil {
+		return nil
 	}
 	if tried && isRefusal(err) {
 		return err
 	}
 	return a.authenticate(ctx, f.link, source, depart)
+}
+
+// refresh authenticates for a flight without the key.
+func (a *authenticator) refresh(ctx context.Context, f *flight, why error) error {
+	err := f.link.refresh(ctx, f.sent)
+	if err == nil {
+		a.logRefreshed(why)
+	} else {
+		f.link.logUnrefreshed(err)
+	}
+	return err
 }
 
 // lately is the refusal of the key if that was not long ago: the exchange counts failures.
