@@ -291,10 +291,19 @@ func isRefusal(err error) bool {
 
 // diagnose says why credentials are refused: a clock that is off looks like a wrong secret.
 func (s *Session) diagnose(ctx context.Context, l *link, creds Credentials, refusal error) error {
-	if skew, err := l.clockSkew(ctx); err == nil && s.signs(creds) && skew.Abs() > maxSkew {
-		return &ClockSkewError{Skew: skew, Err: refusal}
+	if s.signs(creds) && mayBeOfTheClock(refusal) {
+		if skew, err := l.clockSkew(ctx); err == nil && skew.Abs() > maxSkew {
+			return &ClockSkewError{Skew: skew, Err: refusal}
+		}
 	}
 	return &AuthError{ClientID: creds.ClientID, Generation: creds.Generation, Err: refusal, Hint: hint(refusal)}
+}
+
+// mayBeOfTheClock reports whether it may be the signature that the exchange does not take. One that it has taken for a grant that is too
+// narrow is in order, and too many failed logins are a reason to stop, whatever the clock says.
+func mayBeOfTheClock(refusal error) bool {
+	e, ok := errors.AsType[*rpc.Error](refusal)
+	return ok && (e.Code == CodeInvalidCredentials || e.Code == CodeUnauthorized)
 }
 
 // hint says what to do about credentials that are refused.

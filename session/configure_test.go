@@ -200,3 +200,39 @@ func TestClockThatIsOffIsNotHammeredOn(t *testing.T) {
 		}
 	})
 }
+
+// TestClockThatIsOffIsNoReasonToGoOn: too many failed logins, and a grant that is too narrow, say nothing of the clock, though it is off.
+func TestClockThatIsOffIsNoReasonToGoOn(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(*peer, request){
+		"too many failures": refusing(int(session.CodeLoginOverLimit), "over_limit"),
+		"narrower": func(p *peer, r request) {
+			p.answer(r, map[string]any{"access_token": "a", "refresh_token": "b", "expires_in": 60, "scope": "connection trade:read"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFar(t, nil)
+				f.script = script{
+					"public/auth": func(p *peer, r request) {
+						if p.number == 1 {
+							p.comply(r)
+							return
+						}
+						act(p, r)
+					},
+					"public/get_time": func(p *peer, r request) { p.answer(r, time.Now().Add(45*time.Second).UnixMilli()) },
+				}
+				cfg := scripted(f)
+				cfg.Scope = "trade:read_write"
+				s := dial(t, cfg)
+				f.last().close()
+				time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+				if n := f.count("public/auth"); n != 2 || !isA[*session.AuthError](s.Err()) || isA[*session.ClockSkewError](s.Err()) {
+					t.Errorf("%d logins, and the session ended with %v: want an AuthError after the second", n, s.Err())
+				}
+			})
+		})
+	}
+}
