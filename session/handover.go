@@ -16,8 +16,9 @@ var errLeft = errors.New("session: another connection has taken over")
 
 // replacement asks the supervisor for another connection than one, which is nil if there is none.
 type replacement struct {
-	of   *link
-	done chan error // of 1: is sent why there is none, or nil
+	of    *link
+	pause uint64     // the number of the newest pause between two attempts, when it was asked for
+	done  chan error // of 1: is sent why there is none, or nil
 }
 
 // handover is the replacement of a connection that works, without a break: the next one is opened, authenticated and subscribed while

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -335,6 +336,74 @@ func TestReconnectEndsABackoff(t *testing.T) {
 		start := time.Now()
 		if err := s.Reconnect(t.Context()); err != nil || time.Since(start) > time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// TestReconnectsJoinInBackoff has many want a connection while there is none, and the exchange ask for less: one attempt answers them all,
+// and no further one follows within the exchange's pause.
+func TestReconnectsJoinInBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		var dials []time.Time
+		f.refuse = func(attempt int) error {
+			if attempt == 1 {
+				return nil
+			}
+			dials = append(dials, time.Now())
+			if attempt == 2 {
+				return errors.New("no route")
+			}
+			return &rpc.HandshakeError{Status: http.StatusTooManyRequests}
+		}
+		cfg := scripted(f)
+		cfg.NewBackoff = func() session.Backoffer { return constantly(time.Hour) }
+		s := dial(t, cfg)
+		f.last().close()
+		time.Sleep(time.Hour + time.Minute) //nolint:forbidigo // virtual time: an attempt has failed, and the next is far
+		dials = nil
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		for range 20 {
+			wg.Go(func() {
+				if err := s.Reconnect(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Reconnect = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(dials) != 1 {
+			t.Errorf("%d dials at once for 20 callers, want 1", len(dials))
+		}
+		dials = nil
+		if err := s.Reconnect(ctx); !errors.Is(err, context.DeadlineExceeded) || len(dials) != 0 {
+			t.Errorf("%v, %d dials", err, len(dials))
+		}
+	})
+}
+
+// TestReconnectKeepsTheExchangesPause has an impatient caller while the exchange refuses logins for their number.
+func TestReconnectKeepsTheExchangesPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, nil)
+		cfg := scripted(f)
+		cfg.NewBackoff = func() session.Backoffer { return constantly(time.Hour) }
+		s := dial(t, cfg)
+		f.script = script{"public/auth": refusing(int(session.CodeTooManyRequests), "too_many_requests")}
+		before := f.count("public/auth")
+		f.last().close()
+		for range 60 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := s.Reconnect(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Reconnect = %v", err)
+			}
+			cancel()
+		}
+		if n := f.count("public/auth") - before; n < 10 || n > 13 {
+			t.Errorf("%d logins in a minute, want one each five seconds", n)
 		}
 	})
 }

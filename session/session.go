@@ -31,6 +31,7 @@ type Session struct {
 	clientID atomic.Pointer[string] // of the last connection that authenticated; nil if none did
 	renew    chan replacement       // requests for a planned reconnect, to the supervisor
 	dialed   uint64                 // the newest epoch; the supervisor's
+	pauses   atomic.Uint64          // between two attempts to connect, counted as they begin
 	closing  chan struct{}          // closed when Close wants the supervisor to log out and end
 	once     sync.Once              // closes closing
 	resent   atomic.Uint64
@@ -210,7 +211,9 @@ func (s *Session) Generation() uint64 {
 //
 // If the next connection cannot be had, the session goes on over the one that it has, and Reconnect returns why. If the one that it has
 // is lost on the way, or answers no more, subscriptions find a [*GapError] as after any loss. Where the session is not ready, or is not any
-// more, Reconnect waits until it is. Other errors are ctx's, and why the session is closed: [ErrClosed] after Close.
+// more, Reconnect waits until it is; it ends the wait before the next attempt, but for what the exchange asks for: 5 s where it refuses
+// for the number of connections or requests or for maintenance, a minute where a signature was refused for the clock. Other errors are
+// ctx's, and why the session is closed: [ErrClosed] after Close.
 //
 // Calls that are under way over the connection that is replaced are waited for, for [Config.CallTimeout] after the next one has taken
 // over. One that has no answer by then ends as that of a lost connection does: an [*rpc.CallError] with [rpc.Unknown].
@@ -218,7 +221,7 @@ func (s *Session) Generation() uint64 {
 // The exchange cancels the orders of a connection that is lost, if it was asked to, and knows each order by the connection that placed it:
 // orders from before stay when the next connection is lost.
 func (s *Session) Reconnect(ctx context.Context) error {
-	r := replacement{of: s.live.Load(), done: make(chan error, 1)}
+	r := replacement{of: s.live.Load(), pause: s.pauses.Load(), done: make(chan error, 1)}
 	select {
 	case s.renew <- r:
 	case <-s.ctx.Done():

@@ -50,6 +50,7 @@ func (s *Session) supervise(first chan<- error) {
 		if !readyAt.IsZero() && time.Since(readyAt) >= steadyAfter {
 			wait.Reset()
 		}
+		s.pauses.Add(1)
 		s.setState(Backoff, err)
 		if !s.pause(wait.NextBackOff(), err) {
 			s.finish(s.why(err), nil)
@@ -100,30 +101,43 @@ func (s *Session) spawn(ctx context.Context, f func(ctx context.Context)) bool {
 	return true
 }
 
-// pause waits between two attempts. It reports false if the session is to end.
+// pause waits between two attempts, at least as long as err asks for. Who wants a connection ends the rest of the wait, once: who asked
+// before it has had the attempt that failed since. It reports false if the session is to end.
 func (s *Session) pause(wait time.Duration, err error) bool {
 	if wait < 0 {
 		return false
 	}
+	least := leastPause(err)
+	begun := time.Now()
+	timer := time.NewTimer(max(wait, least))
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return true
+		case r := <-s.renew:
+			r.done <- nil // a new connection is on its way anyway
+			if r.pause == s.pauses.Load() {
+				timer.Reset(least - time.Since(begun))
+			}
+		case <-s.closing:
+			s.end(ErrClosed)
+			return false
+		case <-s.ctx.Done():
+			return false
+		}
+	}
+}
+
+// leastPause is how long nobody may connect after err.
+func leastPause(err error) (least time.Duration) {
 	if isLimited(err) {
-		wait = max(wait, limitedPause)
+		least = limitedPause
 	}
 	if _, skewed := errors.AsType[*ClockSkewError](err); skewed {
-		wait = max(wait, skewPause)
+		least = max(least, skewPause)
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case r := <-s.renew:
-		r.done <- nil // a new connection is on its way anyway
-		return true
-	case <-s.closing:
-		s.end(ErrClosed)
-	case <-s.ctx.Done():
-	}
-	return false
+	return least
 }
 
 // isLimited reports whether the exchange asked for less.
