@@ -64,7 +64,9 @@ func TestImpatientClose(t *testing.T) {
 			unsaved: true, outlasted: 2 * time.Second, spared: true,
 		},
 		"lease free": {
-			change: func(p *process, cfg *rotate.Config) { cfg.Authority = &lastMinute{fakeSession: p.sessions[0], lost: true} },
+			change: func(p *process, cfg *rotate.Config) {
+				cfg.Authority = &lastMinute{fakeSession: p.sessions[0], lost: true}
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
