@@ -15,7 +15,8 @@ const handlesAtOnce = 32
 // [*rpc.CallError] that matches [ErrNotReady], at once and before a byte left: WaitReady waits.
 //
 // A call that the exchange refuses for want of authority was not executed. It waits until the session has authenticated
-// again, which it starts if need be, and is sent once more; ctx bounds that too. Nothing else is ever sent twice.
+// again, which it starts if need be, and is sent once more, and then once for each newer generation of the credentials if it is refused
+// again; ctx bounds that too. Nothing else is ever sent twice.
 //
 // What changes the connection itself (public/auth, private/logout, public/subscribe, public/set_heartbeat and their like)
 // is sent as it is, and the session does not know of it: use its methods instead.
@@ -209,6 +210,7 @@ func (s *Session) resend(ctx context.Context, call fenced, again func(*link) err
 			if l, err = s.waitLink(ctx); err != nil {
 				return s.parked(ctx, call, err)
 			}
+			now = l.mark()
 		}
 		if !s.isFenced(call.method, err) {
 			return err
@@ -257,8 +259,11 @@ func (s *Session) readmit(ctx context.Context, call fenced) (*link, error) {
 // and VerifySubscriptions asks. Callers that come while an authentication is still
 // waiting for its credentials share it. On a session that is reconnecting it waits until that has authenticated.
 //
-// ctx bounds the wait, not the authentication. Errors are an [*AuthError], a [*ScopeError], a [*ClockSkewError], an
-// [*rpc.CallError], [ErrNoCredentials] or ctx's error. The session goes on in any case.
+// ctx bounds the wait, not the authentication. Errors are an [*AuthError], a [*ScopeError], a [*ClockSkewError], the [*rpc.Error] of
+// another refusal (of [CodeMaintenance] or [CodeTooManyRequests], say), an [*rpc.CallError], the CredentialSource's own error,
+// [ErrNoCredentials], ctx's error, why the session is closed ([ErrClosed] after Close), or one that says what of the exchange's answer is not
+// in order: that it has no access token, or that the heartbeat or cancel on disconnect is not set. The session goes on in any case: where it
+// has authenticated, and only the heartbeat or cancel on disconnect cannot be set, it tries that again.
 func (s *Session) Reauthenticate(ctx context.Context) error {
 	if s.cfg.Credentials == nil {
 		return ErrNoCredentials

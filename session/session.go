@@ -55,7 +55,9 @@ type Session struct {
 // by itself until Close, or until the exchange refuses its credentials for good.
 //
 // Errors match [ErrConfig], or lead (errors.As) to an [*rpc.HandshakeError], an [*AuthError], a [*ScopeError], a
-// [*ClockSkewError], the [*rpc.Error] of another refusal, an [*rpc.CallError], the CredentialSource's own error, or ctx's.
+// [*ClockSkewError], the [*rpc.Error] of another refusal (of [CodeMaintenance] or [CodeTooManyRequests], say), an [*rpc.CallError], the
+// CredentialSource's own error, or ctx's. Where the exchange's answer is not in order (it has no access token, or does not say that the
+// heartbeat or cancel on disconnect is set) the error says so, and has no type: there is nothing to do about it but to ask again.
 func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	return dial(ctx, cfg, newPools())
 }
