@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 )
@@ -75,17 +76,22 @@ func (d *directory) read(name string) (record rotate.Record, err error) {
 	return decode(text)
 }
 
-// save writes a new file and puts it in the place of the old one.
-func (d *directory) save(record rotate.Record) error {
+// save writes a new file and puts it in the place of the old one. What comes before a reset leaves the reserve alone, and fails without one:
+// the reserve is for a secret that the old file lacks, which nobody else may have.
+func (d *directory) save(record, old rotate.Record) error {
 	text, err := encode(record)
 	if err != nil {
 		return d.wrap("save", err)
 	}
 	defer clear(text)
-	if err := d.keepReserve(); err != nil {
-		return d.wrap("save: keep room for the next", err)
+	kept, write := d.keepReserve(), d.create
+	switch more := hasMore(record, old); {
+	case kept != nil && !more:
+		return d.wrap("save: keep room for the next", kept)
+	case kept == nil && more:
+		write = d.put
 	}
-	if err := d.put(d.newName(), text); err != nil {
+	if err := write(d.newName(), text); err != nil {
 		return d.wrap("save", err)
 	}
 	if err := d.disk.Rename(d.newName(), d.name); err != nil {
@@ -94,10 +100,31 @@ func (d *directory) save(record rotate.Record) error {
 	return d.wrap("save", d.disk.Sync())
 }
 
-// put writes a file that is durable when its name is. If there is no room for another one, it takes the reserve. What it leaves
-// behind when it fails is for finish to judge.
+// hasMore reports whether a record has a secret of the key that another lacks.
+func hasMore(record, old rotate.Record) bool {
+	known := secrets(old)
+	return slices.ContainsFunc(secrets(record), func(c rotate.Candidate) bool {
+		return !c.Secret.IsZero() && !slices.ContainsFunc(known, func(k rotate.Candidate) bool { return k.Secret.Equal(c.Secret) })
+	})
+}
+
+// secrets are those of the key, and of the one that takes its place. A rescue token is none: a reset follows it, whose secret needs the room.
+func secrets(r rotate.Record) []rotate.Candidate {
+	all := append(slices.Clone(r.Candidates), r.Current)
+	if r.Replacement != nil {
+		all = append(all, rotate.Candidate{Secret: r.Replacement.Secret})
+	}
+	return all
+}
+
+// create writes a new file, which is durable when its name is. What it leaves behind when it fails is for finish to judge.
+func (d *directory) create(name string, text []byte) error {
+	return d.write(name, os.O_CREATE|os.O_EXCL, text)
+}
+
+// put is create. If there is no room for another file, it takes the reserve.
 func (d *directory) put(name string, text []byte) error {
-	err := d.write(name, os.O_CREATE|os.O_EXCL, text)
+	err := d.create(name, text)
 	if err == nil {
 		return nil
 	}
@@ -147,7 +174,7 @@ func (d *directory) remove(name string) error {
 const reserveSize = 16 << 10
 
 // keepReserve has room on the disk for one more Save: the one that follows a reset must not fail because the disk has filled
-// up since the one before it. Where a file that is written over gets new room, as on btrfs and ZFS, it is of no use.
+// up since the ones before it. Where a file that is written over gets new room, as on btrfs and ZFS, it is of no use.
 func (d *directory) keepReserve() error {
 	info, err := d.disk.Lstat(d.reserveName())
 	switch {

@@ -3,7 +3,7 @@
 // The file is only ever replaced as a whole: a new one is written beside it, flushed to the disk, and renamed over it. It
 // carries a checksum, so that a damaged file is an error and never a wrong secret. Between processes a lock file beside it
 // makes one access wait for another. Files beside it, whose names begin with a dot, are the Store's own: the lock, the file
-// that is being written, and a reserve, which is room for one more Save on a disk that has filled up.
+// that is being written, and a reserve, which is room for one more secret on a disk that has filled up.
 //
 // What Load or Watch returns is as durable as what Save has acknowledged: a record that another process has put there, and
 // died, is flushed before it is returned. A whole new file that a crash left takes the place of the old one, for it may be

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/rotate/filestore"
@@ -89,7 +90,15 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestDiskFull: the disk fills up between two Saves. The second one, which may be that of a new secret, has its room; the one after
+// crowded is a disk on which there is no room for another file.
+func crowded(op operation) error {
+	if op == opCreate {
+		return fmt.Errorf("full: %w", errShort)
+	}
+	return nil
+}
+
+// TestDiskFull: the disk fills up between two Saves. The second one, which is that of a new secret, has its room; the one after
 // it is refused, and changes nothing.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
@@ -97,13 +106,7 @@ func TestDiskFull(t *testing.T) {
 	s := create(t, path)
 	m := newModel(t, filepath.Dir(path))
 	m.serve(s)
-	full := func(op operation) error {
-		if op == opCreate {
-			return fmt.Errorf("full: %w", errShort)
-		}
-		return nil
-	}
-	m.before = full
+	m.before = crowded
 	if _, err := s.Save(t.Context(), record(2), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +118,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("generation %d after the loss of power", got)
 		}
 	}
-	if _, err := s.Save(t.Context(), record(3), 2); !isInjected(err) || !strings.Contains(err.Error(), "room") {
+	if _, err := s.Save(t.Context(), record(2), 2); !isInjected(err) || !strings.Contains(err.Error(), "room") {
 		t.Errorf("without a reserve: %v", err)
 	}
 	if got := generation(t, s); got != 2 {
@@ -128,13 +131,67 @@ func TestDiskFull(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := s.Save(t.Context(), record(3), 2); !isInjected(err) || m.whole(".key.reserve") != nil {
+		if _, err := s.Save(t.Context(), record(2), 2); !isInjected(err) || m.whole(".key.reserve") != nil {
 			t.Errorf("%s of a reserve: %v", failing, err)
 		}
 	}
 	m.before = nil
 	if _, err := s.Save(t.Context(), record(3), 2); err != nil || len(m.whole(".key.reserve")) == 0 {
 		t.Errorf("with room: %v", err)
+	}
+}
+
+// TestDiskFullBeforeArm: the disk fills up before a reset. What says that the reset may have left is refused, and leaves the reserve for the
+// secret that comes after it: without that Save nothing is reset. A secret is stored even where there is no reserve, if there is room for
+// itself.
+func TestDiskFullBeforeArm(t *testing.T) {
+	t.Parallel()
+	path := safePath(t)
+	s := create(t, path)
+	m := newModel(t, filepath.Dir(path))
+	m.serve(s)
+	armed := record(1)
+	armed.Intent = &rotate.Intent{ID: "id", Started: time.Unix(1, 0)}
+	if _, err := s.Save(t.Context(), armed, 1); err != nil {
+		t.Fatal(err)
+	}
+	armed.Intent = &rotate.Intent{ID: "id", Started: time.Unix(1, 0), Sent: time.Unix(2, 0), Rescue: session.NewSecret([]byte("CANARY-token"))}
+	m.before = crowded
+	if _, err := s.Save(t.Context(), armed, 2); !isInjected(err) || len(m.whole(".key.reserve")) != filestore.ReserveSize {
+		t.Errorf("armed on a full disk: %v, and %d bytes in reserve", err, len(m.whole(".key.reserve")))
+	}
+	m.before = nil
+	if _, err := s.Save(t.Context(), armed, 2); err != nil {
+		t.Fatal(err)
+	}
+	m.before = crowded
+	received := armed
+	received.Candidates = []rotate.Candidate{record(2).Current}
+	if _, err := s.Save(t.Context(), received, 3); err != nil || m.whole(".key.reserve") != nil {
+		t.Errorf("received on a full disk: %v", err)
+	}
+	refused := 0
+	m.before = func(op operation) error { // the room of the old file is free now: it is too small for a reserve
+		if op == opCreate && refused == 0 {
+			refused++
+			return errBroken
+		}
+		return nil
+	}
+	received.Candidates = append(received.Candidates, record(3).Current)
+	if _, err := s.Save(t.Context(), received, 4); err != nil || refused != 1 {
+		t.Errorf("received without a reserve: %v", err)
+	}
+	for _, image := range m.images() {
+		kept, err := open(t, restore(t, image)).Load(t.Context())
+		if err != nil || len(kept.Candidates) != 2 || !kept.Candidates[1].Secret.Equal(record(3).Current.Secret) {
+			t.Errorf("after the loss of power: %d candidates, %v", len(kept.Candidates), err)
+		}
+	}
+	m.before = crowded // and the crowded disk takes no secret for which there is no room
+	received.Candidates = append(received.Candidates, record(4).Current)
+	if _, err := s.Save(t.Context(), received, 5); !isInjected(err) || m.whole(".key.new") != nil {
+		t.Errorf("received without any room: %v", err)
 	}
 }
 

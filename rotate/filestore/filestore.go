@@ -132,7 +132,7 @@ func (s *Store) Save(ctx context.Context, record rotate.Record, ifVersion uint64
 		if current.Version != ifVersion {
 			return fmt.Errorf("filestore: %s: %w: version %d, not %d", s.path, rotate.ErrConflict, current.Version, ifVersion)
 		}
-		return d.save(record)
+		return d.save(record, current)
 	})
 	if err != nil {
 		return 0, err

@@ -31,7 +31,7 @@ var storeMutants = []mutant{
 	},
 	{
 		"the file is written in place", "F19", directoryFile,
-		`	if err := d.put(d.newName(), text); err != nil {
+		`	if err := write(d.newName(), text); err != nil {
 		return d.wrap("save", err)
 	}
 	if err := d.disk.Rename(d.newName(), d.name); err != nil {`,
@@ -43,7 +43,19 @@ var storeMutants = []mutant{
 	},
 	{
 		"no room is kept for the next Save", "F4", directoryFile,
-		"if err := d.keepReserve(); err != nil {", "if err := error(nil); err != nil {",
+		"kept, write := d.keepReserve(), d.create", "kept, write := error(nil), d.create",
+	},
+	{
+		"what comes before a reset takes the reserve", "F4", directoryFile,
+		"case kept == nil && more:", "case kept == nil:",
+	},
+	{
+		"a secret is not stored where there is no room for two", "F4", directoryFile,
+		"case kept != nil && !more:", "case kept != nil:",
+	},
+	{
+		"a rescue token takes the reserve", "F4", directoryFile,
+		"	if r.Replacement != nil {\n", "	if r.Intent != nil {\n		all = append(all, rotate.Candidate{Secret: r.Intent.Rescue})\n	}\n	if r.Replacement != nil {\n",
 	},
 	{
 		"a reserve that could not be written is kept", "F4", directoryFile,
