@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Config sets up a Server. The zero value is the documented behaviour on a loopback port; each switch below is a point that
-// the exchange's documents leave open, or contradict.
+// Config sets up a Server. The zero value is the documented behaviour on a loopback port, at its most orderly: Reorder and Limits add
+// what is documented, too. Each other switch below is a point that the exchange's documents leave open, or contradict.
 type Config struct {
 	// Listener accepts the server's connections, and is closed by Close. Nil listens on 127.0.0.1, on a free port.
 	Listener net.Listener
@@ -57,8 +57,9 @@ type Config struct {
 
 	// HeartbeatGrace is the time in which test_request has to be answered; 0 is the heartbeat's interval. Not documented.
 	HeartbeatGrace time.Duration
-	// Reorder lets replies of one category (matching, private, public) overtake those of another, chosen by Seed. The
-	// effects of calls keep their order.
+	// Reorder has come in another order what the exchange promises no order of, chosen by Seed: replies of one category (matching,
+	// private, public) overtake those of another; what a call causes comes behind its reply; and a book's snapshot is followed by a
+	// change that it has in it already. The effects of calls keep their order.
 	Reorder bool
 	// ConnectionsPerIP limits the WebSocket connections of one address: one more gets HTTP 429. 0 is the documented 32;
 	// when negative there is no limit.

@@ -52,8 +52,12 @@ type connState struct {
 	heldOf  category
 	late    []lateReply
 	replies uint64 // replies so far, which with the seed choose those held
-	closing websocket.StatusCode
-	reason  string
+
+	isBehind bool // what is caused by the call that is served comes behind its reply
+	caused   []caused
+	chances  uint64 // so far, as replies
+	closing  websocket.StatusCode
+	reason   string
 	clocks
 }
 

@@ -183,6 +183,8 @@ func (s *Server) handle(c *conn, data []byte, m message, fault *rpcError) {
 			return
 		}
 		r := &request{message: m, conn: c, ip: c.ip, now: now.Add(ex.skew)}
+		c.isBehind = ex.chance(c)
+		defer ex.followReply(c)
 		result, fault := ex.serve(r, fault)
 		if _, silent := result.(noReply); silent {
 			return

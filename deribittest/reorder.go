@@ -66,6 +66,30 @@ func (c *conn) release() {
 	}
 }
 
+// caused is a notification that a call of its own connection has caused.
+type caused struct {
+	key   subKey
+	frame []byte
+}
+
+// followReply queues what a call has caused, where that comes behind its reply.
+func (ex *exchange) followReply(c *conn) {
+	behind := c.caused
+	c.isBehind, c.caused = false, nil
+	for _, n := range behind {
+		ex.notify(c, n.key, n.frame)
+	}
+}
+
+// chance is true for half of all that Config.Reorder leaves to chance beside replies.
+func (ex *exchange) chance(c *conn) bool {
+	if !ex.cfg.Reorder {
+		return false
+	}
+	c.chances++
+	return ex.coin(c.id, ^c.chances)
+}
+
 // coin is true for half of all replies, by the seed alone.
 func (ex *exchange) coin(conn, n uint64) bool {
 	x := ex.cfg.Seed + conn*0x9e3779b97f4a7c15 + n*0xbf58476d1ce4e5b9

@@ -2,6 +2,7 @@ package deribittest_test
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -131,6 +133,55 @@ func TestReorder(t *testing.T) {
 	}
 	if orders[0] != orders[1] {
 		t.Errorf("one seed, two orders:\n%s\n%s", orders[0], orders[1])
+	}
+}
+
+// TestReorderOfNotifications: a snapshot and an order's event come before the reply of their call and behind it, and a book's snapshot is
+// followed by its last change, or not. The book that comes of it is the same.
+func TestReorderOfNotifications(t *testing.T) {
+	t.Parallel()
+	seen := map[string]int{}
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := memoryServer(t, deribittest.Config{Reorder: true, Seed: seed})
+			k := s.AddKey(deribittest.KeyConfig{})
+			first, c := dialMemory(t, s, l), dialMemory(t, s, l)
+			for _, one := range []*client{first, c} {
+				one.login(k, "")
+			}
+			first.channels("public/subscribe", raw)
+			order := params{"instrument_name": "BTC-PERPETUAL", "amount": 10, "type": "limit", "price": 1000}
+			first.call("private/buy", order)
+			id := c.start("public/subscribe", params{"channels": []string{raw}})
+			<-time.After(10 * time.Millisecond) // no reply is held for longer
+			first.call("private/buy", order)
+			var got []string
+			for at := int64(0); len(got) < 3; {
+				m := c.must()
+				if string(m.ID) == id {
+					got = append(got, "reply")
+					continue
+				}
+				var book struct {
+					Type     string `json:"type"`
+					ChangeID int64  `json:"change_id"`
+				}
+				if err := json.Unmarshal(m.Params.Data, &book); err != nil {
+					t.Fatal(err)
+				}
+				if at != 0 && book.ChangeID != at {
+					break // the next order's
+				}
+				at = book.ChangeID
+				got = append(got, book.Type)
+			}
+			seen[strings.Join(got, " ")]++
+		})
+	}
+	for _, want := range []string{"snapshot reply", "reply snapshot", "snapshot change reply", "reply snapshot change"} {
+		if seen[want] == 0 {
+			t.Errorf("never %s: %v", want, seen)
+		}
 	}
 }
 

@@ -103,9 +103,20 @@ func (ex *exchange) subscribe(r *request, name, label string) bool {
 	if !again || ex.cfg.SnapshotAgain {
 		if data, ok := ex.market.Snapshot(k.account, name, r.now); ok {
 			ex.notify(c, k, encodeNotification(name, c.subs[k].label, data))
+			ex.repeat(c, k)
 		}
 	}
 	return true
+}
+
+// repeat has a change follow a book's snapshot that has it already, as the exchange may.
+func (ex *exchange) repeat(c *conn, k subKey) {
+	if !ex.chance(c) {
+		return
+	}
+	if data, ok := ex.market.Redundant(k.account, k.channel); ok {
+		ex.notify(c, k, encodeNotification(k.channel, c.subs[k].label, data))
+	}
 }
 
 // mayRead reports whether a grant's scope lets it follow a private channel. Documented for user.portfolio alone; the others
@@ -207,6 +218,10 @@ func (ex *exchange) publish(k subKey, data json.RawMessage) {
 }
 
 func (ex *exchange) notify(c *conn, k subKey, frame []byte) {
+	if c.isBehind {
+		c.caused = append(c.caused, caused{k, frame})
+		return
+	}
 	if c.push(outgoing{method: k.channel, data: frame}) {
 		ex.published[k.channel]++
 	}

@@ -170,8 +170,9 @@ func (r *rotation) run(ctx context.Context, std streams) (report rotate.Report, 
 	return report, errors.Join(err, closing(), f.close(context.WithoutCancel(ctx)))
 }
 
-// closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long.
-const closeTimeout = 30 * time.Second
+// closeTimeout bounds the end: a secret that was received and cannot be stored is tried for so long, and the answer to a reset, which is
+// awaited for a minute, is not given up before.
+const closeTimeout = 75 * time.Second
 
 // config is how sessions are opened.
 func (r *rotation) config() session.Config {

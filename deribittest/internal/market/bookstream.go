@@ -21,6 +21,7 @@ type bookSource struct {
 	in         *instrument
 	bids, asks []entry
 	changeID   int64
+	last       *bookMessage // that led to changeID, nil if none did
 	spare      []entry
 }
 
@@ -41,7 +42,7 @@ func (s *bookSource) messages(now time.Time) []any {
 	if len(msg.Bids)+len(msg.Asks) == 0 {
 		return nil // nothing is left of the changes: the chain goes on from the last message
 	}
-	s.changeID = b.changeID
+	s.changeID, s.last = b.changeID, &msg
 	return []any{msg}
 }
 

@@ -90,6 +90,19 @@ func (m *Market) Snapshot(account int64, channel string, now time.Time) (data js
 	return encode(first), true
 }
 
+// Redundant returns the change of a book that its snapshot has in it already; not ok where there is none.
+func (m *Market) Redundant(account int64, channel string) (data json.RawMessage, ok bool) {
+	s, ok := m.streams[streamKey{account, channel}]
+	if !ok {
+		return nil, false
+	}
+	book, ok := s.source.(*bookSource)
+	if !ok || book.last == nil {
+		return nil, false
+	}
+	return encode(*book.last), true
+}
+
 // Drain returns the events since the last call, in order. They become the caller's.
 func (m *Market) Drain() []Event {
 	events := m.events
