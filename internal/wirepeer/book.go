@@ -41,7 +41,7 @@ func (b *book) newChannel(name string) *channel {
 func (b *book) add(names iter.Seq[[]byte]) {
 	for name := range names {
 		if ch := b.channel(name); !ch.subscribed {
-			ch.subscribed = true
+			ch.subscribed, ch.begun = true, false
 			b.subscribed = append(b.subscribed, ch)
 		}
 	}

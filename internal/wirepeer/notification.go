@@ -31,6 +31,7 @@ type channel struct {
 	name       string
 	id         digits // of the notification sent last
 	subscribed bool
+	begun      bool // with a snapshot, since it was subscribed to
 }
 
 // shape is what the layout of a channel's notifications depends on: the length of its name, and where in it the
@@ -51,13 +52,20 @@ type layout struct {
 	shape                            shape
 	frame                            []byte
 	name, previous, instrument, last int
+	snapshot                         *layout // of the first one, which names none before it
 }
 
 func newLayout(name string, of shape) *layout {
+	l := newLayoutOf("change", fmt.Sprintf(`"prev_change_id":%s,`, firstID), name, of)
+	l.snapshot = newLayoutOf("snapshot", "", name, of)
+	return l
+}
+
+func newLayoutOf(kind, previous, name string, of shape) *layout {
 	notification := func(amount string) string {
-		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"%s","data":{"type":"change",`+
-			`"timestamp":1791208330130,"prev_change_id":%s,"instrument_name":"%s","change_id":%s,`+
-			`"bids":[["change",2541.35,%s]],"asks":[]}}}`, name, firstID, name[of.from:of.to], firstID, amount)
+		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"subscription","params":{"channel":"%s","data":{"type":"%s",`+
+			`"timestamp":1791208330130,%s"instrument_name":"%s","change_id":%s,`+
+			`"bids":[["change",2541.35,%s]],"asks":[]}}}`, name, kind, previous, name[of.from:of.to], firstID, amount)
 	}
 	text := notification("1")
 	if pad := NotificationSize - len(text); pad > 0 {
@@ -72,15 +80,21 @@ func newLayout(name string, of shape) *layout {
 	}
 }
 
-// appendNext appends the channel's next notification, which names the last one as its predecessor.
+// appendNext appends the channel's next notification, which names the last one as its predecessor; the first is a snapshot.
 func (ch *channel) appendNext(dst []byte) []byte {
 	l := ch.layout
+	if !ch.begun {
+		l = l.snapshot
+	}
 	at := len(dst)
 	dst = append(dst, l.frame...)
 	frame := dst[at:]
 	copy(frame[l.name:], ch.name)
 	copy(frame[l.instrument:], ch.name[l.shape.from:l.shape.to])
-	copy(frame[l.previous:], ch.id[:])
+	if ch.begun {
+		copy(frame[l.previous:], ch.id[:])
+	}
+	ch.begun = true
 	ch.id.increment()
 	copy(frame[l.last:], ch.id[:])
 	return dst
