@@ -82,7 +82,7 @@ func TestTokenIsRefreshedWhileOthersWaitForTheKey(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, source := &grants{}, newKeyring()
 				var until time.Time // authority ends
-				g.onAuth = func(p *peer, r request, _ string) bool {
+				g.onAuth = func(*peer, request, string) bool {
 					until = time.Now().Add(time.Minute)
 					return false
 				}
