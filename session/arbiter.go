@@ -161,8 +161,8 @@ func (a *arbiter) release(at int) {
 // vouch is told that everything has come over the other leg that the exchange published before this one joined.
 func (a *arbiter) vouch(at int) { a.legs[at].vouched = true }
 
-// canGoOn reports whether nothing is missing if the leg alone goes on.
-func (x *leg) canGoOn() bool { return x.aligned || x.joined && x.vouched && len(x.kept) == 0 }
+// canGoOn reports whether nothing is missing, as far as is known, if the leg alone goes on.
+func (x *leg) canGoOn() bool { return x.aligned || x.joined && x.vouched }
 
 // takeOver has a leg go on whatever the other has yet to bring: that one is behind until it has brought something of this one's.
 func (a *arbiter) takeOver(at int) {
@@ -223,6 +223,7 @@ func (a *arbiter) keep(x *leg, m portion) bool {
 	fits := len(x.kept) < maxKept && len(m.data) <= a.room.bytes
 	if !fits {
 		a.drop(x)
+		x.vouched = false
 	}
 	if len(m.data) <= a.room.bytes {
 		m.data = slices.Clone(m.data)

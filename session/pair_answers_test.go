@@ -24,7 +24,7 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 				old.notify("trades.A.raw", id)
 			}
 		}, "1 2 3 4"},
-		"they are lost": {3 * time.Second, func(old, back *peer) {
+		"they are lost": {time.Second / 5, func(old, back *peer) {
 			back.notify("trades.A.raw", "4")
 			synctest.Wait()
 			old.close()
@@ -34,6 +34,11 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 			synctest.Wait()
 			back.notify("trades.A.raw", "4")
 		}, "1 reconnect/0 4"},
+		"there are none, and the other is lost before it brings the first": {3 * time.Second, func(old, back *peer) {
+			back.notify("trades.A.raw", "2")
+			synctest.Wait()
+			old.close()
+		}, "1 2"},
 		"there are none": {3 * time.Second, func(old, back *peer) {
 			old.close()
 			synctest.Wait()

@@ -232,10 +232,11 @@ func (st *strand) leave(at int) (isGap bool) {
 	return st.arbiter.lose(at)
 }
 
-// isBehind reports whether a leg could not go on alone. A book's that has nothing kept can: its chain shows what is missing.
+// isBehind reports whether a leg could not go on alone, or has something that waits for the other. A book's that has nothing kept can: its
+// chain shows what is missing.
 func (st *strand) isBehind(at int) bool {
 	x := &st.arbiter.legs[at]
-	return !x.canGoOn() && (len(x.kept) > 0 || !st.ch.chain.isBook)
+	return !x.aligned && (len(x.kept) > 0 || st.isNew(at))
 }
 
 // isNew reports whether it is not known yet what the leg had begun with.
