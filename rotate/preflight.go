@@ -232,6 +232,7 @@ func (r *rotation) arm(ctx context.Context) core.EventKind {
 	if r.err != nil {
 		return core.NotArmed
 	}
+	r.noteArmed()
 	return core.Armed
 }
 

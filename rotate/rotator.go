@@ -34,6 +34,7 @@ type Rotator struct {
 type flight struct {
 	order
 	cancel context.CancelCauseFunc
+	armed  bool          // a reset may have left; protected by Rotator.mu
 	done   chan struct{} // closed after the fields below were stored
 	report Report
 	err    error
@@ -43,6 +44,7 @@ type flight struct {
 type order struct {
 	trigger Trigger
 	ends    uint64 // the generation that a scheduled rotation is to end, 0 for whichever is current
+	stays   bool   // who asks waits on for a flight that has armed a reset, though their ctx ends: the process may end with them
 }
 
 // triggerFollow orders what a dry run has in the place of Recover. No Report has it.
@@ -167,13 +169,30 @@ func (r *Rotator) fly(ctx context.Context, want order) (Report, error) {
 		}
 		select {
 		case <-f.done:
-			if f.serves(want) {
-				return f.report, f.err
-			}
 		case <-ctx.Done():
+			if want.stays && r.hasArmed(f) {
+				<-f.done
+				break
+			}
 			return Report{}, fmt.Errorf("rotate: still under way, no longer waited for: %w", ctx.Err())
 		}
+		if f.serves(want) {
+			return f.report, f.err
+		}
 	}
+}
+
+// noteArmed has the flight under way known for one that may be resetting the key.
+func (r *Rotator) noteArmed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flight.armed = true
+}
+
+func (r *Rotator) hasArmed(f *flight) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return f.armed
 }
 
 // serves reports whether a flight that has ended is what was asked for. One that found its turn taken is nothing to who wants any.

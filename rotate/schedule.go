@@ -43,8 +43,8 @@ type Schedule struct {
 // What fails is tried again, first after a minute or so, in the end about once an hour; sessions that were left behind are brought
 // to the current secret meanwhile, as by Recover. Reports go to Hooks.Finished, what puts a rotation off to Config.Logger.
 //
-// When ctx ends Run returns its cause, but not in the middle of a rotation: that is first let come to rest, and Close bounds how
-// long it takes. Errors that need a person end Run: a [*LockedOutError], unless only a code of the second factor is missing, which is then
+// When ctx ends Run returns its cause, but not in the middle of a rotation, nor of a recovery that may have reset the key: that is first
+// let come to rest, and Close bounds how long it takes. A recovery that has not come so far goes on until Close. Errors that need a person end Run: a [*LockedOutError], unless only a code of the second factor is missing, which is then
 // asked for again; an [*UnsavedError], or one that matches [ErrMismatch], [ErrCorrupt] or [ErrNoSecondFactor]. A Schedule that cannot work gives one that matches [ErrConfig], and Close gives [ErrClosed]
 // or the error of the rotation that it ended.
 func (r *Rotator) Run(ctx context.Context, s Schedule) error {

@@ -248,6 +248,19 @@ func TestRunContextEnds(t *testing.T) {
 			}
 		})
 	})
+	t.Run("in a recovery that resets the key", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			p := newProcess(unfinished(t))
+			p.record.Intent.Sent, p.record.Lease.Owner, p.secret, p.sessions[0].immortal = time.Now(), "", "CANARY-lost", true
+			r := p.rotator(t, func(cfg *rotate.Config) { cfg.Authority = &slow{p.sessions[0], 10 * time.Second} })
+			time.AfterFunc(5*time.Second, func() { cancel(errEnough) })
+			if err := r.Run(ctx, rotate.Schedule{}); !errors.Is(err, errEnough) || p.resets != 2 {
+				t.Errorf("Run: %v, %d resets", err, p.resets-1)
+			}
+			settled(t, p) // though nobody calls Close
+		})
+	})
 	t.Run("in a recovery", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())

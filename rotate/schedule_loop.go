@@ -97,7 +97,7 @@ func (s *scheduler) tick(ctx context.Context) (wait time.Duration, err error) {
 
 // settle finishes what is unfinished; a dry run does not. Sessions that stay behind are no error: there is more to do than to try them again.
 func (s *scheduler) settle(ctx context.Context) (behind bool, err error) {
-	want := order{trigger: TriggerRecover}
+	want := order{trigger: TriggerRecover, stays: true}
 	if s.DryRun {
 		want.trigger = triggerFollow
 	}
@@ -148,7 +148,7 @@ func (s *scheduler) turn(ctx context.Context) (wait time.Duration, err error) {
 	// Who ends ctx must not find the process gone in the middle of a reset.
 	whole := context.WithoutCancel(ctx)
 	if !s.DryRun {
-		_, err = s.fly(whole, order{TriggerRotate, s.ends})
+		_, err = s.fly(whole, order{trigger: TriggerRotate, ends: s.ends})
 		if errors.Is(err, errTurnTaken) {
 			return 0, nil
 		}
