@@ -164,6 +164,40 @@ func TestRunPaused(t *testing.T) {
 	}
 }
 
+// TestRunHookThatHangs: a switch or a condition that does not return is asked once, however long that takes, and no rotation begins
+// meanwhile. One that returns at last is asked again.
+func TestRunHookThatHangs(t *testing.T) {
+	for _, name := range []string{"Paused", "Condition"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked atomic.Int64
+				hang := func() {
+					if asked.Add(1) == 1 {
+						<-time.After(3 * day)
+					}
+				}
+				s := rotate.Schedule{
+					Paused: func() bool {
+						hang()
+						return false
+					},
+					MaxDelay: 5 * day,
+				}
+				if name == "Condition" {
+					s.Paused, s.Condition = nil, func(context.Context) error {
+						hang()
+						return nil
+					}
+				}
+				after, _ := firstTurn(t, newProcess(newWorld()), s)
+				if n := asked.Load(); after < 3*day || after > 3*day+2*time.Minute || n > 3 {
+					t.Errorf("rotated after %v, asked %d times", after, n)
+				}
+			})
+		})
+	}
+}
+
 // TestRunPausedRecovers: the switch does not keep the sessions of an unfinished rotation at the gate.
 func TestRunPausedRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

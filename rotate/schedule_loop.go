@@ -23,6 +23,8 @@ var (
 	errPaused = errors.New("rotate: schedule: paused")
 	// errTurnTaken is a rotation that another has made between the last look at the store and the lease.
 	errTurnTaken = errors.New("rotate: schedule: another has rotated meanwhile")
+	// errNoReturn is a hook that is not asked again before it has returned: each time could cost a goroutine, or a thread.
+	errNoReturn = errors.New("has not returned since it was last asked")
 )
 
 // scheduler is a Run. One goroutine has it.
@@ -40,10 +42,12 @@ type scheduler struct {
 	refused time.Time // when Condition first put this rotation off, zero if it has not
 	checked time.Time // the last good dry run
 	reason  string    // that was logged for putting this rotation off
+
+	asked map[string]chan struct{} // closed when the hook of that name has returned
 }
 
 func newScheduler(r *Rotator, s Schedule) *scheduler {
-	return &scheduler{Rotator: r, Schedule: s, retries: retry.Backoff(askAgain, lookAgain)}
+	return &scheduler{Rotator: r, Schedule: s, retries: retry.Backoff(askAgain, lookAgain), asked: map[string]chan struct{}{}}
 }
 
 // loop is the life of a Run.
@@ -166,7 +170,7 @@ func (s *scheduler) obstacle(ctx context.Context) time.Duration {
 	if wait > 0 || s.Condition == nil {
 		return wait
 	}
-	if err := s.guard(ctx, "Condition", s.cfg.HookTimeout, s.Condition); err != nil {
+	if err := s.ask(ctx, "Condition", s.Condition); err != nil {
 		if s.refused.IsZero() {
 			s.refused = time.Now()
 		}
@@ -182,7 +186,7 @@ func (s *scheduler) obstacle(ctx context.Context) time.Duration {
 // shutOut returns how long to wait for what nothing overrules.
 func (s *scheduler) shutOut(ctx context.Context) time.Duration {
 	if s.Paused != nil {
-		err := s.guard(ctx, "Paused", s.cfg.HookTimeout, func(context.Context) error {
+		err := s.ask(ctx, "Paused", func(context.Context) error {
 			if s.Paused() {
 				return errPaused
 			}
@@ -201,6 +205,23 @@ func (s *scheduler) shutOut(ctx context.Context) time.Duration {
 	s.putOff(ctx, fmt.Errorf("rotate: schedule: blackout until %s", free.UTC().Format(time.TimeOnly)))
 	s.due = free.Add(rand.N(askAgain)) // not all rotators of the world at once
 	return time.Until(s.due)
+}
+
+// ask asks a hook, unless that has yet to return from the last time.
+func (s *scheduler) ask(ctx context.Context, name string, fn func(context.Context) error) error {
+	if last := s.asked[name]; last != nil {
+		select {
+		case <-last:
+		default:
+			return &HookError{Hook: name, Err: errNoReturn}
+		}
+	}
+	returned := make(chan struct{})
+	s.asked[name] = returned
+	return s.guard(ctx, name, s.cfg.HookTimeout, func(ctx context.Context) error {
+		defer close(returned)
+		return fn(ctx)
+	})
 }
 
 // putOff tells an operator once of each reason.
