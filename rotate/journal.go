@@ -102,14 +102,12 @@ func (j *journal) take(ctx context.Context) error {
 	}
 }
 
-// rest waits until the store has returned.
-func (j *journal) rest(ctx context.Context) error {
+// rest waits until the store has returned, or ctx ends.
+func (j *journal) rest(ctx context.Context) {
 	select {
 	case j.turn <- struct{}{}:
 		<-j.turn
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -110,7 +110,7 @@ func (r *Rotator) Check(ctx context.Context) (Report, error) {
 
 // Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
 // secret is stored. It waits for that (for the answer to a reset up to Config.Quarantine, a minute) and for hooks that overstay, until ctx
-// ends; then it interrupts what is left and returns ctx's error. A new secret that has come by then is still stored, or else given to
+// ends; then it interrupts what is left. It returns ctx's error if ctx has ended, though nothing may have been left. A new secret that has come by then is still stored, or else given to
 // Hooks.OnUnsaved and Config.Spare, once each, and the lease is given up: Close may outlast ctx by Config.StoreTimeout for each access to a
 // store, and by Config.HookTimeout. The error of the rotation goes to who waits for it; an [*UnsavedError] is returned by Close too.
 func (r *Rotator) Close(ctx context.Context) error {
@@ -136,7 +136,7 @@ func (r *Rotator) Close(ctx context.Context) error {
 	return errors.Join(err, r.join(ctx))
 }
 
-// join waits for every goroutine, a hook's that overstays too, and that of a store which hangs.
+// join waits for every goroutine, a hook's that overstays too, and that of a store which hangs, until ctx ends; it returns ctx's error.
 func (r *Rotator) join(ctx context.Context) error {
 	joined := make(chan struct{})
 	var waiter sync.WaitGroup
@@ -147,14 +147,12 @@ func (r *Rotator) join(ctx context.Context) error {
 	select {
 	case <-joined:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 	if r.spare != nil {
-		if err := r.spare.rest(ctx); err != nil {
-			return err
-		}
+		r.spare.rest(ctx)
 	}
-	return r.journal.rest(ctx)
+	r.journal.rest(ctx)
+	return ctx.Err() // whichever of the two was first
 }
 
 // fly waits for a flight that serves the order, which it starts if none is under way.

@@ -71,7 +71,7 @@ var rotationMutants = []mutant{
 		"began != nil && time.Since(*began) >= j.timeout {", "began != nil && time.Since(*began) < 0 {",
 	},
 	{"a store that hangs is asked again", "F20", journalFile, "make(chan struct{}, 1)}", "make(chan struct{}, 64)}"},
-	{"Close waits for no store", "F20", journalFile, "\tcase j.turn <- struct{}{}:\n\t\t<-j.turn\n\t\treturn nil\n", "\tdefault:\n\t\treturn nil\n"},
+	{"Close waits for no store", "F20", journalFile, "\tcase j.turn <- struct{}{}:\n\t\t<-j.turn\n", "\tdefault:\n"},
 	{"an impatient Close leaves a secret in memory", "R1", persistFile, "\t\tctx = context.WithoutCancel(ctx)\n", ""},
 	{
 		"an impatient Close tells nobody of a secret", "F20", persistFile,
