@@ -169,6 +169,7 @@ func TestRefusedCallIsSentAgainThoughMoreFails(t *testing.T) {
 			t.Errorf("the channel was asked for %d times and its subscription told %v: the authority was lost", f.count("private/subscribe"), got)
 		}
 		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		synctest.Wait()
 		if cods != 3 || len(l.authentications()) != 2 {
 			t.Errorf("cancel on disconnect was set %d times, and %d logins: want it tried again, and alone", cods, len(l.authentications()))
 		}
@@ -195,6 +196,7 @@ func TestRenewalThatCannotBeConfigured(t *testing.T) {
 		s := dial(t, cfg)
 		sub := subscribe(t, s, session.SubscribeConfig{}, "user.lock")
 		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		synctest.Wait()
 		if n := len(g.all()); n < 10 || n > 13 || s.Stats().Epoch != 1 {
 			t.Errorf("%d logins over %d connections in ten minutes of tokens of one, want about 11", n, s.Stats().Epoch)
 		}

@@ -362,6 +362,7 @@ func TestReconnectsJoinInBackoff(t *testing.T) {
 		s := dial(t, cfg)
 		f.last().close()
 		time.Sleep(time.Hour + time.Minute) //nolint:forbidigo // virtual time: an attempt has failed, and the next is far
+		synctest.Wait()
 		dials = nil
 		var wg sync.WaitGroup
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
@@ -374,6 +375,7 @@ func TestReconnectsJoinInBackoff(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		synctest.Wait()
 		if len(dials) != 1 {
 			t.Errorf("%d dials at once for 20 callers, want 1", len(dials))
 		}

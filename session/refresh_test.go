@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,9 +82,9 @@ func TestTokenIsRefreshedWhileOthersWaitForTheKey(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				g, source := &grants{}, newKeyring()
-				var until time.Time // authority ends
+				var until atomic.Int64 // authority ends then
 				g.onAuth = func(*peer, request, string) bool {
-					until = time.Now().Add(time.Minute)
+					until.Store(time.Now().Add(time.Minute).UnixNano())
 					return false
 				}
 				cfg := unbeaten(newFar(t, script{
@@ -105,7 +106,8 @@ func TestTokenIsRefreshedWhileOthersWaitForTheKey(t *testing.T) {
 				})
 				for range 600 {
 					time.Sleep(time.Second) //nolint:forbidigo // virtual time
-					if time.Now().After(until) {
+					synctest.Wait()
+					if time.Now().UnixNano() > until.Load() {
 						t.Errorf("the token has died; authentications %q", g.all())
 						break
 					}
