@@ -137,21 +137,31 @@ func consume(ctx context.Context, sub *session.Subscription, channels []string, 
 	return nil
 }
 
+// again is for how long both connections are there before one is broken. A pair is one again a quarter of a second after a connection is
+// back: by then it is known that nothing is under way to it.
+const again = 500 * time.Millisecond
+
 // breakEach breaks the exchange's connections in turn until ctx ends: one at a time, so never before both are there again.
 func breakEach(ctx context.Context, exchange *deribittest.Server, pair *session.Group, every time.Duration) {
-	due := time.NewTicker(every)
-	defer due.Stop()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
 	isDown := func(s *session.Session) bool { return !s.Ready() }
+	broken := time.Now()
+	back := broken
 	// The first two are numbered 1 and 2. What takes the place of one that is broken has the next number.
 	for number := uint64(1); ; {
 		select {
-		case <-due.C:
+		case <-look.C:
 		case <-ctx.Done():
 			return
 		}
-		if exchange.Stats().Connections > number && !slices.ContainsFunc(pair.Sessions(), isDown) {
+		if exchange.Stats().Connections <= number || slices.ContainsFunc(pair.Sessions(), isDown) {
+			back = time.Now()
+		}
+		if time.Since(broken) >= every && time.Since(back) >= again {
 			exchange.Inject(deribittest.Fault{Kind: deribittest.Cut, Conn: number})
 			number++
+			broken, back = time.Now(), time.Now()
 		}
 	}
 }

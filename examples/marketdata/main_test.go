@@ -19,7 +19,7 @@ import (
 // TestRun loses one connection after the other: nothing is missing, and who watches sees it.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	opts, err := parse([]string{"-for", "3s", "-cut", "600ms", "-every", "500ms", "-json"})
+	opts, err := parse([]string{"-for", "5s", "-cut", "600ms", "-every", "500ms", "-json"})
 	if err != nil {
 		t.Fatal(err)
 	}

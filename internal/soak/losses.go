@@ -207,6 +207,9 @@ func (h *house) finish(ctx context.Context) error {
 	}
 	epochs := make([]uint64, len(h.sessions))
 	for i, s := range h.sessions {
+		if err := s.await(ctx, 0); err != nil { // the exchange cannot cut a connection that has yet to come
+			return err
+		}
 		epochs[i] = s.session.Stats().Epoch
 	}
 	if err := h.exchange.command("CutOthers", true, new(bool)); err != nil {

@@ -24,6 +24,10 @@ type pair struct {
 // cutEvery is how long the two connections live from one cut to the next, if both are back in that time.
 const cutEvery = time.Second
 
+// again is for how long both are there before the next cut, where they were slow to come back: a pair is one again when it is known of the
+// connection that is back that nothing is under way to it, a quarter of a second after it was asked.
+const again = cutEvery / 2
+
 func (m pair) run(ctx context.Context, e env) (r *result, err error) {
 	x, err := e.open(ctx, Setup{Tick: -1})
 	if err != nil {
@@ -168,7 +172,7 @@ func (d *duo) epochs() (n uint64) {
 // cutFor cuts connections for as long. Where a session was slow to come back, what was missed meanwhile is not made up for.
 func (d *duo) cutFor(ctx context.Context, length time.Duration, found *shown) error {
 	begun := time.Now()
-	for at := cutEvery; at <= length; at = max(at+cutEvery, time.Since(begun)) {
+	for at := cutEvery; at <= length; at = max(at+cutEvery, time.Since(begun)+again) {
 		if err := wait(ctx, at-time.Since(begun)); err != nil {
 			return err
 		}
