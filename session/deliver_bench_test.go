@@ -18,6 +18,10 @@ const (
 	bookMessage = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.TEST-%05d.raw","data":` +
 		`{"type":"change","timestamp":1700000000000,"prev_change_id":297218,"instrument_name":"TEST-PERPETUAL","change_id":297218,` +
 		`"bids":[["delete",5041.94,0.0],["new",5042.34,20.0],["change",5042.64,40.0]],"asks":[["new",5043,10.0]]}}}`
+	// bookSnapshot is what each book begins with.
+	bookSnapshot = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.TEST-%05d.raw","data":` +
+		`{"type":"snapshot","timestamp":1700000000000,"instrument_name":"TEST-PERPETUAL","change_id":297218,` +
+		`"bids":[["new",5042.64,40.0]],"asks":[["new",5043,10.0]]}}}`
 	tickerMessage = `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"ticker.TEST-%05d.raw","data":` +
 		`{"timestamp":1700000000000,"state":"open","mark_price":5042.11,"last_price":5042.5,"index_price":5041.9,"open_interest":12345670,` +
 		`"best_bid_price":5042.0,"best_bid_amount":1200.0,"best_ask_price":5042.5,"best_ask_amount":870}}}`
@@ -36,13 +40,19 @@ type feed struct {
 }
 
 func newFeed(format string, channels int) *feed {
-	f := &feed{message: fmt.Appendf(nil, format, 0), ask: make(chan int), brought: make(chan struct{})}
-	at := bytes.Index(f.message, []byte("00000.raw"))
-	f.number = f.message[at : at+5]
+	f := &feed{ask: make(chan int), brought: make(chan struct{})}
+	f.say(format)
 	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(channels) { // no prefetcher guesses it
 		f.order = append(f.order, [5]byte(fmt.Appendf(nil, "%05d", n)))
 	}
 	return f
+}
+
+// say has the feed bring other messages from now on. It is not bringing any.
+func (f *feed) say(format string) {
+	f.message = fmt.Appendf(nil, format, 0)
+	at := bytes.Index(f.message, []byte("00000.raw"))
+	f.number = f.message[at : at+5]
 }
 
 // ReadMessage brings the next message.
@@ -77,8 +87,8 @@ func (f *feed) WriteMessages(...[]byte) error { return nil }
 func (f *feed) Close() error { return nil }
 
 func BenchmarkDeliver(b *testing.B) {
-	for _, kind := range []struct{ name, channel, message string }{
-		{"book", "book.TEST-%05d.raw", bookMessage}, {"ticker", "ticker.TEST-%05d.raw", tickerMessage},
+	for _, kind := range []struct{ name, channel, first, message string }{
+		{"book", "book.TEST-%05d.raw", bookSnapshot, bookMessage}, {"ticker", "ticker.TEST-%05d.raw", tickerMessage, tickerMessage},
 	} {
 		for _, n := range []struct{ channels, each int }{{10, 10}, {10_000, 10_000}, {10_000, 1}} { // channels of each subscription
 			b.Run(fmt.Sprintf("kind=%s/channels=%d/each=%d", kind.name, n.channels, n.each), func(b *testing.B) {
@@ -93,9 +103,10 @@ func BenchmarkDeliver(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				f := newFeed(kind.message, n.channels)
+				f := newFeed(kind.first, n.channels)
 				conn := r.Conn(f)
 				f.bring(n.channels)
+				f.say(kind.message)
 				handled = 0
 				b.SetBytes(int64(len(f.message)))
 				b.ReportAllocs()
