@@ -176,19 +176,29 @@ func TestStoreThatHungIsBack(t *testing.T) {
 	}
 }
 
+// settling is a context that has ended, at which whoever selects looks when all others have come to rest.
+type settling struct{ context.Context }
+
+func (c settling) Done() <-chan struct{} {
+	synctest.Wait()
+	return c.Context.Done()
+}
+
 // TestCloseWithAnEndedContext: it has the same answer each time, though there is nothing to wait for.
 func TestCloseWithAnEndedContext(t *testing.T) {
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	r := newProcess(newWorld()).rotator(t, func(cfg *rotate.Config) { cfg.Spare = memstore.New() })
-	for range 20_000 {
-		if err := r.Close(ended); !errors.Is(err, context.Canceled) {
-			t.Fatalf("with an ended context: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := newProcess(newWorld()).rotator(t, func(cfg *rotate.Config) { cfg.Spare = memstore.New() })
+		for range 100 {
+			if err := r.Close(settling{ended}); !errors.Is(err, context.Canceled) {
+				t.Fatalf("with an ended context: %v", err)
+			}
 		}
-	}
-	if err := r.Close(t.Context()); err != nil {
-		t.Errorf("once more: %v", err)
-	}
+		if err := r.Close(t.Context()); err != nil {
+			t.Errorf("once more: %v", err)
+		}
+	})
 }
 
 // TestFollowerOfAStoreThatHangs: a login waits for StoreTimeout, or as long as it wants to, and those after it not at all.
