@@ -41,13 +41,15 @@ func Open(ctx context.Context, cfg rpc.DialConfig, shake Handshake) error {
 	// context ends.
 	stop := context.AfterFunc(ctx, func() { conn.Raw.Close() })
 	resp, err := shake(ctx, conn)
-	if !stop() {
-		err = ctx.Err()
-	}
+	ended := !stop()
 	if err != nil {
+		if ended {
+			err = ctx.Err()
+		}
 		conn.Raw.Close() // without TLS's farewell, which a network that takes nothing holds up
 		return &rpc.HandshakeError{URL: display(u), Status: httpStatus(resp), Err: withoutURL(err)}
 	}
+	// A WebSocket that was made as ctx ended is the caller's to close, though its network is gone: what the library runs for it ends with it.
 	conn.Raw.Start()
 	return nil
 }
