@@ -51,6 +51,7 @@ type hall struct {
 	watched        int // messages of the watched channel that are dealt with
 	steady, halted *listener
 	faulty         atomic.Bool
+	met            chan struct{} // of 1: a fault has begun
 }
 
 func (h *hall) open(ctx context.Context) error {
@@ -74,9 +75,14 @@ func (h *hall) open(ctx context.Context) error {
 		return err
 	}
 	h.halted = listen(ctx, halted)
+	h.met = make(chan struct{}, 1)
 	if h.Fault != nil {
 		h.session.Handle(watchedChannel, func(session.Notification) {
 			if h.faulty.Load() {
+				select {
+				case h.met <- struct{}{}:
+				default: // it is known
+				}
 				h.Fault()
 			}
 		})
@@ -146,6 +152,13 @@ func (h *hall) stop(ctx context.Context) (scene, error) {
 	h.faulty.Store(true)
 	defer h.halted.mu.Unlock()
 	defer h.faulty.Store(false)
+	if h.Fault != nil { // on a starved machine the first message may come when the scene is over
+		select {
+		case <-h.met:
+		case <-ctx.Done():
+			return scene{}, ctx.Err()
+		}
+	}
 	return h.scene(ctx, h.For)
 }
 
