@@ -108,11 +108,13 @@ func (r *Rotator) Check(ctx context.Context) (Report, error) {
 	return r.fly(ctx, order{trigger: TriggerCheck})
 }
 
-// Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new
-// secret is stored. It waits for that (for the answer to a reset up to Config.Quarantine, a minute) and for hooks that overstay, until ctx
-// ends; then it interrupts what is left. It returns ctx's error if ctx has ended, though nothing may have been left. A new secret that has come by then is still stored, or else given to
-// Hooks.OnUnsaved and Config.Spare, once each, and the lease is given up: Close may outlast ctx by Config.StoreTimeout for each access to a
-// store, and by Config.HookTimeout. The error of the rotation goes to who waits for it; an [*UnsavedError] is returned by Close too.
+// Close lets no rotation begin, and ends one under way where it can be taken up again: before the reset, or once the new secret is stored.
+// It waits for that (for the answer to a reset up to Config.Quarantine, a minute) and for hooks that overstay, until ctx ends; then it
+// interrupts what is left. It returns ctx's error if ctx has ended, though nothing may have been left.
+//
+// A new secret that has come by then is still stored, or else given to Hooks.OnUnsaved and Config.Spare, once each, and the lease is given
+// up: Close may outlast ctx by Config.StoreTimeout for each access to a store, and by Config.HookTimeout. The error of the rotation goes to
+// who waits for it; an [*UnsavedError] is returned by Close too.
 func (r *Rotator) Close(ctx context.Context) error {
 	r.mu.Lock()
 	if !r.closed {

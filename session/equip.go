@@ -161,7 +161,7 @@ func (t *team) complete(ctx context.Context, at int) error {
 	if err := s.giveUp(asking, l, l.served.of(missing(names))); err != nil {
 		return err
 	}
-	_, err := s.regain(asking, l, names, missing)
+	_, err := s.regain(asking, l, names, missing, s.refuseLeftOut)
 	if err == nil {
 		t.wake() // to have them aligned
 	}

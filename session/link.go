@@ -40,7 +40,7 @@ type link struct {
 	unrefreshed  bool   // it was told that the exchange has refused one
 
 	beaten      atomic.Bool   // a heartbeat or test_request has come since the last look
-	leftOut     bool          // it was told of quiet channels that the exchange does not list; of who holds subscribing
+	leftOut     bool          // it was told of channels that the exchange does not list; of who holds subscribing
 	tests       chan struct{} // a test_request waits for its answer
 	shut        chan struct{} // the exchange has said that it is in maintenance
 	suspended   atomic.Bool   // from when the supervisor has seen that, until it is over

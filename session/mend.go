@@ -151,8 +151,8 @@ func (s *Session) resyncFrame(ctx context.Context, l *link, names []string) (ref
 	}
 	left, err := s.askFrame(ctx, l, methodSubscribePublic, names)
 	if isForbidden(err) {
-		return s.regain(ctx, l, names, s.subs.wanted)
+		return s.regain(ctx, l, names, s.subs.wanted, s.refuseLeftOut)
 	}
-	s.refuse(left, nil)
+	s.refuseLeftOut(left)
 	return len(left), err
 }

@@ -136,23 +136,23 @@ func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark
 	case err == nil:
 		l.logLeftOut(s.accept(l, names, accepted, asked))
 	case !lacksAuthority(err) && isForbidden(err):
-		_, err = s.regain(ctx, l, names, s.subs.wanted)
+		_, err = s.regain(ctx, l, names, s.subs.wanted, l.logLeftOut)
 	}
 	return sent, err
 }
 
-// logLeftOut tells, once for each connection, of quiet channels that the exchange does not confirm again. They are not taken for refused: it
-// is not documented that a second subscribe lists what lives.
+// logLeftOut tells, once for each connection, of channels that the exchange does not confirm again. They are not taken for refused: it is
+// not documented that a second subscribe lists what lives.
 func (l *link) logLeftOut(names []string) {
 	if len(names) == 0 || l.leftOut {
 		return
 	}
 	l.leftOut = true
-	l.session.log(slog.LevelWarn, "quiet channels were asked for again, and the exchange does not list them: they may be dead", slog.Any("channels", names))
+	l.session.log(slog.LevelWarn, "channels were asked for again, and the exchange does not list them: they may be dead", slog.Any("channels", names))
 }
 
 // reclaim subscribes the private and raw channels again after an authentication that nobody outside asked for: what it does to
-// them is not documented.
+// them is not documented. Where the connection had no authority any more it gave none of them: what the exchange leaves out then has ended.
 func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	if err := l.holdSubscribing(ctx); err != nil {
 		return // the connection has ended: the next one resumes all
@@ -160,11 +160,15 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	defer l.releaseSubscribing()
 	s.prove(l, why)
 	ctx = Once(ctx) // it has just authenticated: that is not done again for these
+	leftOut := l.logLeftOut
+	if why == refused {
+		leftOut = s.refuseLeftOut
+	}
 	names := s.subs.authorised()
-	refused, err := s.requestAgain(ctx, l, names)
-	s.refuse(refused, nil)
+	left, err := s.requestAgain(ctx, l, names)
+	leftOut(left)
 	if isForbidden(err) {
-		_, err = s.regain(ctx, l, names, s.subs.wanted)
+		_, err = s.regain(ctx, l, names, s.subs.wanted, leftOut)
 	}
 	if err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelWarn, "channels after a re-authentication", slog.Any("error", err))

@@ -241,3 +241,48 @@ func TestReclaimTellsOfRefusedChannels(t *testing.T) {
 		}
 	})
 }
+
+// TestExchangeThatListsWhatIsNewAlone leaves out of its answers what is subscribed to already: no channel that lives is taken for refused,
+// whether its token is renewed or it is quiet, and whether or not another one in the frame is refused by then.
+func TestExchangeThatListsWhatIsNewAlone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lifetime int64 // of tokens, in seconds
+		forbids  bool
+	}{
+		"renewals": {60, false}, "renewals and a refusal": {60, true}, "quiet": {31536000, false}, "quiet and a refusal": {31536000, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var taken atomic.Bool
+				has := map[string]bool{}
+				f := newFar(t, script{
+					"public/auth": func(p *peer, r request) { p.grant(r, c.lifetime) },
+					probeMethod: func(p *peer, r request) {
+						if taken.Load() && slices.Contains(channelsOf(r), "user.lock") {
+							p.refuse(r, int(session.CodeForbidden), "forbidden")
+							return
+						}
+						fresh := slices.DeleteFunc(channelsOf(r), func(n string) bool { return has[n] })
+						for _, n := range fresh {
+							has[n] = true
+						}
+						p.answer(r, fresh)
+					},
+				})
+				s := dial(t, unbeaten(f))
+				kept, other := subscribe(t, s, session.SubscribeConfig{}, orders), subscribe(t, s, session.SubscribeConfig{}, "user.lock")
+				taken.Store(c.forbids)
+				before := f.count(probeMethod)
+				time.Sleep(3 * time.Minute) //nolint:forbidigo // virtual time
+				if kept.Err() != nil || isA[*session.SubscribeError](other.Err()) != c.forbids {
+					t.Errorf("ended with %v and %v", kept.Err(), other.Err())
+				}
+				if n := f.count(probeMethod) - before; n < 2 || c.lifetime == 60 && f.count("public/auth") < 3 {
+					t.Errorf("asked %d times, %d authentications", n, f.count("public/auth"))
+				}
+			})
+		})
+	}
+}

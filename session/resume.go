@@ -231,7 +231,7 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 	l.resumed = names
 	ctx, ended := s.step(ctx, Step{Kind: StepResume, Epoch: l.epoch, Generation: l.generation.Load(), Channels: len(names)})
 	missing := func(names []string) []string { return s.subs.missing(l.epoch, names) }
-	refused, err := s.regain(ctx, l, names, missing)
+	refused, err := s.regain(ctx, l, names, missing, s.refuseLeftOut)
 	ended(StepEnd{Err: err, Confirmed: len(names) - refused})
 	if err != nil {
 		return fmt.Errorf("session: resume: %w", err)
@@ -240,11 +240,14 @@ func (s *Session) resume(ctx context.Context, l *link) error {
 }
 
 // regain subscribes those of names that are still to be, and returns how many the exchange refused. Where it refuses a
-// whole frame for good it is asked for each half, so that one channel does not keep all others away.
-func (s *Session) regain(ctx context.Context, l *link, names []string, still func([]string) []string) (refused int, err error) {
+// whole frame for good it is asked for each half, so that one channel does not keep all others away. leftOut is given what its answers
+// leave out.
+func (s *Session) regain(
+	ctx context.Context, l *link, names []string, still func([]string) []string, leftOut func([]string),
+) (refused int, err error) {
 	names = still(names)
 	left, err := s.request(ctx, l, names)
-	s.refuse(left, nil)
+	leftOut(left)
 	switch {
 	case !isForbidden(err):
 		return len(left), err
@@ -256,11 +259,11 @@ func (s *Session) regain(ctx context.Context, l *link, names []string, still fun
 		return 1, nil
 	}
 	ctx = Once(ctx) // another authentication for each half would be of no more use
-	first, err := s.regain(ctx, l, names[:len(names)/2], still)
+	first, err := s.regain(ctx, l, names[:len(names)/2], still, leftOut)
 	if err != nil {
 		return first, err
 	}
-	second, err := s.regain(ctx, l, names[len(names)/2:], still)
+	second, err := s.regain(ctx, l, names[len(names)/2:], still, leftOut)
 	return len(left) + first + second, err
 }
 
@@ -294,6 +297,9 @@ func (s *Session) hasAuthority(ctx context.Context, l *link) bool {
 	refusal, isRefusal := errors.AsType[*rpc.Error](err)
 	return err == nil || isRefusal && (refusal.Code == CodeForbidden || refusal.Code == CodeScopeExceeded)
 }
+
+// refuseLeftOut is refuse for what an answer leaves out that was asked for anew.
+func (s *Session) refuseLeftOut(names []string) { s.refuse(names, nil) }
 
 // refuse takes channels that the exchange does not accept any more off their subscriptions.
 func (s *Session) refuse(names []string, err error) {

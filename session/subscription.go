@@ -81,7 +81,9 @@ type Subscription struct {
 // that was dropped and for one that has no news, so nobody can tell whether anything was missed meanwhile, and there is no [*GapError]: who
 // must know asks the exchange (private/get_open_orders, say) now and then. A frame that the exchange refuses ends the
 // channels that are at fault with a [*SubscribeError], as after a reconnect; what an answer leaves out goes on, and the Logger is told, for
-// it is not documented what a second subscribe answers and sends. A snapshot that comes again is delivered.
+// it is not documented what a second subscribe answers and sends. A snapshot that comes again is delivered. All this holds for the asking
+// that follows a renewal of the token, too. Where the exchange had ended the authority of the connection, which then was given nothing
+// private or raw, what is left out of the answer that follows has ended, with a [*SubscribeError].
 //
 // A book that is told by its changes (book.INSTRUMENT.INTERVAL) begins with a snapshot, also for who shares it: the session
 // then has the book begin anew, for the exchange sends a snapshot to nobody who is subscribed, and the others find a
