@@ -268,6 +268,13 @@ func TestCloseIsIdempotent(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		ended, end := context.WithCancel(t.Context())
+		end()
+		for range 20 { // nil is no matter of chance
+			if err := s.Close(ended); err != nil {
+				t.Errorf("Close of what is closed = %v", err)
+			}
+		}
 		for what, err := range map[string]error{
 			"Call":           s.Call(t.Context(), "public/test", nil, nil),
 			"WaitReady":      s.WaitReady(t.Context()),

@@ -166,9 +166,8 @@ func (b backlog) takeBack(ctx context.Context) error {
 }
 
 // release implements host.
-func (g *Group) release(ctx context.Context, sub *Subscription) error {
-	unwanted := g.subs.drop(sub, sub.Channels())
-	return g.prune(unwanted).takeBack(ctx)
+func (g *Group) release(ctx context.Context, names []string) error {
+	return g.prune(names).takeBack(ctx)
 }
 
 // prune ends the strands of channels that nobody wants any more, and returns what is to be taken back.

@@ -11,8 +11,8 @@ type host interface {
 	registry() *registry
 	// obtain returns when the exchange has confirmed channels that a subscription in the registry wants.
 	obtain(ctx context.Context, names []string) error
-	// release takes a subscription off its channels, and those back from the exchange that nobody wants any more.
-	release(ctx context.Context, sub *Subscription) error
+	// release takes channels back from the exchange, as far as still nobody wants them.
+	release(ctx context.Context, names []string) error
 	// mend has it looked which books are owed a snapshot; it waits for nothing.
 	mend()
 	// later runs f on a goroutine that the host waits for, with its ctx, unless it is ending: then it reports false.
@@ -30,8 +30,13 @@ func (s *Session) registry() *registry { return s.subs }
 
 func (s *Session) obtain(ctx context.Context, names []string) error { return s.ensure(ctx, names) }
 
-func (s *Session) release(ctx context.Context, sub *Subscription) error {
-	return s.unsubscribe(ctx, sub)
+// release leaves it to settle while the session is not ready.
+func (s *Session) release(ctx context.Context, names []string) error {
+	l := s.live.Load()
+	if l == nil {
+		return nil
+	}
+	return s.takeBack(ctx, l, names)
 }
 
 func (s *Session) later(f func(ctx context.Context)) bool {

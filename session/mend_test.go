@@ -355,23 +355,29 @@ func TestSecondSubscriberBeforeTheFirstSnapshot(t *testing.T) {
 	})
 }
 
-// TestBookThatWasNotTakenBack: its last subscriber left without a word to the exchange, which still has it subscribed.
-func TestBookThatWasNotTakenBack(t *testing.T) {
+// TestCloseWithAContextThatHasEnded is a goroutine that leaves because its ctx has ended. The exchange is told, and who has the channel next
+// is given it from the beginning.
+func TestCloseWithAContextThatHasEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, f, s := newBooks(t)
-		first := subscribe(t, s, session.SubscribeConfig{}, bookA)
-		synctest.Wait()
 		ended, end := context.WithCancel(t.Context())
 		end()
-		if err := first.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
+		for i := range 20 {
+			first := subscribe(t, s, session.SubscribeConfig{}, bookA)
+			synctest.Wait()
+			if err := first.Close(ended); !errors.Is(err, context.Canceled) {
+				t.Errorf("Close: %v, want ctx's error", err)
+			}
+			if n := s.Stats().Channels; n != 0 {
+				t.Errorf("%d channels after Close", n)
+			}
+			synctest.Wait()
+			if n := f.count("public/unsubscribe"); n != i+1 {
+				t.Fatalf("%d unsubscribes of %d", n, i+1)
+			}
 		}
-		if n := f.count("public/unsubscribe"); n != 0 {
-			t.Fatalf("%d unsubscribes by a ctx that has ended", n)
-		}
-		second := subscribe(t, s, session.SubscribeConfig{}, bookA)
-		wantTold(t, "the second", second, "=100")
+		wantTold(t, "the next", subscribe(t, s, session.SubscribeConfig{}, bookA), "=100")
 	})
 }
 

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,6 +32,25 @@ func subscribePair(t *testing.T, g *session.Group, cfg session.SubscribeConfig, 
 	}
 	synctest.Wait()
 	return sub
+}
+
+// TestPairsSubscriptionClosedWithAContextThatHasEnded: both sessions take the channel back.
+func TestPairsSubscriptionClosedWithAContextThatHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{})
+		g := newPair(t, f)
+		sub := subscribePair(t, g, session.SubscribeConfig{}, "ticker.A")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := sub.Close(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("Close: %v, want ctx's error", err)
+		}
+		synctest.Wait()
+		if n := f.count("public/unsubscribe"); n != 2 || len(g.Channels()) != 0 {
+			t.Errorf("%d unsubscribes, want 2; %d channels", n, len(g.Channels()))
+		}
+	})
 }
 
 // TestPairsSecondSubscriberOfABookHasASnapshot, and nothing of the book before it. The first is told where it missed something.

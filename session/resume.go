@@ -310,17 +310,6 @@ func (s *Session) refuse(names []string, err error) {
 	s.subs.refuse(names, err)
 }
 
-// unsubscribe takes sub off its channels, and takes those back from the exchange that nobody wants any more. While the
-// session is not ready that is left to settle.
-func (s *Session) unsubscribe(ctx context.Context, sub *Subscription) error {
-	names := s.subs.drop(sub, sub.Channels())
-	l := s.live.Load()
-	if l == nil || len(names) == 0 {
-		return nil
-	}
-	return s.takeBack(ctx, l, names)
-}
-
 // settle takes back what has been resumed for nobody: its subscription was closed meanwhile. It is called once l is live,
 // so that who closes one from now on does so itself.
 func (s *Session) settle(l *link) {

@@ -255,6 +255,11 @@ func (s *Session) Close(ctx context.Context) error {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-s.done: // before or as ctx ended
+		return nil
+	default:
 		s.end(ErrClosed)
 		<-s.done
 		return ctx.Err()

@@ -58,7 +58,7 @@ func (st *strand) tie() error {
 		f.sub = &Subscription{host: unobserved{s}, handler: f.bring, onGap: f.tell, names: []string{st.ch.name}}
 		if addErr := s.subs.add(f.sub); addErr != nil { // the session has ended: the other may live
 			err = addErr
-			f.sub.finish(ErrUnsubscribed)
+			f.sub.end(ErrUnsubscribed)
 		} else {
 			st.fed.Add(1)
 		}
@@ -76,7 +76,7 @@ func (st *strand) untie() backlog {
 	t := st.team
 	b := backlog{}
 	for at, f := range st.feeds {
-		f.sub.finish(ErrUnsubscribed)
+		f.sub.end(ErrUnsubscribed)
 		if unwanted := t.legs[at].subs.drop(f.sub, []string{st.ch.name}); len(unwanted) > 0 {
 			b[t.legs[at]] = unwanted
 		}

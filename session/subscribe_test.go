@@ -75,7 +75,9 @@ func TestSubscribeRefusedWhole(t *testing.T) {
 	f := newFar(t, script{"private/subscribe": refusing(13021, "forbidden")})
 	s := dial(t, scripted(f))
 	kept := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
-	_, err := s.Subscribe(t.Context(), session.SubscribeConfig{}, "ticker.A", "user.lock")
+	_, err := s.Subscribe(t.Context(), session.SubscribeConfig{
+		Handler: func(session.Notification) {}, OnGap: func(err error) { t.Errorf("OnGap is told what Subscribe returns: %v", err) },
+	}, "ticker.A", "user.lock")
 	if refusal, ok := errors.AsType[*rpc.Error](err); !ok || refusal.Code != session.CodeForbidden {
 		t.Errorf("%v, want 13021", err)
 	}

@@ -18,7 +18,8 @@ type SubscribeConfig struct {
 	// has the lowest latency, delays everything else of the session while it runs, and must not call the session. Gaps go to
 	// OnGap.
 	Handler func(Notification)
-	// OnGap is told of gaps, and of channels that the exchange refused after a reconnect, when there is a Handler.
+	// OnGap is told of gaps when there is a Handler, of channels that the exchange refused after a reconnect, and why the subscription ended,
+	// unless by Close. Whichever goroutine of the session finds out calls it, also while Handler runs, and must not wait in it.
 	OnGap func(error)
 	// Buffer is how many notifications wait for a slow consumer, and BufferBytes how many bytes of them; 0 means 1024
 	// and 16 MiB. A single message waits whatever its length.
@@ -196,25 +197,54 @@ func (sub *Subscription) Err() error {
 }
 
 // Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
-// returns what the exchange answered; the subscription has ended in any case.
+// returns what the exchange answered. ctx bounds the wait for that: when it ends, Close returns ctx's error, and the exchange is
+// told all the same.
 func (sub *Subscription) Close(ctx context.Context) error {
-	if !sub.finish(ErrUnsubscribed) {
+	if !sub.end(ErrUnsubscribed) {
 		return nil
 	}
-	return sub.host.release(ctx, sub)
+	return sub.leave(ctx)
 }
 
-// abandon undoes a Subscribe that failed. A caller whose ctx has ended does not wait for that.
+// abandon undoes a Subscribe that failed.
 func (sub *Subscription) abandon(ctx context.Context, err error) {
-	sub.finish(err)
-	undo := func(ctx context.Context) {
-		if err := sub.host.release(ctx, sub); err != nil {
-			sub.host.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
+	sub.end(err)
+	if err := sub.leave(ctx); err != nil && ctx.Err() == nil {
+		sub.logUnsubscribe(err)
+	}
+}
+
+// leave takes the subscription off its channels, and those back from the exchange that nobody wants any more. Who has no time to wait
+// for that is not needed for it.
+func (sub *Subscription) leave(ctx context.Context) error {
+	names := sub.host.registry().drop(sub, sub.Channels())
+	if len(names) == 0 {
+		return nil
+	}
+	answer := make(chan error, 1)
+	isLeft := sub.host.later(func(host context.Context) {
+		asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		defer context.AfterFunc(host, cancel)()
+		err := sub.host.release(asking, names)
+		if err != nil && ctx.Err() != nil {
+			sub.logUnsubscribe(err) // nobody waits for it
 		}
+		answer <- err
+	})
+	if !isLeft {
+		return nil // the host ends, and its connections with it
 	}
-	if ctx.Err() == nil || !sub.host.later(undo) {
-		undo(ctx)
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+}
+
+func (sub *Subscription) logUnsubscribe(err error) {
+	sub.host.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
 }
 
 // push hands on a notification, on the reader's goroutine.
@@ -251,21 +281,23 @@ func (sub *Subscription) refused(err *SubscribeError) {
 	}
 }
 
-// finish ends the subscription with err, and reports whether it had not ended before.
-func (sub *Subscription) finish(err error) bool {
+// finish ends the subscription with err, and tells it where there is a Handler.
+func (sub *Subscription) finish(err error) {
+	if sub.end(err) && sub.onGap != nil {
+		sub.onGap(err)
+	}
+}
+
+// end ends the subscription with err, and reports whether it had not ended before.
+func (sub *Subscription) end(err error) bool {
 	sub.mu.Lock()
 	ended := sub.err != nil
 	if !ended {
 		sub.err = err
 	}
 	sub.mu.Unlock()
-	switch {
-	case ended:
-		return false
-	case sub.ring != nil:
+	if !ended && sub.ring != nil {
 		sub.ring.close(err)
-	case sub.onGap != nil && !errors.Is(err, ErrUnsubscribed):
-		sub.onGap(err)
 	}
-	return true
+	return !ended
 }
