@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-ws/holdfast/rotate"
 	"github.com/holdfast-ws/holdfast/session"
@@ -75,5 +76,42 @@ func TestAnotherKeysSecretIsHandedOn(t *testing.T) {
 		}
 		hidden(t, "error", printAll(t, err))
 		settled(t, p)
+	})
+}
+
+// TestAnotherKeysSecretAsTheRotatorIsClosed: OnUnsaved has time to put it somewhere, though who closes the Rotator meanwhile has none.
+func TestAnotherKeysSecretAsTheRotatorIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(newWorld())
+		p.list = func(map[string]any) (string, error) {
+			return `{"security_key_authorization_required":true,"challenge":"CANARY-challenge"}`, nil
+		}
+		const other = 4
+		var r *rotate.Rotator
+		closed := make(chan error, 1)
+		p.refuse = func(map[string]any) (string, error) {
+			ended, end := context.WithCancel(t.Context())
+			end()
+			go func() { closed <- r.Close(ended) }()
+			synctest.Wait()
+			return keyJSON("another", other, "CANARY-another"), nil
+		}
+		saved := 0
+		r = p.rotator(t, func(cfg *rotate.Config) {
+			cfg.KeyID = other
+			cfg.Hooks.OnUnsaved = func(ctx context.Context, _ rotate.APIKey, _ error) {
+				select {
+				case <-time.After(time.Second): // it is put somewhere
+					saved++
+				case <-ctx.Done():
+				}
+			}
+		})
+		if _, err := r.Rotate(t.Context()); !isA[*rotate.UnsavedError](err) {
+			t.Errorf("Rotate: %v", err)
+		}
+		if err := <-closed; !errors.Is(err, context.Canceled) || saved != 1 {
+			t.Errorf("Close: %v; saved %d times", err, saved)
+		}
 	})
 }

@@ -57,12 +57,15 @@ func (r *rotation) openSince() time.Time {
 // tellUnsaved tells the operator that the store does not take the new secret, and puts it where else it can be kept. It does so once, even if
 // ctx has ended.
 func (r *rotation) tellUnsaved(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
+	r.offer(ctx, r.key, r.err)
+	r.toSpare(context.WithoutCancel(ctx), r.secret)
+}
+
+// offer gives the operator a key whose secret no store has, even if ctx has ended.
+func (r *rotation) offer(ctx context.Context, key APIKey, cause error) {
 	if hook := r.cfg.Hooks.OnUnsaved; hook != nil {
-		cause := r.err
-		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, r.key, cause) })
+		r.notify(context.WithoutCancel(ctx), "OnUnsaved", func(ctx context.Context) { hook(ctx, key, cause) })
 	}
-	r.toSpare(ctx, r.secret)
 }
 
 // toSpare has the second store keep a secret alone.

@@ -217,9 +217,7 @@ func (r *rotation) strange(ctx context.Context, key APIKey, cause error) error {
 	if key.Secret.IsZero() || key.Secret.Equal(r.old.Secret) {
 		return cause
 	}
-	if hook := r.cfg.Hooks.OnUnsaved; hook != nil {
-		r.notify(ctx, "OnUnsaved", func(ctx context.Context) { hook(ctx, key, cause) })
-	}
+	r.offer(ctx, key, cause)
 	return &UnsavedError{Key: key, Err: cause}
 }
 

@@ -135,9 +135,10 @@ func (f *Follower) take(record Record) error {
 	return f.shell.adopt(record)
 }
 
-// Run has the sessions take each new generation until ctx ends, and their private channels asked for again, and returns ctx's error. What goes wrong is logged: an error of
-// the store, a record that is not of the keyring's key, a session that does not re-authenticate, which is tried again when the
-// record changes next and authenticates with the new secret in any case when it has to.
+// Run has the sessions take each new generation until ctx ends, and their private channels asked for again, and returns ctx's
+// error, at the latest when the Watch of a store that hangs does. What goes wrong is logged: an error of the store, a record that
+// is not of the keyring's key, a session that does not re-authenticate, which is tried again when the record changes next and
+// authenticates with the new secret in any case when it has to.
 func (f *Follower) Run(ctx context.Context) error {
 	for record, err := range f.shell.cfg.Store.Watch(ctx) {
 		if err == nil {
