@@ -54,10 +54,15 @@ func (h *house) judgeLosses(r *result, v verdict) {
 	markers := map[session.GapReason]int{}
 	for _, s := range h.sessions {
 		lost += len(s.ready) - 1
-		renewals += s.renewals
+		// A step of the observer has failed too where the answer to what follows the authentication was lost: that is no measure.
+		regained := int(s.session.Stats().AuthorityLost) //nolint:gosec // a run is short
+		renewals += regained
 		unannounced += s.unannounced()
 		for _, t := range s.all() {
-			v.twice += t.told(s.renewals)
+			if twice := t.told(regained); twice > 0 {
+				v.twice += twice
+				v.example = fmt.Sprintf("%s: %v, authenticated again %d times", t.name, t.reasons(), regained)
+			}
 			for _, gap := range t.marks {
 				markers[gap.Reason]++
 			}

@@ -21,9 +21,8 @@ type subject struct {
 	calling sync.WaitGroup
 	stop    func() // ends the calls
 
-	mu       sync.Mutex      // protects the fields below
-	ready    map[uint64]bool // epochs of connections that were ready
-	renewals int             // how often one was authenticated again
+	mu    sync.Mutex      // protects ready
+	ready map[uint64]bool // epochs of connections that were ready
 }
 
 func (s *subject) open(ctx context.Context, cfg session.Config) (err error) {
@@ -75,12 +74,8 @@ func (s *subject) StepStart(ctx context.Context, step session.Step) (context.Con
 	return ctx, func(end session.StepEnd) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		switch {
-		case end.Err != nil:
-		case step.Kind == session.StepConnect:
+		if end.Err == nil && step.Kind == session.StepConnect {
 			s.ready[step.Epoch] = true
-		case step.Kind == session.StepReauthenticate:
-			s.renewals++
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -137,6 +138,14 @@ func (t *transcript) told(renewals int) (twice int) {
 		}
 	}
 	return twice + max(0, resumed-renewals)
+}
+
+// reasons are those of the markers, and the connections of which they are.
+func (t *transcript) reasons() (reasons []string) {
+	for _, gap := range t.marks {
+		reasons = append(reasons, fmt.Sprintf("%s/%d", gap.Reason, gap.Epoch))
+	}
+	return reasons
 }
 
 // tells reports whether there is a marker of the loss of that connection.
