@@ -18,7 +18,7 @@ import (
 // heldUp are goroutines that sessions and groups start, some of them on their callers'.
 var heldUp = []string{
 	"session.(*Session).supervise", "rpc.(*Conn).read", "session.(*authenticator).fly", "session.(*Session).mendBooks",
-	"session.(*Subscription).abandon.func", "session.(*Session).askFrame", "session.(*Session).handOver",
+	"session.(*Subscription).leave.func", "session.(*Session).askFrame", "session.(*Session).handOver",
 	"session.(*Group).watch", "session.(*team).tend", "session.(*team).equip", "session.(*Group).mendBooks", "session.(*Group).join", "session.(*team).obtain",
 }
 

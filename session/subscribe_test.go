@@ -407,7 +407,8 @@ func TestVerifySubscriptions(t *testing.T) {
 	}
 }
 
-// TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, and nothing if it cannot be asked.
+// TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, nothing if it cannot be asked, and ctx's error
+// where that ends first.
 // Asks: go-deribit#22.
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
@@ -418,7 +419,8 @@ func TestUnsubscribe(t *testing.T) {
 		want   func(error) bool
 	}{
 		"refused":      {script{"public/unsubscribe": refusing(11050, "bad_request")}, nil, time.Hour, isA[*rpc.Error]},
-		"unanswered":   {script{"public/unsubscribe": silent}, nil, time.Second, nothing},
+		"unanswered":   {script{"public/unsubscribe": silent}, nil, time.Second, isDeadline},
+		"no answer":    {script{"public/unsubscribe": silent}, nil, time.Hour, nothing},
 		"connection":   {script{"public/unsubscribe": func(p *peer, _ request) { p.close() }}, nil, time.Hour, nothing},
 		"no transport": {nil, func(f *far) { f.last().close() }, time.Hour, nothing},
 	} {
@@ -449,6 +451,8 @@ func TestUnsubscribe(t *testing.T) {
 }
 
 func nothing(err error) bool { return err == nil }
+
+func isDeadline(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 // TestSubscribesTakeTurns has a Subscribe wait for another that the exchange lets hang, for no longer than its ctx.
 func TestSubscribesTakeTurns(t *testing.T) {

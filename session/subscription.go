@@ -235,6 +235,9 @@ func (sub *Subscription) leave(ctx context.Context) error {
 	if !isLeft {
 		return nil // the host ends, and its connections with it
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	select {
 	case err := <-answer:
 		return err
