@@ -142,7 +142,8 @@ func TestOverflow(t *testing.T) {
 				t.Errorf("%s: broken %d, wrong %d times: %+v", name, seen.broken[name], seen.books.wrong[name], book)
 			}
 		}
-		if seen.gaps[""] != 1 || len(seen.books.kept) != 2 {
+		// A snapshot that it asks for may come before it has taken what waits: then there is an overflow more.
+		if seen.gaps[""] == 0 || len(seen.books.kept) != 2 {
 			t.Errorf("gaps: %v, %d books", seen.gaps, len(seen.books.kept))
 		}
 	})
