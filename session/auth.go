@@ -21,7 +21,8 @@ type authenticator struct {
 
 	mu        sync.Mutex // protects the fields below, and the flight's why and asked
 	flight    *flight
-	refusal   error // of the credentials that were tried last, nil if the exchange took them
+	granted   chan struct{} // closed, and replaced, when another flight than this one has authenticated
+	refusal   error         // of the credentials that were tried last, nil if the exchange took them
 	refusedAt time.Time
 }
 
@@ -45,6 +46,7 @@ type flight struct {
 	asked bool          // it has its credentials, or does without: who comes later may need newer ones
 	bound chan struct{} // closed once it has nothing but the key, whatever time that takes
 	away  error         // why the key cannot be had: this one has the refresh token alone; nil for others
+	auths uint64        // the connection's authentications by it, 0 while it has not authenticated
 	done  chan struct{} // closed after err was stored
 	err   error
 }
@@ -56,8 +58,11 @@ func newFlight(ctx context.Context, l *link, why need) *flight {
 	}
 }
 
-// wait returns when the flight has landed. It does not wait for the key once hurry is closed.
-func (f *flight) wait(ctx context.Context, hurry <-chan struct{}) error {
+// errGranted is why somebody does not wait for a flight any more.
+var errGranted = errors.New("session: authenticated meanwhile")
+
+// wait returns when the flight has landed. It does not wait for the key once hurry is closed, nor for anything once granted is.
+func (f *flight) wait(ctx context.Context, hurry, granted <-chan struct{}) error {
 	var bound <-chan struct{}
 	for {
 		select {
@@ -67,6 +72,8 @@ func (f *flight) wait(ctx context.Context, hurry <-chan struct{}) error {
 			hurry, bound = nil, f.bound
 		case <-bound:
 			return errKeyAway
+		case <-granted:
+			return errGranted
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -78,6 +85,7 @@ func newAuthenticator(s *Session) *authenticator {
 		session: s,
 		renewed: make(chan struct{}, 1),
 		relied:  make(chan struct{}, 1),
+		granted: make(chan struct{}),
 		budget:  newBucket(renewBurst, renewInterval),
 	}
 }
@@ -119,11 +127,13 @@ func (a *authenticator) renewRefused(ctx context.Context, l *link, sent mark) er
 // await waits for flights until one is of l and good enough, but for the key only as long as hurry is open.
 func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark, hurry <-chan struct{}) error {
 	for {
-		f, fresh := a.board(ctx, l, why, sent)
+		f, fresh, granted := a.board(ctx, l, why, sent)
 		if f == nil {
 			return nil
 		}
-		if err := f.wait(ctx, hurry); err != nil {
+		if err := f.wait(ctx, hurry, granted); errors.Is(err, errGranted) {
+			continue // it may be enough, whatever the flight still waits for
+		} else if err != nil {
 			return err
 		}
 		if f.link == l && (fresh || why != wanted) {
@@ -132,21 +142,25 @@ func (a *authenticator) await(ctx context.Context, l *link, why need, sent mark,
 	}
 }
 
-// board joins the flight under way or starts one, unless one that has just landed will do. fresh reports that the flight has
-// not asked for its credentials yet.
-func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark) (f *flight, fresh bool) {
+// board joins the flight under way or starts one, unless the connection was authenticated since it had that authority, which will do for
+// all but who wants more. fresh reports that the flight has not asked for its credentials yet; granted is closed when it may not be needed.
+func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark) (f *flight, fresh bool, granted <-chan struct{}) {
 	a.mu.Lock()
+	if why != wanted {
+		granted = a.granted
+		isEnough := l.settled > sent.auths || a.flight == nil && l.auths.Load() > sent.auths
+		if isEnough {
+			a.mu.Unlock()
+			return nil, false, nil
+		}
+	}
 	if f := a.flight; f != nil {
 		fresh := !f.asked
 		if fresh {
 			f.why = max(f.why, why)
 		}
 		a.mu.Unlock()
-		return f, fresh
-	}
-	if why != wanted && l.auths.Load() > sent.auths {
-		a.mu.Unlock()
-		return nil, false
+		return f, fresh, granted
 	}
 	f = newFlight(ctx, l, why)
 	if why != expiring {
@@ -155,7 +169,7 @@ func (a *authenticator) board(ctx context.Context, l *link, why need, sent mark)
 	a.flight = f
 	a.mu.Unlock()
 	a.launch(f)
-	return f, true
+	return f, true, granted
 }
 
 func (a *authenticator) launch(f *flight) {
@@ -176,6 +190,7 @@ func (a *authenticator) fly(ctx context.Context, f *flight) {
 		s.noteRegained()
 	}
 	if isAuthenticated {
+		f.auths = auths
 		a.tellRenewed()
 		err = s.configure(ctx, l)
 	}
@@ -226,8 +241,12 @@ func (a *authenticator) depart(f *flight, c Credentials) error {
 
 func (a *authenticator) land(f *flight, err error) {
 	a.mu.Lock()
+	f.link.settled = max(f.link.settled, f.auths)
 	if a.flight == f {
 		a.flight = nil
+	} else if f.auths > 0 {
+		close(a.granted)
+		a.granted = make(chan struct{})
 	}
 	a.mu.Unlock()
 	f.err = err

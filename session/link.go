@@ -37,7 +37,9 @@ type link struct {
 	// Of who holds authority.
 	granted      string // the scope of the last authentication
 	refreshToken Secret // of the same, zero once it has been used
-	unrefreshed  bool   // it was told that the exchange has refused one
+
+	unrefreshed atomic.Bool // it was told that the exchange has refused a refresh token
+	settled     uint64      // up to which authentication it has been configured, or that was tried; protected by the authenticator's lock
 
 	beaten      atomic.Bool   // a heartbeat or test_request has come since the last look
 	leftOut     bool          // it was told of channels that the exchange does not list; of who holds subscribing

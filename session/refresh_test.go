@@ -346,3 +346,41 @@ func TestReauthenticateIsNoRefresh(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedCallGoesOnByARefresh has authority end while the key is away: who waits for it is content with what the refresh token brings.
+func TestRefusedCallGoesOnByARefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, source := &grants{}, newKeyring()
+		refuse := func(p *peer, r request) {
+			if len(g.all()) < 2 {
+				p.refuse(r, int(session.CodeUnauthorized), "unauthorized")
+				return
+			}
+			p.comply(r)
+		}
+		cfg := unbeaten(newFar(t, script{"public/auth": g.auth, "private/buy": refuse, "private/subscribe": refuse}))
+		cfg.Credentials = source
+		s := dial(t, cfg)
+		open := source.shut()
+		<-time.After(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			if err := s.Call(ctx, "private/buy", labelled("one"), nil); err != nil {
+				t.Errorf("the call: %v", err)
+			}
+		})
+		waiting.Go(func() {
+			if _, err := s.Subscribe(ctx, session.SubscribeConfig{}, "user.lock"); err != nil {
+				t.Errorf("Subscribe: %v", err)
+			}
+		})
+		waiting.Wait()
+		if got, want := g.all(), []string{signed + "g1", refreshed}; !slices.Equal(got, want) {
+			t.Errorf("authentications %q, want %q", got, want)
+		}
+		open()
+	})
+}

@@ -32,7 +32,7 @@ func (a *authenticator) renewToken(ctx context.Context, l *link) error {
 	f := newFlight(ctx, l, expiring)
 	f.away, f.sent = err, sent
 	a.launch(f)
-	if f.wait(ctx, nil) == nil && f.err != nil && errors.Is(err, errKeyAway) {
+	if f.wait(ctx, nil, nil) == nil && f.err != nil && errors.Is(err, errKeyAway) && l.auths.Load() == sent.auths {
 		err = a.await(ctx, l, expiring, sent, nil)
 	}
 	if l.auths.Load() > sent.auths {
@@ -111,10 +111,9 @@ func (a *authenticator) doesWithoutKey(f *flight) bool {
 
 // logUnrefreshed tells, once for each connection, that the exchange does not take its refresh token.
 func (l *link) logUnrefreshed(why error) {
-	if _, isRefused := errors.AsType[*rpc.Error](why); !isRefused || l.unrefreshed {
+	if _, isRefused := errors.AsType[*rpc.Error](why); !isRefused || l.unrefreshed.Swap(true) {
 		return
 	}
-	l.unrefreshed = true
 	attrs := []slog.Attr{slog.Any("error", why)}
 	if hasNamedSession(l.session.cfg.Scope) {
 		attrs = append(attrs, slog.String("likely", "another client may use this session's name, each of whose logins ends the refresh tokens "+
