@@ -55,9 +55,10 @@ func (q *turn) take(t turned) {
 	}
 }
 
-// leaveLocked leaves a copy of t.
+// leaveLocked leaves a copy of t. Behind the marker no message of its leg is left, though it may be small enough: what is missing
+// behind that would not be told.
 func (q *turn) leaveLocked(t turned) {
-	if t.act == nil && (len(q.waiting) >= maxTurned || q.bytes+len(t.data) > maxTurnedBytes) {
+	if t.act == nil && (q.spilled[t.leg] || len(q.waiting) >= maxTurned || q.bytes+len(t.data) > maxTurnedBytes) {
 		if !q.spilled[t.leg] {
 			q.spilled[t.leg] = true
 			q.waiting = append(q.waiting, turned{leg: t.leg, spilled: true})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,39 @@ func TestTurnNeverWaits(t *testing.T) {
 			t.Errorf("then %v, want that messages of leg 1 are missing", m)
 		}
 	})
+}
+
+// TestTurnTellsEachLoss has messages of many sizes left by one leg: once one did not fit, a small one that would is not left behind the
+// marker, since the next that does not fit would be missing without a word.
+func TestTurnTellsEachLoss(t *testing.T) {
+	t.Parallel()
+	var done []turned
+	q := turn{do: func(m turned) {
+		if m.act != nil {
+			m.act()
+			return
+		}
+		m.data = bytes.Clone(m.data)
+		done = append(done, m)
+	}}
+	bring := func(leg, size int) { q.take(turned{leg: leg, data: make([]byte, size)}) }
+	q.take(turned{act: func() { // meanwhile
+		bring(1, maxTurnedBytes-1000)
+		bring(1, 2000)
+		bring(1, 1)
+		bring(0, 1) // of the other leg, which has lost nothing
+		bring(1, 2000)
+	}})
+	bring(1, 2000)
+	want := []turned{{leg: 1, data: make([]byte, maxTurnedBytes-1000)}, {leg: 1, spilled: true}, {data: make([]byte, 1)}, {leg: 1, data: make([]byte, 2000)}}
+	if !slices.EqualFunc(done, want, func(a, b turned) bool {
+		return a.leg == b.leg && a.spilled == b.spilled && len(a.data) == len(b.data)
+	}) {
+		for _, m := range done {
+			t.Errorf("leg %d: %d bytes, marker %t", m.leg, len(m.data), m.spilled)
+		}
+		t.Error("want what fitted, the marker, the other leg's, and what came when all was done")
+	}
 }
 
 // TestTurnEnds has one reader left: what it brings is done at once, and nothing stays behind.
