@@ -235,11 +235,11 @@ func (a *arbiter) keep(x *leg, m portion) bool {
 }
 
 // owe notes what this leg has yet to bring. The oldest is forgotten beyond the bound: then it is not known any more whether what comes next
-// is a repetition.
+// is a repetition, whatever was vouched for.
 func (x *leg) owe(key uint64) {
 	if len(x.owed) >= maxOwed {
 		x.owed = slices.Delete(x.owed, 0, maxOwed/4)
-		x.aligned = false
+		x.aligned, x.vouched = false, false
 	}
 	x.owed = append(x.owed, key)
 }

@@ -325,6 +325,24 @@ func TestArbiterOfACopyFarBehind(t *testing.T) {
 	}
 }
 
+// TestArbiterLosesAllButACopyFarBehind has a channel quiet while a copy joins and is vouched for, and then the other bring what it does not:
+// up to what is remembered it goes on without a gap, and beyond that what it brings late may have been delivered, which is told.
+func TestArbiterLosesAllButACopyFarBehind(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []uint64{maxOwed, maxOwed + 1, 3 * maxOwed} {
+		a := arbiter{room: &room{1 << 20}, deliver: func(int, []byte) {}}
+		a.join(0)
+		a.join(1)
+		a.vouch(1)
+		for n := range behind {
+			a.message(0, portion{n * 0x9e3779b97f4a7c15, -1, bytes64(n)})
+		}
+		if gap := a.lose(0); gap != (behind > maxOwed) {
+			t.Errorf("%d behind: gap %t", behind, gap)
+		}
+	}
+}
+
 // TestArbiterOfACopyThatJoinsAlone loses the copy that led before the other one has brought anything: what that brings late has been
 // delivered, up to what the first had not brought.
 func TestArbiterOfACopyThatJoinsAlone(t *testing.T) {
