@@ -162,7 +162,7 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	ctx = Once(ctx) // it has just authenticated: that is not done again for these
 	leftOut := l.logLeftOut
 	if why == refused {
-		leftOut = s.refuseLeftOut
+		leftOut = func(names []string) { s.askAnew(ctx, l, names) }
 	}
 	names := s.subs.authorised()
 	left, err := s.requestAgain(ctx, l, names)
@@ -172,6 +172,25 @@ func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	}
 	if err != nil && l.ctx.Err() == nil {
 		s.log(slog.LevelWarn, "channels after a re-authentication", slog.Any("error", err))
+	}
+}
+
+// askAnew is given channels that an answer leaves out where a call was refused for want of authority. The exchange may have ended them, or it
+// lists only what is new, and what was refused was that call alone. So it is asked once more after it has taken them back: what it leaves
+// out then has ended.
+func (s *Session) askAnew(ctx context.Context, l *link, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	left := names
+	err := s.giveUp(ctx, l, names)
+	if err == nil {
+		left, err = s.requestAgain(ctx, l, names)
+	}
+	if err == nil {
+		s.refuseLeftOut(left)
+	} else if l.ctx.Err() == nil {
+		s.log(slog.LevelWarn, "channels left out after a re-authentication", slog.Any("error", err))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -249,8 +250,11 @@ func TestExchangeThatListsWhatIsNewAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		lifetime int64 // of tokens, in seconds
 		forbids  bool
+		lacks    bool // a call is refused for want of authority
 	}{
-		"renewals": {60, false}, "renewals and a refusal": {60, true}, "quiet": {31536000, false}, "quiet and a refusal": {31536000, true},
+		"renewals": {60, false, false}, "renewals and a refusal": {60, true, false},
+		"quiet": {31536000, false, false}, "quiet and a refusal": {31536000, true, false},
+		"a refused call": {31536000, false, true}, "a refused call and a refusal": {31536000, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -259,6 +263,13 @@ func TestExchangeThatListsWhatIsNewAlone(t *testing.T) {
 				has := map[string]bool{}
 				f := newFar(t, script{
 					"public/auth": func(p *peer, r request) { p.grant(r, c.lifetime) },
+					"private/buy": refusing(int(session.CodeUnauthorized), "unauthorized"),
+					"private/unsubscribe": func(p *peer, r request) {
+						for _, n := range channelsOf(r) {
+							delete(has, n)
+						}
+						p.comply(r)
+					},
 					probeMethod: func(p *peer, r request) {
 						if taken.Load() && slices.Contains(channelsOf(r), "user.lock") {
 							p.refuse(r, int(session.CodeForbidden), "forbidden")
@@ -275,6 +286,11 @@ func TestExchangeThatListsWhatIsNewAlone(t *testing.T) {
 				kept, other := subscribe(t, s, session.SubscribeConfig{}, orders), subscribe(t, s, session.SubscribeConfig{}, "user.lock")
 				taken.Store(c.forbids)
 				before := f.count(probeMethod)
+				if c.lacks {
+					if err := s.Call(t.Context(), "private/buy", labelled("bad token"), nil); !rpc.SafeToRetry(err) {
+						t.Errorf("the call: %v", err)
+					}
+				}
 				time.Sleep(3 * time.Minute) //nolint:forbidigo // virtual time
 				if kept.Err() != nil || isA[*session.SubscribeError](other.Err()) != c.forbids {
 					t.Errorf("ended with %v and %v", kept.Err(), other.Err())
