@@ -20,7 +20,8 @@ type Hooks struct {
 	// BeforeReauthenticate and AfterReauthenticate surround each session's re-authentication, several at once.
 	BeforeReauthenticate func(ctx context.Context, session string)
 	AfterReauthenticate  func(ctx context.Context, report SessionReport)
-	// Finished is given each report, of failures too.
+	// Finished is given each report, of failures too. One Rotate may have several: where a secret is published just before a replacement,
+	// that attempt's is Aborted, a recovery's follows, and then that of the replacement which is made after all.
 	Finished func(ctx context.Context, report Report)
 }
 
