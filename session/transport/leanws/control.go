@@ -2,6 +2,7 @@ package leanws
 
 import (
 	"encoding/binary"
+	"net"
 	"time"
 )
 
@@ -108,11 +109,13 @@ func (w *writer) close() {
 	w.flushing.Wait()
 }
 
+// finish is the last to leave a close frame, unless one waits, with the reason that later writes meet: RFC 6455, section 5.5.1, has
+// nothing sent behind it.
 func (w *writer) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finished = true
 	if w.waiting.goodbye == 0 {
-		w.waiting.goodbye = codeNormal
+		w.waiting.goodbye, w.waiting.reason = codeNormal, net.ErrClosed
 	}
 }

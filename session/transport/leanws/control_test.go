@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/session/transport/leanws"
 )
 
 // TestPingsDoNotHoldUpTheReader has a peer ping and send, and read nothing at all.
@@ -127,6 +129,47 @@ func TestNothingIsWrittenAfterACloseFrame(t *testing.T) {
 		}
 		if n, err := server.Read(make([]byte, 1)); err == nil {
 			t.Errorf("the peer got %d bytes more", n)
+		}
+	})
+}
+
+// TestNothingIsWrittenAfterOurCloseFrame has a message wait behind Close's close frame for a peer that reads nothing at first.
+func TestNothingIsWrittenAfterOurCloseFrame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tr, server := pair(t)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() {
+			if msg, err := tr.ReadMessage(); err == nil {
+				t.Errorf("read %q, and no message was sent", msg)
+			}
+		})
+		write(t, server, frame(opPing, "now"))
+		synctest.Wait() // the answer waits for the peer
+		wg.Go(func() { leanws.Goodbye(tr) })
+		synctest.Wait()
+		wg.Go(func() {
+			if err := tr.WriteMessages([]byte("{}")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("a message behind the close frame: %v, want net.ErrClosed", err)
+			}
+		})
+		synctest.Wait()
+		if op, payload := receive(t, server); op != opPong || payload != "now" {
+			t.Errorf("got opcode %d and %q, want the answer to the ping", op, payload)
+		}
+		if op, payload := receive(t, server); op != opClose || payload != "\x03\xe8" {
+			t.Errorf("got opcode %d and %q, want a close frame with code 1000", op, payload)
+		}
+		synctest.Wait()
+		wg.Go(func() {
+			if n, err := server.Read(make([]byte, 1)); err == nil {
+				t.Errorf("the peer got %d bytes more", n)
+			}
+		})
+		synctest.Wait()
+		if err := tr.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

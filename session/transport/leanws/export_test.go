@@ -24,3 +24,11 @@ func Kept(t rpc.Transport) (read, write int) {
 	}
 	return cap(l.in.buf), cap(l.out.buf)
 }
+
+// Goodbye is Close up to where its close frame is written: over a network that takes nothing more, Close waits there for a second.
+func Goodbye(t rpc.Transport) {
+	if t, ok := t.(*transport); ok {
+		t.out.finish()
+		t.out.writeControl()
+	}
+}
