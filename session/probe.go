@@ -155,7 +155,10 @@ func (l *link) logLeftOut(names []string) {
 // them is not documented. Where the connection had no authority any more it gave none of them: what the exchange leaves out then has ended.
 func (s *Session) reclaim(ctx context.Context, l *link, why need) {
 	if err := l.holdSubscribing(ctx); err != nil {
-		return // the connection has ended: the next one resumes all
+		if l.isLeft() && why == refused {
+			s.proveLeft(l)
+		}
+		return // the next connection has all of them
 	}
 	defer l.releaseSubscribing()
 	s.prove(l, why)
@@ -206,6 +209,15 @@ func (s *Session) prove(l *link, why need) {
 	l.proved = now
 	if why == refused || renewed && !s.cfg.SubscriptionsSurvive {
 		s.subs.resumed(l.epoch)
+	}
+}
+
+// proveLeft marks what a connection that another has taken over from may not have brought, for it was without authority for a time: this was
+// found out too late for the handover to see it.
+func (s *Session) proveLeft(l *link) {
+	isMarked := l.auths.Load() == l.proved && !s.cfg.SubscriptionsSurvive
+	if next := s.live.Load(); next != nil && !isMarked {
+		s.subs.resumed(next.epoch)
 	}
 }
 

@@ -157,3 +157,36 @@ func TestConnectionThatEndsBehindItsAuthentication(t *testing.T) {
 		})
 	}
 }
+
+// TestAuthorityLostBesideAHandover: the connection that is replaced has lost its authority, which a call finds out while the next one has yet to
+// have the channels. What they told until then is missing, and is marked once.
+func TestAuthorityLostBesideAHandover(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLedger(t)
+		hold := make(chan struct{})
+		f.script["private/subscribe"] = func(p *peer, r request) {
+			if p.number == 2 {
+				<-hold
+			}
+			p.comply(r)
+		}
+		s := dial(t, scripted(f))
+		sub := subscribe(t, s, session.SubscribeConfig{}, "user.lock")
+		replaced := make(chan error, 1)
+		go func() { replaced <- s.Reconnect(t.Context()) }()
+		synctest.Wait()
+		l.revoke()
+		if err := s.Call(t.Context(), "private/buy", labelled("one"), nil); err != nil {
+			t.Error(err)
+		}
+		close(hold)
+		if err := <-replaced; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if got := toldOf(t, sub); s.Stats().Epoch != 2 || !slices.Equal(got, []session.GapReason{session.GapResumed}) {
+			t.Errorf("told %v at epoch %d", got, s.Stats().Epoch)
+		}
+	})
+}
