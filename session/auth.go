@@ -180,9 +180,8 @@ func (a *authenticator) launch(f *flight) {
 
 func (a *authenticator) fly(ctx context.Context, f *flight) {
 	s, l := a.session, f.link
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
+	ctx, over := within(ctx, l.ctx)
+	defer over()
 	ctx, ended := s.step(ctx, Step{Kind: StepReauthenticate, Epoch: l.epoch})
 	err := a.travel(ctx, f)
 	isAuthenticated, auths, newer := err == nil, l.auths.Load(), l.generation.Load() != f.sent.generation

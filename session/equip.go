@@ -78,7 +78,7 @@ func (s *Session) solicit(waiting context.Context, names []string) (lacks []stri
 		if err != nil {
 			return nil, err
 		}
-		asking, over := l.within(context.WithoutCancel(waiting))
+		asking, over := within(context.WithoutCancel(waiting), l.ctx)
 		refused, err := s.subscribe(asking, l, names)
 		over()
 		switch {
@@ -87,16 +87,6 @@ func (s *Session) solicit(waiting context.Context, names []string) (lacks []stri
 		case s.isEnding() || l == s.present():
 			return nil, err
 		}
-	}
-}
-
-// within is ctx until the connection ends.
-func (l *link) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(l.ctx, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
 	}
 }
 
@@ -149,7 +139,7 @@ func (t *team) complete(ctx context.Context, at int) error {
 		return nil
 	}
 	slices.Sort(names)
-	asking, over := l.within(ctx)
+	asking, over := within(ctx, l.ctx)
 	defer over()
 	if err := l.holdSubscribing(asking); errors.Is(err, errLeft) {
 		return nil // the connection that has taken over has them

@@ -43,6 +43,16 @@ func (s *Session) later(f func(ctx context.Context)) bool {
 	return s.spawn(s.ctx, f)
 }
 
+// within is ctx until life ends too: that of the connection, say, which serves who asked.
+func within(ctx, life context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
 // subscribe makes a subscription on h, of which isPrivate says whether it may have private channels.
 func subscribe(ctx context.Context, h host, isPrivate bool, cfg SubscribeConfig, channels []string) (*Subscription, error) {
 	names := slices.Compact(slices.Sorted(slices.Values(channels)))

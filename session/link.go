@@ -47,7 +47,7 @@ type link struct {
 	shut        chan struct{} // the exchange has said that it is in maintenance
 	suspended   atomic.Bool   // from when the supervisor has seen that, until it is over
 	subscribing chan struct{} // held by who subscribes on a ready connection, for good once it has been left
-	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing
+	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing, and fixed once it was left
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
 	served      served
 }

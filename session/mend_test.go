@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -378,6 +379,24 @@ func TestCloseWithAContextThatHasEnded(t *testing.T) {
 			}
 		}
 		wantTold(t, "the next", subscribe(t, s, session.SubscribeConfig{}, bookA), "=100")
+	})
+}
+
+// TestBookThatWasNotTakenBack: its last subscriber has left, and the exchange, which refused to hear of it, still has it subscribed.
+func TestBookThatWasNotTakenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, f, s := newBooks(t)
+		first := subscribe(t, s, session.SubscribeConfig{}, bookA)
+		synctest.Wait()
+		unsubscribe := f.script["public/unsubscribe"]
+		f.script["public/unsubscribe"] = refusing(11050, "bad_request")
+		if err := first.Close(t.Context()); !isA[*rpc.Error](err) {
+			t.Errorf("Close: %v", err)
+		}
+		f.script["public/unsubscribe"] = unsubscribe
+		second := subscribe(t, s, session.SubscribeConfig{}, bookA)
+		wantTold(t, "the second", second, "=100")
 	})
 }
 

@@ -198,7 +198,7 @@ func (sub *Subscription) Err() error {
 
 // Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
 // returns what the exchange answered. ctx bounds the wait for that: when it ends, Close returns ctx's error, and the exchange is
-// told all the same.
+// told all the same. The subscription has ended in any case.
 func (sub *Subscription) Close(ctx context.Context) error {
 	if !sub.end(ErrUnsubscribed) {
 		return nil
@@ -221,16 +221,18 @@ func (sub *Subscription) leave(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	answer := make(chan error, 1)
+	answer := make(chan error)
 	isLeft := sub.host.later(func(host context.Context) {
-		asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		defer cancel()
-		defer context.AfterFunc(host, cancel)()
+		asking, over := within(context.WithoutCancel(ctx), host)
+		defer over()
 		err := sub.host.release(asking, names)
-		if err != nil && ctx.Err() != nil {
-			sub.logUnsubscribe(err) // nobody waits for it
+		select {
+		case answer <- err:
+		case <-ctx.Done(): // nobody waits for it
+			if err != nil {
+				sub.logUnsubscribe(err)
+			}
 		}
-		answer <- err
 	})
 	if !isLeft {
 		return nil // the host ends, and its connections with it
