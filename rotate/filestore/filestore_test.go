@@ -354,14 +354,14 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte(`{"version":1,"client_id":"a","current":{"secret":"QQ=="}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		wantRefusedOrSame(t, text)
-		wantRefusedOrSame(t, sealed(text))
+		wantRefusedOrSame(t, sealed("holdfast-secret-v1", text))
 	})
 }
 
 // sealed is a file with that payload, made as the format's description says.
-func sealed(payload []byte) []byte {
-	sum := crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli))
-	return fmt.Appendf(nil, "holdfast-secret-v1 %08x %d\n%s\n", sum, len(payload), payload)
+func sealed(word string, payload []byte) []byte {
+	sum := crc32.Checksum(append([]byte(word), payload...), crc32.MakeTable(crc32.Castagnoli))
+	return fmt.Appendf(nil, "%s %08x %d\n%s\n", word, sum, len(payload), payload)
 }
 
 func wantRefusedOrSame(t *testing.T, text []byte) {
