@@ -126,3 +126,49 @@ func (test impatience) try(t *testing.T) {
 	}
 	settled(t, next)
 }
+
+// TestImpatientCloseBeforeTheReset: nothing was sent by then, and nothing is left to recover.
+func TestImpatientCloseBeforeTheReset(t *testing.T) {
+	for name, hold := range map[string]func(cfg *rotate.Config, p *process){
+		"in BeforeReset": func(cfg *rotate.Config, _ *process) {
+			cfg.Hooks.BeforeReset = func(ctx context.Context, _ rotate.Plan) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		},
+		"asked for a code": func(cfg *rotate.Config, p *process) {
+			p.refuse = func(map[string]any) (string, error) {
+				return `{"security_key_authorization_required":true,"challenge":"CANARY-challenge"}`, nil
+			}
+			cfg.SecondFactor = func(ctx context.Context, _ rotate.Challenge) (string, error) {
+				<-ctx.Done()
+				return "", ctx.Err()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				p := newProcess(w)
+				r := p.rotator(t, func(cfg *rotate.Config) { hold(cfg, p) })
+				done := make(chan error, 1)
+				go func() {
+					_, err := r.Rotate(t.Context())
+					done <- err
+				}()
+				<-time.After(time.Second)
+				ended, end := context.WithCancel(t.Context())
+				end()
+				if err := r.Close(ended); !errors.Is(err, context.Canceled) {
+					t.Errorf("Close: %v", err)
+				}
+				if err := <-done; err == nil {
+					t.Error("Rotate says nothing of its interruption")
+				}
+				if w.record.Intent != nil || w.record.Lease.Owner != "" {
+					t.Errorf("left behind: %+v, %+v", w.record.Intent, w.record.Lease)
+				}
+			})
+		})
+	}
+}

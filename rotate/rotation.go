@@ -268,8 +268,9 @@ func (r *rotation) pauseBefore(ctx context.Context, effect core.Effect, stop <-c
 	return pause(ctx, stop, r.waits.next.NextBackOff())
 }
 
-// clearIntent undoes what is known not to have been executed.
+// clearIntent undoes what is known not to have been executed, even if ctx has ended.
 func (r *rotation) clearIntent(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
 	_, err := r.journal.update(ctx, func(record *Record) error { return record.withdraw(r.id) })
 	if err != nil && !errors.Is(err, errNothingToDo) {
 		r.warn(ctx, "rotation intent: Recover will clear it", err)

@@ -16,6 +16,7 @@ func NewMutant(name, old, with string) Mutant {
 // What the program is made of.
 var (
 	Baseline     = baseline
+	Chosen       = chosen
 	RunAll       = runAll
 	PrintList    = printList
 	PrintResults = printResults

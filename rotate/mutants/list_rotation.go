@@ -75,8 +75,15 @@ var rotationMutants = []mutant{
 	{"an impatient Close leaves a secret in memory", "R1", persistFile, "\t\tctx = context.WithoutCancel(ctx)\n", ""},
 	{
 		"an impatient Close tells nobody of a secret", "F20", persistFile,
-		"func (r *rotation) tellUnsaved(ctx context.Context) {\n\tctx = context.WithoutCancel(ctx)\n",
-		"func (r *rotation) tellUnsaved(ctx context.Context) {\n",
+		"r.notify(context.WithoutCancel(ctx), \"OnUnsaved\"", "r.notify(ctx, \"OnUnsaved\"",
+	},
+	{
+		"an impatient Close leaves a secret out of the second store", "F20", persistFile,
+		"r.toSpare(context.WithoutCancel(ctx), r.secret)", "r.toSpare(ctx, r.secret)",
+	},
+	{
+		"an impatient Close leaves an intent", "F1", "rotate/rotation.go",
+		"\tctx = context.WithoutCancel(ctx)\n\t_, err := r.journal", "\t_, err := r.journal",
 	},
 	{"an impatient Close leaves the lease", "F1", "rotate/lease.go", "\tctx = context.WithoutCancel(ctx)\n", ""},
 	{

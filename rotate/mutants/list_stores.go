@@ -117,7 +117,11 @@ var storeMutants = []mutant{
 	},
 	{
 		"the checksum is not looked at", "F19", frameFile,
-		"if !ok || !bytes.Equal(header(payload), text[:len(first)+1]) {", "if !ok {",
+		"if !ok || !bytes.Equal(header(word, payload), text[:len(first)+1]) {", "if !ok {",
+	},
+	{
+		"a later format is read as this one", "F19", frameFile,
+		"if string(word) != magic {", "if false {",
 	},
 	{
 		"the lock is shared", "R10", "rotate/filestore/lock_flock.go",

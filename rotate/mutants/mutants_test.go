@@ -73,6 +73,18 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// TestListFits: each mutant still finds what it edits. The code changes, and the list is run now and then.
+func TestListFits(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	all, err := main.Chosen("")
+	if err != nil || len(all) < 100 {
+		t.Fatalf("%d mutants, %v", len(all), err)
+	}
+	if err := main.PrintList(io.Discard, all); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestListFails where a mutant has nothing to edit.
 func TestListFails(t *testing.T) {
 	module(t, goodTest)
