@@ -146,7 +146,10 @@ func (p *probe) resetByAdmin(ctx context.Context) (factor, error) {
 func (p *probe) findKey(ctx context.Context) error {
 	keys, err := p.listKeys(ctx)
 	if err != nil {
-		return fmt.Errorf("look up the key: give its number by -key-id: %w", err)
+		if p.keyID == 0 {
+			err = fmt.Errorf("give its number by -key-id: %w", err)
+		}
+		return fmt.Errorf("look up the key: %w", err)
 	}
 	if keys == nil {
 		return nil

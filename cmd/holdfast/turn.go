@@ -108,6 +108,7 @@ func (r *rotation) advise(w io.Writer, report rotate.Report, err error) {
 		}
 	}
 	if unsaved, ok := errors.AsType[*rotate.UnsavedError](err); ok {
+		r.lifeboat.take(context.Background(), unsaved.Key, unsaved.Err) // there may be room by now
 		say("%s", r.lifeboat.advice(unsaved.Key))
 	}
 	if report.Outcome == rotate.Unfinished || report.Outcome == rotate.Degraded {

@@ -18,13 +18,19 @@ type lifeboat struct {
 	clientID string // of the key to rotate
 	told     io.Writer
 
-	mu    sync.Mutex       // protects saved
-	saved map[int64]string // paths by the keys' numbers
+	mu    sync.Mutex      // protects saved
+	saved map[int64]place // by the keys' numbers
 }
 
-// take is a rotate.Hooks.OnUnsaved. It is called again while the journal takes nothing.
+// place is where a secret was put.
+type place struct {
+	path   string
+	secret session.Secret
+}
+
+// take is a rotate.Hooks.OnUnsaved. A command that resets a key more than once may call it for each of the secrets: the last one counts.
 func (l *lifeboat) take(_ context.Context, key rotate.APIKey, why error) {
-	if l.path(key.ID) != "" {
+	if l.holds(key) {
 		return
 	}
 	file := keyFile{path: fmt.Sprintf("%s.unsaved-%d", l.file.path, key.ID)}
@@ -32,24 +38,31 @@ func (l *lifeboat) take(_ context.Context, key rotate.APIKey, why error) {
 		file.clientID = l.file.clientID
 	}
 	if err := file.write(session.Credentials{ClientID: key.ClientID, Secret: key.Secret}); err != nil {
-		_, _ = fmt.Fprintf(l.told, "THE NEW SECRET of key %d (%s) is in no file, and is lost when this command ends. Make room for it: "+
-			"this is tried again and again: %v; %v\n", key.ID, key.ClientID, why, err)
+		_, _ = fmt.Fprintf(l.told, "THE NEW SECRET of key %d (%s) is in no file, and is lost when this command ends. Make room for it now: "+
+			"it is tried once more before that: %v; %v\n", key.ID, key.ClientID, why, err)
 		return
 	}
 	l.mu.Lock()
 	if l.saved == nil {
-		l.saved = map[int64]string{}
+		l.saved = map[int64]place{}
 	}
-	l.saved[key.ID] = file.path
+	l.saved[key.ID] = place{file.path, key.Secret}
 	l.mu.Unlock()
 	_, _ = fmt.Fprintf(l.told, "The new secret of key %d (%s) is in %s, and nowhere else yet: %v\n", key.ID, key.ClientID, file.path, why)
 }
 
-// path is where the secret of a key is, empty if nowhere.
+// path is where a secret of a key is, empty if nowhere.
 func (l *lifeboat) path(id int64) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.saved[id]
+	return l.saved[id].path
+}
+
+// holds reports whether the secret of a key is in its file.
+func (l *lifeboat) holds(key rotate.APIKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.saved[key.ID].path != "" && l.saved[key.ID].secret.Equal(key.Secret)
 }
 
 // empty removes the file of a rotation that has stored its secret after all.
@@ -68,7 +81,7 @@ func (l *lifeboat) empty(id int64) error {
 // advice says what to do about a secret that was not stored.
 func (l *lifeboat) advice(key rotate.APIKey) string {
 	switch path := l.path(key.ID); {
-	case path == "":
+	case !l.holds(key):
 		return fmt.Sprintf("The new secret of key %d (%s) is lost: reset that key with another one, or on the exchange's website.", key.ID, key.ClientID)
 	case key.ClientID == l.clientID:
 		return fmt.Sprintf("Type\n  mv %s %s\nand run this command again.", path, l.file.path)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/session"
 )
 
 // TestRotateKeepsAnothersSecret gives the number of another key, on an account whose list of keys needs a code: that other one is reset,
@@ -89,6 +90,41 @@ func TestRotateUnsaved(t *testing.T) {
 				s.check(t)
 			})
 		})
+	}
+}
+
+// TestLifeboat: the last secret of a key is the one that lives, and what had no room is tried once more at the end.
+func TestLifeboat(t *testing.T) {
+	t.Parallel()
+	dir := privateDir(t)
+	var said bytes.Buffer
+	file := keyFile{path: filepath.Join(dir, "away", "secret"), clientID: "one"}
+	r := &rotation{file: file, lifeboat: &lifeboat{file: file, clientID: "one", told: &said}}
+	key := func(word string) rotate.APIKey {
+		return rotate.APIKey{ID: 7, ClientID: "one", Secret: session.NewSecret([]byte(word))}
+	}
+	wantSaved := func(word string) {
+		t.Helper()
+		text, err := os.ReadFile(file.path + ".unsaved-7")
+		if err != nil || strings.TrimSpace(string(text)) != word {
+			t.Errorf("saved: %q, %v, want %q", text, err, word)
+		}
+	}
+	r.lifeboat.take(t.Context(), key("CANARY-first"), rotate.ErrCorrupt)
+	if !strings.Contains(said.String(), "is lost when this command ends") || !strings.Contains(r.lifeboat.advice(key("CANARY-first")), "is lost") {
+		t.Errorf("without room:\n%s", &said)
+	}
+	if err := os.Mkdir(filepath.Dir(file.path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.advise(&said, rotate.Report{}, &rotate.UnsavedError{Key: key("CANARY-first"), Err: rotate.ErrCorrupt})
+	if wantSaved("CANARY-first"); !strings.Contains(said.String(), "mv "+file.path+".unsaved-7") {
+		t.Errorf("with room at the end:\n%s", &said)
+	}
+	r.lifeboat.take(t.Context(), key("CANARY-second"), rotate.ErrCorrupt)
+	wantSaved("CANARY-second")
+	if strings.Contains(said.String(), "CANARY") {
+		t.Error("a secret was told")
 	}
 }
 
