@@ -16,6 +16,7 @@ func NewMutant(name, old, with string) Mutant {
 // What the program is made of.
 var (
 	Baseline     = baseline
+	InDirectory  = inDirectory
 	Chosen       = chosen
 	RunAll       = runAll
 	PrintList    = printList

@@ -42,7 +42,7 @@ var rotationMutants = []mutant{
 	{"a missed code ends Run", "I7", "rotate/schedule_loop.go", "lockedOut && !isMissedCode(locked.Err) ||", "lockedOut && locked != nil ||"},
 	{"a key that took the place meanwhile is not noticed", "F25", "rotate/lease.go", "\tif replaced {\n", "\tif replaced && r.epoch == 0 {\n"},
 	{"the stamp is older than the reset", "R9", resetFile, "return core.NotSent, r.stamp(ctx)", "return core.NotSent, nil"},
-	{"a reset is sent by a rescue token without the lease", "R9", authorityFile, "return errors.Join(err, lost)", "return err"},
+	{"a reset is sent by a rescue token without the lease", "R9", authorityFile, "\t\tlost = record.arm(", "\t\t_ = record.arm("},
 	{"the quarantine begins before the reset has left", "F8", resetFile, "r.late, r.unanswered = nil, *sent.made.Load()", "r.late = nil"},
 	{"who is locked out has the next generation from an old one", "I7", "rotate/rotation.go", "errors.Join(r.err, r.adopt(r.seen))", "r.err"},
 	{"a silence is taken for a refusal", "F23", verifyFile, "(err); !refused {\n\t\treturn false", "(err); !refused {\n\t\treturn err != nil"},

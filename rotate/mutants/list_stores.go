@@ -35,7 +35,8 @@ var storeMutants = []mutant{
 		return d.wrap("save", err)
 	}
 	if err := d.disk.Rename(d.newName(), d.name); err != nil {`,
-		`	if err := d.write(d.name, os.O_CREATE, text); err != nil {`,
+		`	_ = write
+	if err := d.write(d.name, os.O_CREATE, text); err != nil {`,
 	},
 	{
 		"a flush that failed is tried again on the same file", "F4", directoryFile,

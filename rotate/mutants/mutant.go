@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/internal/retry"
 )
 
 // mutant is an edit that breaks a promise.
@@ -61,8 +63,20 @@ func inDirectory(fn func(dir string) (string, error)) (_ string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("mutants: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, remove(dir)) }()
 	return fn(dir)
+}
+
+// remove removes a directory into which the processes that a killed test had begun may write a while longer.
+func remove(dir string) error {
+	waits := retry.Backoff(10*time.Millisecond, time.Second)
+	for range 30 {
+		if os.RemoveAll(dir) == nil {
+			return nil
+		}
+		<-time.After(waits.NextBackOff())
+	}
+	return os.RemoveAll(dir)
 }
 
 // overlay writes the edited file, and what tells the go command of it.

@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -70,6 +72,35 @@ func TestBaseline(t *testing.T) {
 	_, err := main.Baseline(t.Context(), []main.Mutant{main.NewMutant("any", "n / 2", "n")})
 	if err == nil || !strings.Contains(err.Error(), "rotate.TestHalf") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// TestProcessThatOutlivesItsTest writes into the directory as it is removed.
+func TestProcessThatOutlivesItsTest(t *testing.T) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	var dir string
+	_, err := main.InDirectory(func(d string) (string, error) {
+		dir = d
+		writing := make(chan struct{})
+		group.Go(func() {
+			for i := range 2000 {
+				if os.Mkdir(filepath.Join(dir, strconv.Itoa(i)), 0o700) != nil {
+					return
+				}
+				if i == 100 {
+					close(writing)
+				}
+			}
+		})
+		<-writing
+		return "", nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the directory is left: %v", err)
 	}
 }
 
