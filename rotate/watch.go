@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -20,6 +21,8 @@ import (
 type Follower struct {
 	// shell has the configuration and the steps that following shares with rotating; it never flies.
 	shell Rotator
+	// loads has those who authenticate at the same time share a Load: one for each would make the last of them wait too long.
+	loads singleflight.Group
 	// refused is a generation that the exchange has refused and that may be the newest one, for what others know cannot be read or is
 	// not known yet; 0 for none. It is not tried again meanwhile.
 	refused atomic.Uint64
@@ -98,7 +101,7 @@ const followInterval = 100 * time.Millisecond
 // catchUp takes what the store has, once authentications need not wait for more.
 func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 	for {
-		record, err := f.shell.journal.load(ctx)
+		record, err := f.load(ctx)
 		if errors.Is(err, ErrNotFound) { // nobody has rotated yet
 			f.refused.Store(0)
 			return waited, nil
@@ -115,6 +118,27 @@ func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 		waited = true
 		if err := pause(ctx, nil, followInterval); err != nil {
 			return waited, err
+		}
+	}
+}
+
+// load returns a record that was asked for no earlier than now: what a Load under way will say may be of before a rotation, or a refusal.
+// The end of a caller's ctx ends no Load that others wait for too.
+func (f *Follower) load(ctx context.Context) (Record, error) {
+	for late := false; ; late = true {
+		began := false
+		answer := f.loads.DoChan("", func() (any, error) {
+			began = true
+			return f.shell.journal.load(context.WithoutCancel(ctx))
+		})
+		select {
+		case a := <-answer:
+			if began || late { // the one that was under way has ended, so this one is later
+				record, _ := a.Val.(Record)
+				return record, a.Err
+			}
+		case <-ctx.Done():
+			return Record{}, ctx.Err()
 		}
 	}
 }

@@ -59,6 +59,8 @@ var rotationMutants = []mutant{
 	{"a refusal is the last word while an intent stands", "F33", watchFile, "f.generation() > f.refused.Load())", "f.generation() > 0)"},
 	{"a refused secret is tried as long as the store is down", "F33", watchFile, "f.generation() <= f.refused.Load():", "f.generation() == 0:"},
 	{"a settled rotation leaves the refusal as the last word", "F33", watchFile, "case waited && f.generation() <= refused:", "case waited && f.generation() == 0:"},
+	{"a login is given a Load that began before it", "F33", watchFile, "if began || late {", "if began || !late {"},
+	{"a login that gives up ends the Load of others", "F33", watchFile, "journal.load(context.WithoutCancel(ctx))", "journal.load(ctx)"},
 	{"channels of another process stay silent", "F29", watchFile, " || f.followed < generation {", " {"},
 	{"channels that nothing proves are taken to be whole", "R3", proveFile, "renewed && !s.cfg.SubscriptionsSurvive", "renewed && s.cfg.SubscriptionsSurvive"},
 	{"a loss is marked each time that somebody looks", "R3", proveFile, "\tl.proved = now\n", ""},
