@@ -68,14 +68,10 @@ func (s *schedule) upTo(d time.Duration) time.Duration {
 // wreak brings the faults of a chaos until the server closes.
 func (s *Server) wreak(c Chaos) {
 	plan := c.schedule()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	<-timer.C
 	for {
 		wait, f, pick := plan.next()
-		timer.Reset(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 			s.locked(func(ex *exchange) { ex.wreak(f, pick) })
 		case <-s.stop:
 			return

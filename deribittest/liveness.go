@@ -36,9 +36,10 @@ func (c *conn) next() time.Time {
 
 // watch is the minder: it acts when something of the connection is due.
 func (c *conn) watch() {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(maxInactivity)
 	defer timer.Stop()
 	for {
+		c.server.locked(func(*exchange) { timer.Reset(time.Until(c.next())) })
 		select {
 		case <-timer.C:
 			c.server.locked(func(ex *exchange) { ex.due(c, time.Now()) })
@@ -46,7 +47,6 @@ func (c *conn) watch() {
 		case <-c.ctx.Done():
 			return
 		}
-		c.server.locked(func(*exchange) { timer.Reset(time.Until(c.next())) })
 	}
 }
 

@@ -42,6 +42,7 @@ func newMoody(t *testing.T, seed uint64, mortal bool) *moody {
 }
 
 // ticks are so coarse that many things happen at the same time.
+// No wait of none is asked for: timers of a bubble that are due as they are made crash the race detector (golang/go#78156).
 func ticks(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // draw is a number below n.
@@ -77,7 +78,7 @@ func (m *moody) TryWriteMessages(msgs ...[]byte) (left bool, err error) {
 	}
 	defer m.writing.Store(false)
 	if m.draw(4) == 0 {
-		<-time.After(ticks(m.draw(4)))
+		<-time.After(ticks(1 + m.draw(4)))
 	}
 	for _, msg := range msgs {
 		m.receive(msg)
@@ -109,7 +110,7 @@ func (m *moody) receive(msg []byte) {
 		m.deliver(answer)
 		m.deliver(answer)
 	default:
-		wait := ticks(m.draw(20))
+		wait := ticks(1 + m.draw(20))
 		m.peer.Go(func() {
 			<-time.After(wait)
 			m.deliver(answer)
