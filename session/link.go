@@ -50,6 +50,7 @@ type link struct {
 	proved      uint64        // up to which authentication it is known or marked what became of the channels; of who holds subscribing, and fixed once it was left
 	resumed     []string      // what was subscribed before it was ready; of the supervisor, once it is established
 	served      served
+	departures  departures
 }
 
 // newLink is a connection that is to be opened: its step StepConnect begins.

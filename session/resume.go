@@ -310,52 +310,6 @@ func (s *Session) refuse(names []string, err error) {
 	s.subs.refuse(names, err)
 }
 
-// settle takes back what has been resumed for nobody: its subscription was closed meanwhile. It is called once l is live,
-// so that who closes one from now on does so itself.
-func (s *Session) settle(l *link) {
-	names := s.subs.unwanted(l.resumed)
-	l.resumed = nil
-	if len(names) == 0 {
-		return
-	}
-	s.work.Go(func() {
-		if err := s.takeBack(l.ctx, l, names); err != nil {
-			s.log(slog.LevelInfo, "unsubscribe", slog.Any("error", err))
-		}
-	})
-}
-
-// takeBack unsubscribes from those of names that nobody wants by now.
-func (s *Session) takeBack(ctx context.Context, l *link, names []string) error {
-	if err := l.holdSubscribing(ctx); errors.Is(err, errLeft) {
-		return nil // the next connection takes back what it has resumed for nobody
-	} else if err != nil {
-		return err
-	}
-	defer l.releaseSubscribing()
-	err := s.giveUp(ctx, l, s.subs.unwanted(names))
-	if _, gone := errors.AsType[*rpc.CallError](err); gone {
-		return nil
-	}
-	return err
-}
-
-// giveUp unsubscribes from names. That a frame was not answered keeps it from none of the others.
-func (s *Session) giveUp(ctx context.Context, l *link, names []string) (unanswered error) {
-	for method, chunk := range chunks(names, methodUnsubscribePrivate, methodUnsubscribePublic) {
-		err := s.linkCall(ctx, l, method, channelParams{chunk}, nil)
-		if _, isUnanswered := errors.AsType[*rpc.CallError](err); isUnanswered {
-			unanswered = err
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		l.served.remove(chunk)
-	}
-	return unanswered
-}
-
 // holdSubscribing keeps the order of what is asked for the same channel on a ready connection: a subscribe must not be
 // overtaken by the unsubscribe of who had the channel before.
 func (l *link) holdSubscribing(ctx context.Context) error {

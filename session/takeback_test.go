@@ -1,0 +1,70 @@
+package session_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-ws/holdfast/rpc"
+	"github.com/holdfast-ws/holdfast/session"
+)
+
+// TestManyLeaveAtOnce has a hundred subscriptions closed over a connection that answers no unsubscribe: they wait for its answers
+// together, as does who subscribes behind them.
+func TestManyLeaveAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"public/unsubscribe": silent})
+		cfg := scripted(f)
+		cfg.CallTimeout = 10 * time.Second
+		s := dial(t, cfg)
+		subs := make([]*session.Subscription, 100)
+		for i := range subs {
+			subs[i] = subscribe(t, s, session.SubscribeConfig{}, fmt.Sprint("ticker.", i))
+		}
+		start := time.Now()
+		var closing sync.WaitGroup
+		for _, sub := range subs {
+			closing.Go(func() {
+				if err := sub.Close(t.Context()); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		subscribe(t, s, session.SubscribeConfig{}, "quote.A")
+		closing.Wait()
+		if took, n := time.Since(start), f.count("public/unsubscribe"); took > 2*cfg.CallTimeout || n > 2 {
+			t.Errorf("%d unsubscribes in %v, want two at the most, each for a CallTimeout", n, took)
+		}
+	})
+}
+
+// TestRefusedTogether leaves a private channel, which is refused, together with a public one: each Close has its own answer.
+func TestRefusedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFar(t, script{"public/unsubscribe": silent, "private/unsubscribe": refusing(11050, "bad_request")})
+		s := dial(t, scripted(f))
+		first := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
+		private, public := subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.btc"), subscribe(t, s, session.SubscribeConfig{}, "ticker.B")
+		var closing sync.WaitGroup
+		leave := func(sub *session.Subscription, want func(error) bool) {
+			closing.Go(func() {
+				if err := sub.Close(t.Context()); !want(err) {
+					t.Errorf("Close = %v", err)
+				}
+			})
+			synctest.Wait()
+		}
+		leave(first, nothing) // holds the turn
+		leave(private, isA[*rpc.Error])
+		leave(public, nothing)
+		closing.Wait()
+		if n := f.count("public/unsubscribe"); n != 2 {
+			t.Errorf("%d unsubscribes of public channels, want 2", n)
+		}
+	})
+}
