@@ -20,11 +20,11 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.tryFile(); err != nil {
-		return nil, nil, fmt.Errorf("the key's file could not be replaced by a later one: %w", err)
-	}
 	store, err := filestore.Open(r.journal)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.tryFile(ctx, store, filed); err != nil {
 		return nil, nil, err
 	}
 	creds := filed
@@ -46,22 +46,52 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 	return store, rotate.NewKeyring(creds), nil
 }
 
-// tryFile sees that the key's file can be replaced before anything depends on that: by what it holds, or for a dry run another one by
-// nothing.
-func (r *rotation) tryFile() error {
-	if !r.dryRun {
-		text, err := readPrivateFile(r.file.path)
-		if err != nil {
+// tryFile sees that the key's file can be replaced before anything depends on that: by what it holds, if that is what the journal has too,
+// else, as for a dry run, another one by nothing. Another command may turn the key meanwhile: it tells the journal before it writes the
+// file, which is made to follow, so that it is not left with the secret that is dead since.
+func (r *rotation) tryFile(ctx context.Context, store rotate.Store, filed session.Credentials) error {
+	text, err := readPrivateFile(r.file.path)
+	if err != nil {
+		return unreplaceable(err)
+	}
+	defer clear(text)
+	record, err := load(ctx, store)
+	switch {
+	case err != nil:
+		return err
+	case r.dryRun || !isCurrent(record, filed):
+		return unreplaceable(tryBeside(r.file.path))
+	}
+	err = writeSecretFile(r.file.path, text)
+	for err == nil {
+		if record, err = load(ctx, store); err != nil || isCurrent(record, filed) {
 			return err
 		}
-		defer clear(text)
-		return writeSecretFile(r.file.path, text)
+		filed = record.Credentials()
+		err = r.file.write(filed)
 	}
-	beside, err := os.CreateTemp(filepath.Dir(r.file.path), ".secret-*")
+	return unreplaceable(err)
+}
+
+// isCurrent reports whether a journal, which may not be there yet, has no other credentials than these.
+func isCurrent(record rotate.Record, c session.Credentials) bool {
+	return record.Version == 0 || record.ClientID == c.ClientID && record.Current.Secret.Equal(c.Secret)
+}
+
+func tryBeside(path string) error {
+	beside, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {
 		return err
 	}
 	return errors.Join(beside.Close(), os.Remove(beside.Name()))
+}
+
+// unreplaceable says of an error, if it is one, what it stands in the way of.
+func unreplaceable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the key's file could not be replaced by a later one: %w", err)
 }
 
 // reconcile says which credentials to begin with, where there are a key's file and a journal.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-ws/holdfast/deribittest"
 	"github.com/holdfast-ws/holdfast/rotate"
+	"github.com/holdfast-ws/holdfast/rotate/memstore"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -172,7 +173,7 @@ func TestRotateNeedsTheFile(t *testing.T) {
 	}
 	for _, dryRun := range []bool{false, true} {
 		r := rotation{file: keyFile{path: filepath.Join(path, "nowhere"), clientID: "a"}, dryRun: dryRun}
-		if err := r.tryFile(); err == nil {
+		if err := r.tryFile(t.Context(), memstore.New(), session.Credentials{}); err == nil {
 			t.Errorf("dry run %v: a file that cannot be written passed", dryRun)
 		}
 	}
