@@ -41,6 +41,30 @@ func TestRotateLockedOut(t *testing.T) {
 	assertNoSecret(t, server, out+errOut)
 }
 
+// TestDryRunAfterAPersonsReset: the journal does not have the secret that a person has put into the key's file. A dry run leaves that to the
+// command, and says so in its terms.
+func TestDryRunAfterAPersonsReset(t *testing.T) {
+	t.Parallel()
+	server, key, path := exchange(t, deribittest.Config{}, deribittest.KeyConfig{})
+	args := []string{"rotate", "-accept-lockout", "-url", server.URL(), "-client-id", key.ClientID, "-secret-file", path}
+	if exit, out, errOut := invoke(t, "", args...); exit != 0 {
+		t.Fatalf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	now, _ := server.Key(key.ID)
+	reset(t, server, session.Credentials{ClientID: key.ClientID, Secret: session.NewSecret([]byte(now.Secret))}, key.ID)
+	now, _ = server.Key(key.ID)
+	if err := writeSecretFile(path, []byte(now.Secret)); err != nil {
+		t.Fatal(err)
+	}
+	exit, out, errOut := invoke(t, "", append(args, "-dry-run")...)
+	if exit != 1 || !strings.Contains(errOut, "without -dry-run") || strings.Contains(out+errOut, "Recover") {
+		t.Errorf("exit code %d\n%s%s", exit, out, errOut)
+	}
+	if exit, out, errOut = invoke(t, "", args...); exit != 0 || !accepts(t, server, key.ClientID, path) {
+		t.Errorf("exit code %d\n%s%s", exit, out, errOut)
+	}
+}
+
 // reset resets a key whose new secret nobody keeps.
 func reset(t *testing.T, server *deribittest.Server, creds session.Credentials, id int64) {
 	t.Helper()

@@ -66,16 +66,25 @@ func (r *rotation) preview(
 	ctx context.Context, told io.Writer, record rotate.Record, rotator *rotate.Rotator, f *fleet,
 ) (report rotate.Report, err error) {
 	if record.Intent != nil || record.Replacement != nil {
-		return report, fmt.Errorf("journal %s: a rotation is unfinished: run the command without -dry-run, which goes on with it", r.journal)
+		return report, r.unfinished()
 	}
 	if err := f.dialOwn(ctx); err != nil {
 		return report, err
 	}
 	report, err = rotator.Check(context.WithoutCancel(ctx))
+	if errors.Is(err, rotate.ErrUnfinished) { // which the report says in terms of the library
+		return rotate.Report{}, r.unfinished()
+	}
 	if err == nil && r.strategy == rotate.Replace {
 		_, _ = fmt.Fprintln(told, "Nothing is in the way of a replacement. The exchange will ask for a second factor.")
 	}
 	return report, err
+}
+
+// unfinished is [rotate.ErrUnfinished] in terms of the command.
+func (r *rotation) unfinished() error {
+	return fmt.Errorf("journal %s: a rotation is unfinished, or the secret in %s is new to it: run the command without -dry-run, which goes on with it",
+		r.journal, r.file.path)
 }
 
 // howToReplace is what to type.
