@@ -199,7 +199,7 @@ func NewRegistry() *Registry {
 
 // Add makes a subscription with a ring a sink of names.
 func (r *Registry) Add(names ...string) (*RegistrySub, error) {
-	sub := &Subscription{host: r.s, names: names, ring: newRing(DropOldest, 64, 1<<20)}
+	sub := &Subscription{host: r.s, names: names, returned: true, ring: newRing(DropOldest, 64, 1<<20)}
 	return &RegistrySub{r.r, sub}, r.r.add(sub)
 }
 
@@ -282,7 +282,7 @@ func (r *Registry) Conn(t rpc.Transport) *rpc.Conn {
 
 // AddHandler makes a subscription with an inline handler a sink of names.
 func (r *Registry) AddHandler(handler func(Notification), names ...string) error {
-	return r.r.add(&Subscription{host: r.s, names: names, handler: handler})
+	return r.r.add(&Subscription{host: r.s, names: names, returned: true, handler: handler})
 }
 
 // Index is a table of channels.

@@ -81,7 +81,7 @@ func subscribe(ctx context.Context, h host, isPrivate bool, cfg SubscribeConfig,
 		sub.abandon(ctx, err)
 		return nil, err
 	}
-	if err := sub.resumedWithout(names); err != nil {
+	if err := sub.hand(names); err != nil {
 		sub.abandon(ctx, err)
 		return nil, err
 	}

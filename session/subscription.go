@@ -19,7 +19,7 @@ type SubscribeConfig struct {
 	// OnGap.
 	Handler func(Notification)
 	// OnGap is told of gaps when there is a Handler, of channels that the exchange refused after a reconnect, and why the subscription ended,
-	// unless by Close. Whichever goroutine of the session finds out calls it, also while Handler runs, and must not wait in it.
+	// unless by Close, but not of what Subscribe itself returns. Whichever goroutine of the session finds out calls it, also while Handler runs, and must not wait in it.
 	OnGap func(error)
 	// Buffer is how many notifications wait for a slow consumer, and BufferBytes how many bytes of them; 0 means 1024
 	// and 16 MiB. A single message waits whatever its length.
@@ -65,8 +65,10 @@ type Subscription struct {
 
 	names []string // protected by the registry's lock, replaced rather than changed
 
-	mu  sync.Mutex // protects err
-	err error      // why the subscription ended
+	mu       sync.Mutex      // protects the fields below
+	err      error           // why the subscription ended
+	returned bool            // Subscribe has returned it: what comes now is told by the stream, or OnGap
+	refusal  *SubscribeError // of a part of the channels before that, for Subscribe to return
 }
 
 // Subscribe asks the exchange for channels and returns when it has accepted all of them. Notifications that come before
@@ -110,14 +112,37 @@ func (sub *Subscription) Resync(channel string) error {
 	return nil
 }
 
-// resumedWithout returns the refusal of channels that a resume, which came in between, has taken off the subscription.
-func (sub *Subscription) resumedWithout(names []string) error {
+// hand has Subscribe return the subscription, unless it has ended or lost channels by what others did meanwhile: then Subscribe
+// returns that, and nobody else is told.
+func (sub *Subscription) hand(names []string) error {
 	kept := set(sub.Channels())
 	lacks := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return kept[n] })
-	if len(lacks) == 0 {
-		return nil
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	switch {
+	case sub.err != nil:
+		return sub.err
+	case sub.refusal != nil:
+		return sub.refusal
+	case len(lacks) > 0:
+		return &SubscribeError{Refused: lacks}
 	}
-	return &SubscribeError{Refused: lacks}
+	sub.returned = true
+	return nil
+}
+
+// keep has Subscribe return a refusal, and reports whether it still can.
+func (sub *Subscription) keep(err *SubscribeError) bool {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if sub.returned {
+		return false
+	}
+	if sub.refusal != nil {
+		err = &SubscribeError{Refused: append(sub.refusal.Refused, err.Refused...), Err: sub.refusal.Err}
+	}
+	sub.refusal = err
+	return true
 }
 
 func checkChannels(names []string, isPrivate bool) error {
@@ -279,6 +304,7 @@ func (sub *Subscription) refused(err *SubscribeError) {
 	switch {
 	case len(sub.Channels()) == 0:
 		sub.finish(err)
+	case sub.keep(err):
 	case sub.ring != nil:
 		sub.ring.notice(err)
 	case sub.onGap != nil:
@@ -288,9 +314,15 @@ func (sub *Subscription) refused(err *SubscribeError) {
 
 // finish ends the subscription with err, and tells it where there is a Handler.
 func (sub *Subscription) finish(err error) {
-	if sub.end(err) && sub.onGap != nil {
+	if sub.end(err) && sub.onGap != nil && sub.isReturned() {
 		sub.onGap(err)
 	}
+}
+
+func (sub *Subscription) isReturned() bool {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.returned
 }
 
 // end ends the subscription with err, and reports whether it had not ended before.
