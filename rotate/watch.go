@@ -52,7 +52,7 @@ func NewFollower(cfg Config) (*Follower, error) {
 // the end of that, of its lease, or of ctx; then it returns ctx's error. A store that cannot be read is logged, and what
 // the keyring has is returned, unless that was refused: see [Follower.Newer].
 func (f *Follower) Credentials(ctx context.Context) (session.Credentials, error) {
-	if _, err := f.await(ctx); err != nil {
+	if _, err := f.await(ctx, 0); err != nil {
 		return session.Credentials{}, err
 	}
 	return f.shell.cfg.Keyring.Credentials(ctx)
@@ -69,7 +69,7 @@ func (f *Follower) Newer(ctx context.Context, refused uint64) (session.Credentia
 	if refused >= f.generation() {
 		f.refused.Store(refused)
 	}
-	waited, err := f.await(ctx)
+	waited, err := f.await(ctx, refused)
 	switch {
 	case err != nil:
 		return session.Credentials{}, err
@@ -81,13 +81,18 @@ func (f *Follower) Newer(ctx context.Context, refused uint64) (session.Credentia
 
 func (f *Follower) generation() uint64 { return f.shell.cfg.Keyring.Current().Generation }
 
+// isRefused reports whether the newest generation may be one that was refused: to who asks, 0 for none, or to another session.
+func (f *Follower) isRefused(refused uint64) bool {
+	return f.generation() <= max(refused, f.refused.Load())
+}
+
 // await catches up, if the store can be read or the keyring's secret will do.
-func (f *Follower) await(ctx context.Context) (waited bool, err error) {
-	waited, err = f.catchUp(ctx)
+func (f *Follower) await(ctx context.Context, refused uint64) (waited bool, err error) {
+	waited, err = f.catchUp(ctx, &refused)
 	switch {
 	case ctx.Err() != nil:
 		return waited, fmt.Errorf("rotate: follow: waiting for a rotation: %w", ctx.Err())
-	case err != nil && f.generation() <= f.refused.Load():
+	case err != nil && f.isRefused(refused):
 		return waited, fmt.Errorf("rotate: follow: generation %d was refused, and whether there is a newer one is not known: %w", f.generation(), err)
 	case err != nil:
 		f.shell.warn(ctx, "following rotations: the keyring's secret is used", err)
@@ -98,8 +103,8 @@ func (f *Follower) await(ctx context.Context) (waited bool, err error) {
 // followInterval is between two looks at a rotation that an authentication waits for.
 const followInterval = 100 * time.Millisecond
 
-// catchUp takes what the store has, once authentications need not wait for more.
-func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
+// catchUp takes what the store has, once authentications need not wait for more. Where no intent stands it forgets what was refused.
+func (f *Follower) catchUp(ctx context.Context, refused *uint64) (waited bool, err error) {
 	for {
 		record, err := f.load(ctx)
 		if errors.Is(err, ErrNotFound) { // nobody has rotated yet
@@ -109,10 +114,13 @@ func (f *Follower) catchUp(ctx context.Context) (waited bool, err error) {
 		if err != nil {
 			return waited, err
 		}
+		if record.Intent == nil {
+			*refused = 0
+		}
 		if err := f.take(record); err != nil {
 			return waited, err
 		}
-		if !record.underWay(time.Now(), f.shell.cfg.LeaseTTL) && (record.Intent == nil || f.generation() > f.refused.Load()) {
+		if !record.underWay(time.Now(), f.shell.cfg.LeaseTTL) && (record.Intent == nil || !f.isRefused(*refused)) {
 			return waited, nil
 		}
 		waited = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -111,5 +112,57 @@ func TestFollowerSharesNoOldAnswer(t *testing.T) {
 		if said.Len() > 0 {
 			t.Errorf("logged: %s", said)
 		}
+	})
+}
+
+// lateWatch is a store whose Watch tells of what it has seen a while ago.
+type lateWatch struct {
+	*slowStore
+	seen chan rotate.Record
+}
+
+func (s *lateWatch) Watch(ctx context.Context) iter.Seq2[rotate.Record, error] {
+	return func(yield func(rotate.Record, error) bool) {
+		for {
+			select {
+			case r := <-s.seen:
+				if !yield(r, nil) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// TestFollowerRefusedBesideALateWatch: an intent stands while a secret is refused, and Run is told of a record from before it. That does not
+// make the refusal the last word: the new secret is waited for.
+func TestFollowerRefusedBesideALateWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &lateWatch{&slowStore{Store: memstore.New()}, make(chan rotate.Record)}
+		f, err := rotate.NewFollower(rotate.Config{Keyring: rotate.NewKeyring(generationOf(1).Credentials()), Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := f.Run(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		put(t, store.Store, intended(generationOf(1), rotate.Lease{Epoch: 1}))
+		running.Go(func() {
+			<-time.After(onItsWay / 2)
+			store.seen <- generationOf(1)
+			<-time.After(time.Second)
+			put(t, store.Store, generationOf(2))
+		})
+		if got, err := f.Newer(t.Context(), 1); err != nil || got.Generation != 2 {
+			t.Errorf("generation %d, %v", got.Generation, err)
+		}
+		end()
+		running.Wait()
 	})
 }

@@ -307,7 +307,7 @@ func TestFollowerWaits(t *testing.T) {
 	}
 }
 
-// TestFollowerComplains: what cannot be followed is logged, and the keyring's secret stays.
+// TestFollowerComplains: what cannot be followed is logged, and the keyring's secret stays, whose refusal is the last word.
 func TestFollowerComplains(t *testing.T) {
 	t.Parallel()
 	otherKey, otherSecret := generationOf(2), generationOf(1)
@@ -321,6 +321,9 @@ func TestFollowerComplains(t *testing.T) {
 			got, err := f.Credentials(t.Context())
 			if err != nil || got.Generation != 1 || !got.Secret.Equal(generationOf(1).Current.Secret) {
 				t.Errorf("generation %d, %v", got.Generation, err)
+			}
+			if got, err := f.Newer(t.Context(), 1); err != nil || got.Generation != 1 {
+				t.Errorf("after a refusal: generation %d, %v", got.Generation, err)
 			}
 			if !strings.Contains(said.String(), name) || strings.Contains(said.String(), "CANARY") {
 				t.Errorf("logged: %s", said)
