@@ -11,25 +11,23 @@ import (
 	"github.com/holdfast-ws/holdfast/internal/retry"
 )
 
-// Who subscribes to channels of a pair asks the sessions that are ready, and waits until one has each channel. That the other one follows
-// is for equip to see to.
+// Who subscribes to channels of a pair asks both sessions, and waits until one has each channel, or until those have failed that were ready.
+// That the other one follows is for equip to see to.
 
 // obtain returns when each channel is confirmed over one session.
 func (t *team) obtain(ctx context.Context, names []string) error {
 	if !t.isPair() {
 		return t.legs[0].ensure(ctx, names)
 	}
-	asked := slices.DeleteFunc(slices.Clone(t.legs), func(s *Session) bool { return !s.Ready() })
-	if len(asked) == 0 {
-		asked = t.legs // whichever is ready first
-	}
-	answers := make(chan answer, len(asked))
+	answers := make(chan answer, len(t.legs))
 	waiting, leave := context.WithCancel(ctx)
 	defer leave()
-	for _, s := range asked {
+	ready := slices.DeleteFunc(slices.Clone(t.legs), func(s *Session) bool { return !s.Ready() })
+	for _, s := range t.legs {
+		decides := len(ready) == 0 || slices.Contains(ready, s)
 		if !t.group.later(func(context.Context) {
 			lacks, err := s.solicit(waiting, names)
-			answers <- answer{lacks, err}
+			answers <- answer{lacks, err, decides}
 			if waiting.Err() != nil { // nobody looks at it any more
 				t.wake()
 			}
@@ -37,7 +35,7 @@ func (t *team) obtain(ctx context.Context, names []string) error {
 			return ErrClosed
 		}
 	}
-	err := firstOf(ctx, names, answers)
+	err := firstOf(ctx, names, answers, cmp.Or(len(ready), len(t.legs)))
 	leave()
 	if err == nil {
 		t.wake()
@@ -47,16 +45,20 @@ func (t *team) obtain(ctx context.Context, names []string) error {
 
 // answer is what a session does not bring of what it was asked for.
 type answer struct {
-	lacks []string
-	err   error
+	lacks   []string
+	err     error
+	decides bool // it is waited for
 }
 
-// firstOf waits for as many answers as there is room for, until one session or another brings each of names.
-func firstOf(ctx context.Context, names []string, answers <-chan answer) (failed error) {
+// firstOf waits for so many answers that decide, until one session or another brings each of names.
+func firstOf(ctx context.Context, names []string, answers <-chan answer, deciding int) (failed error) {
 	lacking := names
-	for range cap(answers) {
+	for deciding > 0 {
 		select {
 		case a := <-answers:
+			if a.decides {
+				deciding--
+			}
 			if failed = cmp.Or(failed, a.err); a.err == nil {
 				lacking = slices.DeleteFunc(slices.Clone(lacking), func(n string) bool { return !slices.Contains(a.lacks, n) })
 			}

@@ -13,8 +13,8 @@ import (
 // while anybody wants it: on those sessions that had fewest channels, of all that have not ended. Private channels are the first session's, as orders are, or
 // the first pair's. A channel that several subscriptions of the group want is shared.
 //
-// Of a redundant pair, Subscribe asks the sessions that are ready, and returns when one has each channel: the other one follows, as
-// soon as it is ready and answers. The stream holds a [*GapError] only where neither session can show that nothing is missing: where
+// Of a redundant pair, Subscribe asks both sessions, and returns when one has each channel, or when those that were ready have failed:
+// the other one follows, as soon as it is ready and answers. The stream holds a [*GapError] only where neither session can show that nothing is missing: where
 // the second is lost before the first has caught up, say, or has not answered for CallTimeout when the first is back. A channel that
 // one of the two is refused comes over the other, and the Logger is told.
 //
