@@ -23,10 +23,10 @@ func (t *team) obtain(ctx context.Context, names []string) error {
 	waiting, leave := context.WithCancel(ctx)
 	defer leave()
 	ready := slices.DeleteFunc(slices.Clone(t.legs), func(s *Session) bool { return !s.Ready() })
-	for _, s := range t.legs {
+	for at, s := range t.legs {
 		decides := len(ready) == 0 || slices.Contains(ready, s)
 		if !t.group.later(func(context.Context) {
-			lacks, err := s.solicit(waiting, names)
+			lacks, err := t.solicit(waiting, at, names)
 			answers <- answer{lacks, err, decides}
 			if waiting.Err() != nil { // nobody looks at it any more
 				t.wake()
@@ -72,9 +72,10 @@ func firstOf(ctx context.Context, names []string, answers <-chan answer, decidin
 	return cmp.Or(failed, error(&SubscribeError{Refused: lacking}))
 }
 
-// solicit asks for channels over whichever connection there is, and returns those that it does not bring. waiting bounds the wait for a
-// connection. Who asked may leave before the answer, for which others may wait: it is waited for as long as the connection lives.
-func (s *Session) solicit(waiting context.Context, names []string) (lacks []string, err error) {
+// solicit asks for channels over whichever connection of a leg there is, and returns those that it does not bring. waiting bounds the wait
+// for a connection. Who asked may leave before the answer, for which others may wait: it is waited for as long as the connection lives.
+func (t *team) solicit(waiting context.Context, at int, names []string) (lacks []string, err error) {
+	s := t.legs[at]
 	for {
 		l, err := s.waitLink(waiting)
 		if err != nil {
@@ -85,11 +86,29 @@ func (s *Session) solicit(waiting context.Context, names []string) (lacks []stri
 		over()
 		switch {
 		case err == nil:
-			return append(refused, s.subs.unwanted(names)...), nil // equip may have been told first that they are refused
+			lacks = append(refused, s.subs.unwanted(names)...) // equip may have been told first that they are refused
+			if t.enter(at, l, slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(lacks, n) })) {
+				return lacks, nil
+			}
 		case s.isEnding() || l == s.present():
 			return nil, err
 		}
 	}
+}
+
+// enter has a leg take part from now on in what its connection has confirmed, so that its loss is told though nothing may have come. It
+// reports false if that does not hold any more: the loss may have been told before.
+func (t *team) enter(at int, l *link, names []string) (holds bool) {
+	s, entering := t.legs[at], set(names)
+	t.in(func() {
+		holds = l == s.present() && !slices.ContainsFunc(names, func(n string) bool { return !s.subs.isConfirmed(l.epoch, n) })
+		for ch, st := range t.pairs {
+			if holds && entering[ch.name] {
+				st.arbiter.join(at)
+			}
+		}
+	})
+	return holds
 }
 
 const (
