@@ -72,11 +72,12 @@ func firstOf(ctx context.Context, names []string, answers <-chan answer, decidin
 	return cmp.Or(failed, error(&SubscribeError{Refused: lacking}))
 }
 
-// solicit asks for channels over whichever connection of a leg there is, and returns those that it does not bring. waiting bounds the wait
-// for a connection. Who asked may leave before the answer, for which others may wait: it is waited for as long as the connection lives.
+// solicit asks for channels over whichever connection of a leg there is, and returns those that it does not bring. Who asked may leave
+// before the answer, for which others may wait: it is waited for as long as the connection lives. What does not hold by then is asked for
+// again while somebody waits: once another connection serves, or where a channel was had anew beside the question.
 func (t *team) solicit(waiting context.Context, at int, names []string) (lacks []string, err error) {
 	s := t.legs[at]
-	for {
+	for waiting.Err() == nil {
 		l, err := s.waitLink(waiting)
 		if err != nil {
 			return nil, err
@@ -94,16 +95,19 @@ func (t *team) solicit(waiting context.Context, at int, names []string) (lacks [
 			return nil, err
 		}
 	}
+	return nil, waiting.Err() // the rest is for equip
 }
 
-// enter has a leg take part from now on in what its connection has confirmed, so that its loss is told though nothing may have come. It
-// reports false if that does not hold any more: the loss may have been told before.
+// enter has a leg take part from now on in what its connection has confirmed, so that its loss is told though nothing may have come, and
+// that what comes late over it is not passed by: until a message has come over both, the other one's wait for it. A book begins with a
+// snapshot, which is all of it, and waits for nobody. It reports false if the confirmation does not hold any more: the loss may have been
+// told before.
 func (t *team) enter(at int, l *link, names []string) (holds bool) {
-	s, entering := t.legs[at], set(names)
+	s := t.legs[at]
 	t.in(func() {
 		holds = l == s.present() && !slices.ContainsFunc(names, func(n string) bool { return !s.subs.isConfirmed(l.epoch, n) })
-		for ch, st := range t.pairs {
-			if holds && entering[ch.name] {
+		for _, n := range names {
+			if st := t.pairs[t.group.subs.find(n)]; holds && st != nil && !st.ch.chain.isBook {
 				st.arbiter.join(at)
 			}
 		}

@@ -14,7 +14,10 @@ import (
 // the first pair's. A channel that several subscriptions of the group want is shared.
 //
 // Of a redundant pair, Subscribe asks both sessions, and returns when one has each channel, or when those that were ready have failed:
-// the other one follows, as soon as it is ready and answers. The stream holds a [*GapError] only where neither session can show that nothing is missing: where
+// the other one follows, as soon as it is ready and answers. The stream of a channel begins over the session that was the first to confirm
+// it: what the other one brings waits until a message has come over both, for what was published before it may be under way over the first.
+// From then on whichever is faster delivers. A book (book.INSTRUMENT.INTERVAL) begins at once, with whichever snapshot comes first. The
+// stream holds a [*GapError] only where neither session can show that nothing is missing: where
 // the second is lost before the first has caught up, say, or has not answered for CallTimeout when the first is back. A channel that
 // one of the two is refused comes over the other, and the Logger is told.
 //
