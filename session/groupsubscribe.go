@@ -248,8 +248,10 @@ func (g *Group) Channels() []GroupChannelStats {
 	stats := make([]GroupChannelStats, 0, len(strands))
 	for _, st := range strands {
 		one := GroupChannelStats{ChannelStats: st.ch.stats(), Switches: st.switches.Load()}
-		for _, s := range st.team.legs {
-			one.Sessions = append(one.Sessions, s.Name())
+		for at, s := range st.team.legs {
+			if st.feeds[at].sub.Err() == nil { // else it was refused there, or that session has ended
+				one.Sessions = append(one.Sessions, s.Name())
+			}
 		}
 		stats = append(stats, one)
 	}

@@ -97,6 +97,13 @@ func TestPairSubscribeOverEither(t *testing.T) {
 			synctest.Wait()
 		}
 		wantEntries(t, waiting(t, sub), "0 1")
+		var over []string
+		for _, stats := range g.Channels() {
+			over = append(over, stats.Sessions...)
+		}
+		if len(over) != 2 || over[0] == over[1] {
+			t.Errorf("two channels, each of which the other session refused, come over %v", over)
+		}
 		_, err := g.Subscribe(t.Context(), session.SubscribeConfig{}, "ticker.B", "ticker.C", "ticker.NONE")
 		refusal, isRefusal := errors.AsType[*session.SubscribeError](err)
 		if !isRefusal || !slices.Equal(refusal.Refused, []string{"ticker.NONE"}) {
