@@ -13,8 +13,8 @@ import "slices"
 // A copy is aligned when what it brings next is known to repeat or to follow what has been delivered. The first copy to join is
 // aligned: it is the stream. The other one is aligned as soon as a message has come over both. Until that its messages are kept. At all
 // times one of those that have joined is aligned. A copy that has brought nothing yet is vouched for when whoever asked the first copy's
-// connection after it joined has the answer: what the exchange published before has come then, unless the answer has overtaken it. That is
-// enough to go on with if the first is lost, and not to deliver before the first does.
+// connection after it joined has the answer, and waited for what that may have overtaken: what the exchange published before has come then.
+// That is enough to go on with if the first is lost, and not to deliver before the first does.
 type arbiter struct {
 	// rising keys are change ids: whatever is not greater than the last delivered has been. Other keys are fingerprints, and a
 	// message is a repetition if the other copy has brought an equal one that this copy has not.

@@ -27,7 +27,7 @@ type GroupConfig struct {
 	Sessions int
 	// Copies is over how many sessions each channel comes: 0 and 1 spread the channels over the sessions; with 2 the sessions
 	// are redundant pairs, and Sessions must be even. Losing either connection of a pair loses nothing; if the other one is lost less
-	// than some 250 ms after this one is back, what is under way may be, and a gap says so.
+	// than some 500 ms after this one is back, what is under way may be, and a gap says so.
 	Copies int
 }
 

@@ -50,6 +50,19 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 			back.notify("trades.A.raw", "3")
 			old.notify("trades.A.raw", "2")
 		}, "1 2 3"},
+		"the first comes at once, and the other is lost before it brings it": {time.Second / 10, func(old, back *peer) {
+			back.notify("trades.A.raw", "2")
+			<-time.After(time.Second / 5) // the answer has overtaken it
+			old.close()
+		}, "1 reconnect/0 2"},
+		"the first comes at once, and late over the other": {time.Second / 10, func(old, back *peer) {
+			back.notify("trades.A.raw", "2")
+			<-time.After(time.Second * 3 / 10)
+			old.notify("trades.A.raw", "2")
+			old.close()
+			synctest.Wait()
+			back.notify("trades.A.raw", "3")
+		}, "1 2 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +73,7 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 				for _, p := range f.all() {
 					p.notify("trades.A.raw", "1")
 				}
-				synctest.Wait()
+				<-time.After(time.Second)
 				old := f.all()[0]
 				f.all()[1].close()
 				<-time.After(c.away)

@@ -247,30 +247,26 @@ func (st *strand) mark(at int) {
 	st.marks[at], st.heard[at] = st.arbiter.legs[at].keeps, false
 }
 
-// markAgain is called a while later, and reports whether it takes an answer of the other leg to tell how the leg stands.
-func (st *strand) markAgain(at int) bool {
-	x := &st.arbiter.legs[at]
-	if st.isBehind(at) && st.isNew(at) {
-		st.marks[at] = x.keeps // what it began with may have come behind the answer to its own question
-		return true
-	}
-	return st.isBehind(at) && !st.heard[at] && x.keptAt(st.marks[at]) > 0
+// isUnheard reports whether the other leg has not been heard since the mark, and the leg had something then that waits for it.
+func (st *strand) isUnheard(at int) bool {
+	return st.isBehind(at) && !st.heard[at] && st.arbiter.legs[at].keptAt(st.marks[at]) > 0
 }
 
-// vouch is told that the other leg has answered. What a leg had before the mark the other has brought, unless it is told to nobody but who
-// begins, which is one message; if it has brought nothing at all it is behind itself. A leg that was vouched for before goes on with what it
-// has, if the other has still brought nothing: that channel is dead there.
+// vouch is told that the other leg has answered since the mark, and that nothing is under way any more behind the answer. What a leg had
+// before the mark the other has brought, unless it is told to nobody but who begins, which is the first message of a new leg: whether it
+// is that is not known of one that came since, which is looked at again. If it has brought nothing at all it is behind
+// itself. A leg that was vouched for before goes on with what it has, if the other has still brought nothing: that channel is dead there.
 func (st *strand) vouch(at int) {
 	x := &st.arbiter.legs[at]
-	old := x.keptAt(st.marks[at])
+	old, isNew := x.keptAt(st.marks[at]), st.isNew(at)
 	switch {
 	case !x.joined || x.aligned:
-	case st.isNew(at) && old > 1 && !st.heard[at]:
+	case isNew && old > 1 && !st.heard[at]:
 		st.overtake(at)
-	case st.isNew(at):
+	case isNew && (old > 0 || len(x.kept) == 0):
 		st.arbiter.dropFirst(x, old)
 		st.arbiter.vouch(at)
-	case old > 0 && !st.heard[at] && (!st.ch.chain.isBook || x.kept[0].previous < 0):
+	case !isNew && old > 0 && !st.heard[at] && (!st.ch.chain.isBook || x.kept[0].previous < 0):
 		st.arbiter.takeOver(at)
 	}
 }

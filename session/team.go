@@ -189,10 +189,10 @@ func (l *look) each(f func(st *strand)) (err error) {
 	return err
 }
 
-// align sees to the strands of which a leg is behind the other. It shows that what the exchange published before the leg had its channels
-// has come over the other one, by a question that is answered behind it; with what the leg began with, which is how things stood then and
-// which is told to nobody else, that is done with. If the other does not answer the leg goes on without it. It returns when to look again,
-// 0 if nothing is left to do.
+// align sees to the strands of which a leg is behind the other. It shows that what the leg has kept so far has come over the other one, too,
+// by a question that is answered behind it, and a pause for what the answer has overtaken; but for what the leg began with, which is how
+// things stood then and which is told to nobody else. If the other does not answer the leg goes on without it. It returns when to look
+// again, 0 if nothing is left to do.
 func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error) {
 	l := t.look(at)
 	own, other := t.legs[at].present(), t.legs[1-at].present()
@@ -211,14 +211,14 @@ func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error
 	if err := l.each(func(st *strand) { st.mark(at) }); err != nil {
 		return realignPause, err
 	}
-	select {
-	case <-time.After(overtakePause):
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	isOpen := false
-	if err := l.each(func(st *strand) { isOpen = st.markAgain(at) || isOpen }); err != nil || !isOpen {
-		return standPause, err
+	if !l.isNew { // the other may be about to bring it
+		isOpen := false
+		if err := pause(ctx); err != nil {
+			return 0, err
+		}
+		if err := l.each(func(st *strand) { isOpen = isOpen || st.isUnheard(at) }); err != nil || !isOpen {
+			return standPause, err
+		}
 	}
 	if err := other.question(ctx); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -226,10 +226,23 @@ func (t *team) align(ctx context.Context, at int) (wait time.Duration, err error
 		}
 		return realignPause, err
 	}
+	if err := pause(ctx); err != nil {
+		return 0, err
+	}
 	if wait = standPause; l.isNew {
 		wait = realignPause
 	}
 	return wait, l.each(func(st *strand) { st.vouch(at) })
+}
+
+// pause is over when nothing is under way any more behind an answer.
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(overtakePause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // overtake has a leg go on without the other, which does not answer, where nothing has come over that since before it was asked.
