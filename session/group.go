@@ -27,7 +27,8 @@ type GroupConfig struct {
 	Sessions int
 	// Copies is over how many sessions each channel comes: 0 and 1 spread the channels over the sessions; with 2 the sessions
 	// are redundant pairs, and Sessions must be even. Losing either connection of a pair loses nothing; if the other one is lost less
-	// than some 500 ms after this one is back, what is under way may be, and a gap says so.
+	// than some 500 ms after this one is back, what is under way may be, and a gap says so. So it does where a connection lives and a
+	// channel is dead on it without a word, once the other one brings what it does not.
 	Copies int
 }
 

@@ -49,7 +49,7 @@ func TestPairWhoseAnswersOvertake(t *testing.T) {
 			<-time.After(3 * time.Second)
 			back.notify("trades.A.raw", "3")
 			old.notify("trades.A.raw", "2")
-		}, "1 2 3"},
+		}, "1 reconnect/0 2 3"},
 		"the first comes at once, and the other is lost before it brings it": {time.Second / 10, func(old, back *peer) {
 			back.notify("trades.A.raw", "2")
 			<-time.After(time.Second / 5) // the answer has overtaken it

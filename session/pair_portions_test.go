@@ -95,11 +95,22 @@ func (r *bookReader) gap(err error) {
 }
 
 // TestPairOfDifferentPortions has an exchange that tells the same book to two connections in different portions, as it may under load:
-// one of them leads, and there is no gap until it is lost. Then there is one, and the other goes on with a snapshot.
+// one of them leads, and there is no gap until it is lost, or the channel is dead there. Then there is one, and the other goes on with a
+// snapshot.
 func TestPairOfDifferentPortions(t *testing.T) {
 	t.Parallel()
-	for lost, want := range map[int]int{1: 0, 2: 1} { // the second is the first to bring a change
-		t.Run(fmt.Sprint("connection ", lost, " is lost"), func(t *testing.T) {
+	stayOpen := func(*peer) {}
+	for name, c := range map[string]struct {
+		lost int
+		end  func(*peer)
+		want int
+	}{ // the second is the first to bring a change
+		"connection 1 is lost": {1, (*peer).close, 0},
+		"connection 2 is lost": {2, (*peer).close, 1},
+		"connection 1 is mute": {1, stayOpen, 0},
+		"connection 2 is mute": {2, stayOpen, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				x := newPortioned(t)
@@ -112,12 +123,13 @@ func TestPairOfDifferentPortions(t *testing.T) {
 				}
 				r.messages = 0
 				x.mu.Lock()
-				delete(x.told, x.far.all()[lost-1])
+				lost := x.far.all()[c.lost-1]
+				delete(x.told, lost)
 				x.mu.Unlock()
-				x.far.all()[lost-1].close()
+				c.end(lost)
 				x.change(200)
-				if r.gaps != want || r.messages < 90 {
-					t.Errorf("after the loss %d gaps, %d messages, want %d gaps", r.gaps, r.messages, want)
+				if r.gaps != c.want || r.messages < 90 {
+					t.Errorf("after the loss %d gaps, %d messages, want %d gaps", r.gaps, r.messages, c.want)
 				}
 			})
 		})

@@ -254,19 +254,18 @@ func (st *strand) isUnheard(at int) bool {
 
 // vouch is told that the other leg has answered since the mark, and that nothing is under way any more behind the answer. What a leg had
 // before the mark the other has brought, unless it is told to nobody but who begins, which is the first message of a new leg: whether it
-// is that is not known of one that came since, which is looked at again. If it has brought nothing at all it is behind
-// itself. A leg that was vouched for before goes on with what it has, if the other has still brought nothing: that channel is dead there.
+// is that is not known of one that came since, which is looked at again. If the other has brought nothing at all the channel is dead
+// there, who knows since when. That is not found out by the first message of a new leg: should the other be lost before a second one
+// comes, what came over neither is not told.
 func (st *strand) vouch(at int) {
 	x := &st.arbiter.legs[at]
 	old, isNew := x.keptAt(st.marks[at]), st.isNew(at)
 	switch {
 	case !x.joined || x.aligned:
-	case isNew && old > 1 && !st.heard[at]:
+	case !st.heard[at] && (old > 1 || old > 0 && !isNew):
 		st.overtake(at)
 	case isNew && (old > 0 || len(x.kept) == 0):
 		st.arbiter.dropFirst(x, old)
 		st.arbiter.vouch(at)
-	case !isNew && old > 0 && !st.heard[at] && (!st.ch.chain.isBook || x.kept[0].previous < 0):
-		st.arbiter.takeOver(at)
 	}
 }
