@@ -19,7 +19,7 @@ func TestConflateKeepsTheNewestOfEachChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFar(t, nil)
 		s := dial(t, scripted(f))
-		sub := subscribe(t, s, session.SubscribeConfig{Policy: session.Conflate, Buffer: 1}, "ticker.A", "ticker.B", "ticker.C")
+		sub := subscribe(t, s, session.SubscribeConfig{Policy: session.Conflate}, "ticker.A", "ticker.B", "ticker.C")
 		for i := range 5 {
 			f.last().notify("ticker.A", strconv.Itoa(i))
 			f.last().notify("ticker.B", strconv.Itoa(10+i))
@@ -167,6 +167,14 @@ func TestConflateProperty(t *testing.T) {
 	})
 }
 
+// small is the config of a stream with two places, or one for each channel where the policy says so.
+func small(policy session.Policy) session.SubscribeConfig {
+	if policy == session.Conflate {
+		return session.SubscribeConfig{Policy: policy}
+	}
+	return session.SubscribeConfig{Policy: policy, Buffer: 2}
+}
+
 // TestStalledSubscriberDelaysNobody is promise I5 under each policy: one consumer has stopped, and another of the same
 // channel has all that comes; so do calls their answers, at once.
 // Asks: dcrdex#3501, BitMEX/api-connectors#449, solana-py#703, gocryptotrader#2337.
@@ -181,7 +189,7 @@ func TestStalledSubscriberDelaysNobody(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFar(t, nil)
 				s := dial(t, scripted(f))
-				stalled := subscribe(t, s, session.SubscribeConfig{Policy: policy, Buffer: 2}, "ticker.A")
+				stalled := subscribe(t, s, small(policy), "ticker.A")
 				other := subscribe(t, s, session.SubscribeConfig{Buffer: n}, "ticker.A")
 				for i := range n {
 					f.last().notify("ticker.A", strconv.Itoa(i))

@@ -115,7 +115,7 @@ func TestStalledSubscriberOfAGroupDelaysNobody(t *testing.T) {
 					cfg := grouped(f, 2, copies)
 					cfg.Heartbeat = -1
 					g := dialGroup(t, cfg)
-					stalled := subscribePair(t, g, session.SubscribeConfig{Policy: policy, Buffer: 2}, "ticker.A")
+					stalled := subscribePair(t, g, small(policy), "ticker.A")
 					other := subscribePair(t, g, session.SubscribeConfig{Buffer: n}, "ticker.A")
 					var handled []string
 					subscribePair(t, g, session.SubscribeConfig{

@@ -22,6 +22,7 @@ func TestSubscribeConfig(t *testing.T) {
 		"nothing is buffered":              {Handler: handler, OnGap: onGap, Policy: session.Conflate},
 		"OnGap is for a Handler":           {OnGap: onGap},
 		"OnGap is for a Handler: Notifica": {OnGap: onGap, Policy: session.Fail, Buffer: 1},
+		"one place for each channel":       {Policy: session.Conflate, Buffer: 1},
 		"Policy: there is no 3":            {Policy: session.Conflate + 1},
 	} {
 		for _, subscribe := range []func(context.Context, session.SubscribeConfig, ...string) (*session.Subscription, error){s.Subscribe, g.Subscribe} {
@@ -34,7 +35,7 @@ func TestSubscribeConfig(t *testing.T) {
 		t.Errorf("%d frames were sent", n)
 	}
 	for _, cfg := range []session.SubscribeConfig{
-		{Handler: handler}, {Handler: handler, OnGap: onGap}, {Policy: session.Conflate, Buffer: 1, BufferBytes: 1}, {Policy: session.Fail},
+		{Handler: handler}, {Handler: handler, OnGap: onGap}, {Policy: session.Conflate, BufferBytes: 1}, {Policy: session.Fail},
 	} {
 		if _, err := s.Subscribe(t.Context(), cfg, "ticker.A"); err != nil {
 			t.Errorf("%+v: %v", cfg, err)

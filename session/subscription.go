@@ -12,7 +12,7 @@ import (
 )
 
 // SubscribeConfig configures a subscription. Its zero value works. What would have no effect is refused with [ErrConfig]: a Buffer,
-// BufferBytes or a Policy beside a Handler, and OnGap without one.
+// BufferBytes or a Policy beside a Handler, OnGap without one, and a Buffer beside Conflate.
 type SubscribeConfig struct {
 	// Handler, if set, is given each notification on the reader's goroutine, in place of the stream of Notifications: it
 	// has the lowest latency, delays everything else of the session while it runs, and must not call the session. Gaps go to
@@ -48,6 +48,8 @@ func (c SubscribeConfig) validate() error {
 		return fmt.Errorf("%w: Subscribe: with a Handler nothing is buffered: leave Buffer, BufferBytes and Policy out", ErrConfig)
 	case c.Handler == nil && c.OnGap != nil:
 		return fmt.Errorf("%w: Subscribe: OnGap is for a Handler: Notifications has gaps in its stream", ErrConfig)
+	case c.Policy == Conflate && c.Buffer != 0:
+		return fmt.Errorf("%w: Subscribe: Conflate has one place for each channel: leave Buffer out", ErrConfig)
 	case c.Policy > Conflate:
 		return fmt.Errorf("%w: Subscribe: Policy: there is no %d", ErrConfig, c.Policy)
 	}
