@@ -55,7 +55,7 @@ func (st *strand) tie() error {
 	var err error
 	for at, s := range t.legs {
 		f := &feed{strand: st, at: at}
-		f.sub = &Subscription{host: unobserved{s}, handler: f.bring, onGap: f.tell, names: []string{st.ch.name}}
+		f.sub = &Subscription{host: unobserved{s}, handler: f.bring, onGap: f.tell, names: []string{st.ch.name}, returned: true}
 		if addErr := s.subs.add(f.sub); addErr != nil { // the session has ended: the other may live
 			err = addErr
 			f.sub.end(ErrUnsubscribed)
