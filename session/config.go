@@ -77,7 +77,7 @@ type Config struct {
 	DialTimeout time.Duration
 	CallTimeout time.Duration
 	// NewBackoff makes the waits between failed attempts to connect; nil means 100 ms doubling up to 30 s with jitter,
-	// for ever. The *ExponentialBackOff of cenkalti/backoff fits; mind its MaxElapsedTime.
+	// for ever. The *ExponentialBackOff of cenkalti/backoff fits; mind its MaxElapsedTime: the session ends where it says stop.
 	NewBackoff func() Backoffer
 
 	// Limits keep calls within the exchange's rate limits, which end a session. Nil leaves that to the callers; what the session

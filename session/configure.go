@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/holdfast-ws/holdfast/internal/retry"
 )
 
 // errCancelOff is an exchange that took enable_cancel_on_disconnect and says that it is off.
@@ -42,8 +44,8 @@ func (s *Session) configure(ctx context.Context, l *link) error {
 // configureAgain configures a connection of which that has failed after an authentication, until it is done. Who authenticates the
 // connection once more does the same, and goes on in its place.
 func (s *Session) configureAgain(ctx context.Context, l *link, auths uint64) {
-	wait := s.cfg.NewBackoff()
-	for sleep(ctx, max(time.Second, wait.NextBackOff())) && l.auths.Load() == auths {
+	wait := again()
+	for sleep(ctx, wait.NextBackOff()) && l.auths.Load() == auths {
 		err := s.configure(ctx, l)
 		if err == nil {
 			return
@@ -51,6 +53,9 @@ func (s *Session) configureAgain(ctx context.Context, l *link, auths uint64) {
 		s.log(slog.LevelWarn, "configuration of the connection", slog.Any("error", err))
 	}
 }
+
+// again makes the waits between attempts at what a live connection lacks. They do not end while it lives.
+func again() Backoffer { return retry.Backoff(2*time.Second, 30*time.Second) }
 
 // sleep waits. It reports false if ctx has ended before.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -56,26 +56,26 @@ func (s *Session) grant(ctx context.Context, l *link, creds Credentials) error {
 var errNoRefresh = errors.New("session: there is no refresh token")
 
 // refresh authenticates a connection with the refresh token that its last authentication brought; the generation stays what
-// it is. How the exchange refuses is not documented: after any error there is the key alone. Where somebody has authenticated since, it
-// does nothing.
-func (l *link) refresh(ctx context.Context, since mark) error {
+// it is. How the exchange refuses is not documented: after any error there is the key alone. It does nothing where somebody has
+// authenticated since, and reports false.
+func (l *link) refresh(ctx context.Context, since mark) (refreshed bool, err error) {
 	if err := l.holdAuthority(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer l.releaseAuthority()
 	if l.auths.Load() > since.auths {
-		return nil
+		return false, nil
 	}
 	spent := l.refreshToken
 	l.refreshToken = Secret{} // it is good for once
 	if spent.IsZero() {
-		return errNoRefresh
+		return false, errNoRefresh
 	}
 	if err := l.obtain(ctx, refreshParams{spent}, askedScope(l.session.cfg.Scope)); err != nil {
-		return err
+		return false, err
 	}
 	l.auths.Add(1)
-	return nil
+	return true, nil
 }
 
 // holdAuthority has one at a time authenticate a connection.

@@ -85,7 +85,7 @@ func TestPairAsksNobodyWhoIsBeingReplaced(t *testing.T) {
 					<-hold
 				}
 			},
-			OnGap:   wantOnlyTheEnd(t),
+			OnGap: wantOnlyTheEnd(t),
 		}, "ticker.B")
 		for _, p := range f.all() {
 			p.notify("ticker.B", "0")

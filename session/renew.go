@@ -82,11 +82,12 @@ func (a *authenticator) travel(ctx context.Context, f *flight) error {
 
 // refresh authenticates for a flight without the key.
 func (a *authenticator) refresh(ctx context.Context, f *flight, why error) error {
-	err := f.link.refresh(ctx, f.sent)
-	if err == nil {
-		a.logRefreshed(why)
-	} else {
+	refreshed, err := f.link.refresh(ctx, f.sent)
+	switch {
+	case err != nil:
 		f.link.logUnrefreshed(err)
+	case refreshed:
+		a.logRefreshed(why)
 	}
 	return err
 }

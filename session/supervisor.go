@@ -334,14 +334,14 @@ func (s *Session) renewalTimer(l *link) <-chan time.Time {
 
 // renewToken renews the token before it ends, and goes on trying while the connection lives.
 func (s *Session) renewToken(l *link) {
-	wait := s.cfg.NewBackoff()
+	wait := again()
 	for {
 		err := s.auth.renewToken(l.ctx, l)
 		if err == nil || l.ctx.Err() != nil {
 			return
 		}
 		s.log(slog.LevelWarn, "token renewal", slog.Any("error", err))
-		delay := max(time.Second, wait.NextBackOff())
+		delay := wait.NextBackOff()
 		if isRefusal(err) {
 			delay = max(delay, refusedPause)
 		}
