@@ -168,7 +168,7 @@ func TestRefusedCallIsSentAgainThoughMoreFails(t *testing.T) {
 		if got := toldOf(t, sub); !slices.Equal(got, []session.GapReason{session.GapResumed}) || f.count("private/subscribe") != 2 {
 			t.Errorf("the channel was asked for %d times and its subscription told %v: the authority was lost", f.count("private/subscribe"), got)
 		}
-		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		if cods != 3 || len(l.authentications()) != 2 {
 			t.Errorf("cancel on disconnect was set %d times, and %d logins: want it tried again, and alone", cods, len(l.authentications()))
