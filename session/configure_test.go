@@ -242,19 +242,19 @@ func TestClockThatIsOffIsNoReasonToGoOn(t *testing.T) {
 func TestBackoffThatStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		logins := 0
-		f := newFar(t, script{"public/auth": func(p *peer, r request) {
-			if logins++; logins > 1 {
+		f := newFar(t, nil)
+		f.script = script{"public/auth": func(p *peer, r request) {
+			if f.count("public/auth") > 1 {
 				p.refuse(r, 13888, "timed_out")
 				return
 			}
 			p.answer(r, map[string]any{"access_token": "a", "refresh_token": "b", "expires_in": 900, "scope": "connection"})
-		}})
+		}}
 		cfg := unbeaten(f)
 		cfg.NewBackoff = func() session.Backoffer { return constantly(-1) }
 		s := dial(t, cfg)
 		time.Sleep(15 * time.Minute) //nolint:forbidigo // virtual time: of which the last tenth is spent on renewals
-		if logins < 4 || logins > 40 || s.Stats().Epoch != 1 {
+		if logins := f.count("public/auth"); logins < 4 || logins > 40 || s.Stats().Epoch != 1 {
 			t.Errorf("%d logins over %d connections, want one in some seconds over the first", logins, s.Stats().Epoch)
 		}
 	})
