@@ -58,8 +58,9 @@ func firstOf(ctx context.Context, names []string, answers <-chan answer, decidin
 		case a := <-answers:
 			if a.decides {
 				deciding--
+				failed = cmp.Or(failed, a.err)
 			}
-			if failed = cmp.Or(failed, a.err); a.err == nil {
+			if a.err == nil {
 				lacking = slices.DeleteFunc(slices.Clone(lacking), func(n string) bool { return !slices.Contains(a.lacks, n) })
 			}
 		case <-ctx.Done():

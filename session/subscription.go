@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ type SubscribeConfig struct {
 	// OnGap.
 	Handler func(Notification)
 	// OnGap is told of gaps when there is a Handler, of channels that the exchange refused after a reconnect, and why the subscription ended,
-	// unless by Close, but not of what Subscribe itself returns. Whichever goroutine of the session finds out calls it, also while Handler runs, and must not wait in it.
+	// unless by Close, but not of what Subscribe itself returns. Whichever goroutine of the session finds out calls it, also while
+	// Handler runs, and must not wait in it.
 	OnGap func(error)
 	// Buffer is how many notifications wait for a slow consumer, and BufferBytes how many bytes of them; 0 means 1024
 	// and 16 MiB. A single message waits whatever its length.
@@ -67,10 +69,10 @@ type Subscription struct {
 
 	names []string // protected by the registry's lock, replaced rather than changed
 
-	mu       sync.Mutex      // protects the fields below
-	err      error           // why the subscription ended
-	returned bool            // Subscribe has returned it: what comes now is told by the stream, or OnGap
-	refusal  *SubscribeError // of a part of the channels before that, for Subscribe to return
+	mu       sync.Mutex // protects the fields below
+	err      error      // why the subscription ended
+	returned bool       // Subscribe has returned it: what comes now is told by the stream, or OnGap
+	refusal  error      // of some of the channels before that, for Subscribe to return; nil if the exchange gave none
 }
 
 // Subscribe asks the exchange for channels and returns when it has accepted all of them. Notifications that come before
@@ -121,29 +123,26 @@ func (sub *Subscription) hand(names []string) error {
 	lacks := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return kept[n] })
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	switch {
+	switch ended, isRefusal := errors.AsType[*SubscribeError](sub.err); {
+	case isRefusal:
+		return &SubscribeError{Refused: lacks, Err: cmp.Or(sub.refusal, ended.Err)}
 	case sub.err != nil:
 		return sub.err
-	case sub.refusal != nil:
-		return sub.refusal
 	case len(lacks) > 0:
-		return &SubscribeError{Refused: lacks}
+		return &SubscribeError{Refused: lacks, Err: sub.refusal}
 	}
 	sub.returned = true
 	return nil
 }
 
-// keep has Subscribe return a refusal, and reports whether it still can.
+// keep has Subscribe return why channels were refused, and reports whether it still can.
 func (sub *Subscription) keep(err *SubscribeError) bool {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	if sub.returned {
 		return false
 	}
-	if sub.refusal != nil {
-		err = &SubscribeError{Refused: append(sub.refusal.Refused, err.Refused...), Err: sub.refusal.Err}
-	}
-	sub.refusal = err
+	sub.refusal = cmp.Or(sub.refusal, err.Err)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-ws/holdfast/rpc"
@@ -80,12 +81,24 @@ func (s *Session) depart(ctx context.Context, l *link, d *departure) {
 		return // it has ended, or the next connection takes back what that has resumed for nobody
 	}
 	defer l.releaseSubscribing()
-	for _, chunk := range chunks(s.subs.unwanted(d.names), methodUnsubscribePrivate, methodUnsubscribePublic) {
-		err := s.giveUp(ctx, l, chunk)
-		if _, gone := errors.AsType[*rpc.CallError](err); gone || err == nil {
-			continue
-		}
-		for _, name := range chunk {
+	names := slices.Compact(slices.Sorted(slices.Values(d.names))) // one may have left twice
+	for _, chunk := range chunks(s.subs.unwanted(names), methodUnsubscribePrivate, methodUnsubscribePublic) {
+		s.discharge(ctx, l, d, chunk)
+	}
+}
+
+// discharge unsubscribes for some of a departure. A frame that is refused is halved: those who left together have nothing to do with each other.
+func (s *Session) discharge(ctx context.Context, l *link, d *departure, names []string) {
+	err := s.giveUp(ctx, l, names)
+	_, gone := errors.AsType[*rpc.CallError](err)
+	switch {
+	case gone || err == nil:
+	case len(names) > 1 && isForbidden(err):
+		ctx = Once(ctx) // another authentication for each half would be of no more use
+		s.discharge(ctx, l, d, names[:len(names)/2])
+		s.discharge(ctx, l, d, names[len(names)/2:])
+	default:
+		for _, name := range names {
 			d.failed[name] = err
 		}
 	}

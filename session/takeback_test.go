@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -38,6 +39,41 @@ func TestManyLeaveAtOnce(t *testing.T) {
 		closing.Wait()
 		if took, n := time.Since(start), f.count("public/unsubscribe"); took > 2*cfg.CallTimeout || n > 2 {
 			t.Errorf("%d unsubscribes in %v, want two at the most, each for a CallTimeout", n, took)
+		}
+	})
+}
+
+// TestRefusedTogetherIsHalved leaves two private channels in one frame, which is refused for one of them: the other is left all the same.
+func TestRefusedTogetherIsHalved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var left []string
+		f := newFar(t, script{"public/unsubscribe": silent, "private/unsubscribe": func(p *peer, r request) {
+			if slices.Contains(channelsOf(r), "user.portfolio.btc") {
+				p.refuse(r, 11050, "bad_request")
+				return
+			}
+			left = append(left, channelsOf(r)...)
+			p.comply(r)
+		}})
+		s := dial(t, scripted(f))
+		first := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
+		refused, fine := subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.btc"), subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.eth")
+		var closing sync.WaitGroup
+		leave := func(sub *session.Subscription, want func(error) bool) {
+			closing.Go(func() {
+				if err := sub.Close(t.Context()); !want(err) {
+					t.Errorf("Close = %v", err)
+				}
+			})
+			synctest.Wait()
+		}
+		leave(first, nothing) // holds the turn
+		leave(refused, isA[*rpc.Error])
+		leave(fine, nothing)
+		closing.Wait()
+		if !slices.Equal(left, []string{"user.portfolio.eth"}) {
+			t.Errorf("left: %v", left)
 		}
 	})
 }

@@ -24,7 +24,8 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.tryFile(ctx, store, filed); err != nil {
+	filed, err = r.tryFile(ctx, store, filed)
+	if err != nil {
 		return nil, nil, err
 	}
 	creds := filed
@@ -48,29 +49,29 @@ func (r *rotation) open(ctx context.Context, std streams) (rotate.Store, *rotate
 
 // tryFile sees that the key's file can be replaced before anything depends on that: by what it holds, if that is what the journal has too,
 // else, as for a dry run, another one by nothing. Another command may turn the key meanwhile: it tells the journal before it writes the
-// file, which is made to follow, so that it is not left with the secret that is dead since.
-func (r *rotation) tryFile(ctx context.Context, store rotate.Store, filed session.Credentials) error {
+// file, which is made to follow, so that it is not left with the secret that is dead since. It returns what the file has then.
+func (r *rotation) tryFile(ctx context.Context, store rotate.Store, filed session.Credentials) (session.Credentials, error) {
 	text, err := readPrivateFile(r.file.path)
 	if err != nil {
-		return unreplaceable(err)
+		return filed, unreplaceable(err)
 	}
 	defer clear(text)
 	record, err := load(ctx, store)
 	switch {
 	case err != nil:
-		return err
+		return filed, err
 	case r.dryRun || !isCurrent(record, filed):
-		return unreplaceable(tryBeside(r.file.path))
+		return filed, unreplaceable(tryBeside(r.file.path))
 	}
 	err = writeSecretFile(r.file.path, text)
 	for err == nil {
 		if record, err = load(ctx, store); err != nil || isCurrent(record, filed) {
-			return err
+			return filed, err
 		}
 		filed = record.Credentials()
 		err = r.file.write(filed)
 	}
-	return unreplaceable(err)
+	return filed, unreplaceable(err)
 }
 
 // isCurrent reports whether a journal, which may not be there yet, has no other credentials than these.

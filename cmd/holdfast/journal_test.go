@@ -114,8 +114,12 @@ func TestRotateBringsTheFileUpToDate(t *testing.T) {
 			}
 			r := rotation{file: keyFile{path: path, clientID: "trader"}}
 			filed := session.Credentials{ClientID: "trader", Secret: session.NewSecret([]byte(test.file))}
-			if err := r.tryFile(t.Context(), store, filed); err != nil {
+			left, err := r.tryFile(t.Context(), store, filed)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if name != "journal ahead" && !left.Secret.Equal(session.NewSecret([]byte(test.want))) {
+				t.Errorf("it says that the file has another secret than %q", test.want)
 			}
 			if text, err := os.ReadFile(path); err != nil || string(text) != test.want {
 				t.Errorf("the file has %q, not %q: %v", text, test.want, err)

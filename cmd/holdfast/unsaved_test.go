@@ -173,7 +173,7 @@ func TestRotateNeedsTheFile(t *testing.T) {
 	}
 	for _, dryRun := range []bool{false, true} {
 		r := rotation{file: keyFile{path: filepath.Join(path, "nowhere"), clientID: "a"}, dryRun: dryRun}
-		if err := r.tryFile(t.Context(), memstore.New(), session.Credentials{}); err == nil {
+		if _, err := r.tryFile(t.Context(), memstore.New(), session.Credentials{}); err == nil {
 			t.Errorf("dry run %v: a file that cannot be written passed", dryRun)
 		}
 	}
