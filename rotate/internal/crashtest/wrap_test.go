@@ -102,10 +102,10 @@ func change(last, next rotate.Record) string {
 		return "intent"
 	case was != nil && is == nil:
 		return "cleared"
+	case is != nil && !is.Rescue.Equal(was.Rescue):
+		return "rescue" // and a stamp
 	case is != nil && is.Sent.After(was.Sent):
 		return "stamp"
-	case is != nil && !is.Rescue.Equal(was.Rescue):
-		return "rescue"
 	case next.Lease != nil && next.Lease.Owner == "":
 		return "released"
 	case next.Lease != nil && (last.Lease == nil || next.Lease.Owner != last.Lease.Owner):
