@@ -43,6 +43,20 @@ func TestManyLeaveAtOnce(t *testing.T) {
 	})
 }
 
+// leaving returns what has a subscription closed, and wants what Close returns in the end, for which closing waits.
+func leaving(t *testing.T) (leave func(sub *session.Subscription, want func(error) bool), closing *sync.WaitGroup) {
+	t.Helper()
+	closing = &sync.WaitGroup{}
+	return func(sub *session.Subscription, want func(error) bool) {
+		closing.Go(func() {
+			if err := sub.Close(t.Context()); !want(err) {
+				t.Errorf("Close = %v", err)
+			}
+		})
+		synctest.Wait()
+	}, closing
+}
+
 // TestRefusedTogetherIsHalved leaves two private channels in one frame, which is refused for one of them: the other is left all the same.
 func TestRefusedTogetherIsHalved(t *testing.T) {
 	t.Parallel()
@@ -59,15 +73,7 @@ func TestRefusedTogetherIsHalved(t *testing.T) {
 		s := dial(t, scripted(f))
 		first := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
 		refused, fine := subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.btc"), subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.eth")
-		var closing sync.WaitGroup
-		leave := func(sub *session.Subscription, want func(error) bool) {
-			closing.Go(func() {
-				if err := sub.Close(t.Context()); !want(err) {
-					t.Errorf("Close = %v", err)
-				}
-			})
-			synctest.Wait()
-		}
+		leave, closing := leaving(t)
 		leave(first, nothing) // holds the turn
 		leave(refused, isA[*rpc.Error])
 		leave(fine, nothing)
@@ -86,15 +92,7 @@ func TestRefusedTogether(t *testing.T) {
 		s := dial(t, scripted(f))
 		first := subscribe(t, s, session.SubscribeConfig{}, "ticker.A")
 		private, public := subscribe(t, s, session.SubscribeConfig{}, "user.portfolio.btc"), subscribe(t, s, session.SubscribeConfig{}, "ticker.B")
-		var closing sync.WaitGroup
-		leave := func(sub *session.Subscription, want func(error) bool) {
-			closing.Go(func() {
-				if err := sub.Close(t.Context()); !want(err) {
-					t.Errorf("Close = %v", err)
-				}
-			})
-			synctest.Wait()
-		}
+		leave, closing := leaving(t)
 		leave(first, nothing) // holds the turn
 		leave(private, isA[*rpc.Error])
 		leave(public, nothing)
