@@ -407,8 +407,8 @@ func TestVerifySubscriptions(t *testing.T) {
 	}
 }
 
-// TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, nothing if it cannot be asked, and ctx's error
-// where that ends first.
+// TestUnsubscribe is what a Close of a subscription returns: what the exchange answered, that it did not over a connection that lives,
+// nothing if it cannot be asked, and ctx's error where that ends first.
 // Asks: go-deribit#22.
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
@@ -420,7 +420,7 @@ func TestUnsubscribe(t *testing.T) {
 	}{
 		"refused":      {script{"public/unsubscribe": refusing(11050, "bad_request")}, nil, time.Hour, isA[*rpc.Error]},
 		"unanswered":   {script{"public/unsubscribe": silent}, nil, time.Second, isDeadline},
-		"no answer":    {script{"public/unsubscribe": silent}, nil, time.Hour, nothing},
+		"no answer":    {script{"public/unsubscribe": silent}, nil, time.Hour, isA[*rpc.CallError]},
 		"connection":   {script{"public/unsubscribe": func(p *peer, _ request) { p.close() }}, nil, time.Hour, nothing},
 		"no transport": {nil, func(f *far) { f.last().close() }, time.Hour, nothing},
 	} {

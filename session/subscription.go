@@ -223,8 +223,8 @@ func (sub *Subscription) Err() error {
 }
 
 // Close ends the subscription and unsubscribes from the channels that no other subscription of the session has. It
-// returns what the exchange answered. ctx bounds the wait for that: when it ends, Close returns ctx's error, and the exchange is
-// told all the same. The subscription has ended in any case.
+// returns what the exchange answered, and an [*rpc.CallError] if it answered nothing over a connection that lives. ctx bounds the wait for
+// that: when it ends, Close returns ctx's error, and the exchange is told all the same. The subscription has ended in any case.
 func (sub *Subscription) Close(ctx context.Context) error {
 	if !sub.end(ErrUnsubscribed) {
 		return nil

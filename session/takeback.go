@@ -90,9 +90,8 @@ func (s *Session) depart(ctx context.Context, l *link, d *departure) {
 // discharge unsubscribes for some of a departure. A frame that is refused is halved: those who left together have nothing to do with each other.
 func (s *Session) discharge(ctx context.Context, l *link, d *departure, names []string) {
 	err := s.giveUp(ctx, l, names)
-	_, gone := errors.AsType[*rpc.CallError](err)
 	switch {
-	case gone || err == nil:
+	case err == nil, l.conn.Err() != nil: // the next connection has nothing of them
 	case len(names) > 1 && isForbidden(err):
 		ctx = Once(ctx) // another authentication for each half would be of no more use
 		s.discharge(ctx, l, d, names[:len(names)/2])
