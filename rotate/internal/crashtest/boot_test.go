@@ -52,7 +52,7 @@ var boots = []boot{
 		return nil
 	}},
 	{"a lease", anybody, "", func(_ *world, now time.Time, r *rotate.Record) *rotate.Record {
-		r.Lease = &rotate.Lease{Owner: "the dead", Epoch: 7, Expires: now.Add(leaseTTL)}
+		r.Lease = &rotate.Lease{Owner: "the dead", Epoch: 7, Expires: now.Add(leaseLeft)}
 		return nil
 	}},
 	{"unsaved", resetting, resetMethod, func(w *world, now time.Time, r *rotate.Record) *rotate.Record {

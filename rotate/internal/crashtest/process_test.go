@@ -17,12 +17,15 @@ import (
 	"github.com/holdfast-ws/holdfast/session"
 )
 
-// These are short, so that a recovery does not wait for long for the lease of the dead, and for what it may have sent.
 const (
-	resetTimeout = time.Second
+	// A machine that is busy answers in time, too: what is not answered has its second factor waited for, for minutes.
+	resetTimeout = 20 * time.Second
 	leaseTTL     = 2 * resetTimeout
-	quarantine   = 200 * time.Millisecond
-	overlap      = 10 * time.Millisecond
+
+	// These are short, so that a recovery does not wait for long for the lease of the dead, and for what it may have sent.
+	leaseLeft  = 2 * time.Second
+	quarantine = 200 * time.Millisecond
+	overlap    = 10 * time.Millisecond
 )
 
 // job is what a process is to do.
@@ -216,7 +219,7 @@ func (l *life) rotate(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-time.After(leaseTTL / 20):
+		case <-time.After(leaseLeft / 20):
 		case <-ctx.Done():
 			return errors.Join(err, ctx.Err())
 		}

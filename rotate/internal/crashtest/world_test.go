@@ -147,13 +147,19 @@ func (w *world) quiet(ctx context.Context) error {
 	return nil
 }
 
-// age has so much time go by for the creation of a key that it has been executed or never will be.
+// age has so much time go by that the lease of the dead is about to end, and the creation of a key has been executed or never will be.
 func (w *world) age(ctx context.Context, left rotate.Record) error {
-	if left.Replacement == nil || left.Replacement.KeyID != 0 {
+	isAsked, isHeld := left.Replacement != nil && left.Replacement.KeyID == 0, left.Lease != nil && left.Lease.Owner != ""
+	if !isAsked && !isHeld {
 		return nil
 	}
 	left = left.Clone()
-	left.Replacement.Sent = left.Replacement.Sent.Add(-longAgo)
+	if isAsked {
+		left.Replacement.Sent = left.Replacement.Sent.Add(-longAgo)
+	}
+	if soon := time.Now().Add(leaseLeft); isHeld && left.Lease.Expires.After(soon) {
+		left.Lease.Expires = soon
+	}
 	_, err := w.store.Save(ctx, left, left.Version)
 	return err
 }
