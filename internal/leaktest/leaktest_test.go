@@ -13,10 +13,14 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestGoroutineLeftBehindIsFound(t *testing.T) {
 	left := leaktest.Snapshot()
-	stop := make(chan struct{})
+	begun, stop := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { <-stop })
+	wg.Go(func() {
+		close(begun)
+		<-stop
+	})
 
+	<-begun // until it runs its stack names nothing of this test
 	stacks := left(10 * time.Millisecond)
 	if len(stacks) != 1 || !strings.Contains(stacks[0], "TestGoroutineLeftBehindIsFound") {
 		t.Errorf("stacks left = %q, want the one goroutine of this test", stacks)
