@@ -11,6 +11,7 @@ type chain struct {
 	broken    atomic.Bool  // from a break, or a delta before the first snapshot, to the next snapshot
 	last      atomic.Int64 // change id of the last message in the chain, 0 before the first
 	asked     atomic.Bool  // the session has asked for a snapshot that has not come yet
+	vacant    atomic.Bool  // and the exchange may have been told to send nothing, and has not confirmed the book again
 	snapshots atomic.Uint64
 	breaks    atomic.Uint64
 }
@@ -75,6 +76,7 @@ func (c *chain) forget() {
 	c.last.Store(0)
 	c.broken.Store(false)
 	c.asked.Store(false)
+	c.vacant.Store(false)
 }
 
 // changeIDs returns the change ids that a book's message names: its own, and that of the message before it; -1 for what it

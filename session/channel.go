@@ -115,13 +115,14 @@ func (ch *channel) welcome() {
 	})
 }
 
-// isOwed reports whether the connection of epoch owes the book a snapshot: its chain is broken, or somebody came after its
-// snapshot. While nothing has come over that connection the first snapshot is still on its way.
+// isOwed reports whether the connection of epoch owes the book a snapshot: its chain is broken, somebody came after its snapshot, or it was
+// given up for one and is not confirmed again, though who wanted that may have left. While nothing has come over that connection the first
+// snapshot is still on its way.
 func (ch *channel) isOwed(epoch uint64) bool {
 	if !ch.chain.isBook || !ch.isDesired() || ch.confirmed.Load() != epoch || ch.epoch.Load() != epoch {
 		return false
 	}
-	return ch.chain.broken.Load() || ch.chain.last.Load() != 0 && len(ch.listeners.Load().late) > 0
+	return ch.chain.broken.Load() || ch.chain.last.Load() != 0 && (ch.chain.vacant.Load() || ch.isAwaited())
 }
 
 // isAwaited reports whether somebody came after the book's snapshot.

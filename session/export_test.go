@@ -339,3 +339,11 @@ func InSeam(s *Session, f func()) bool {
 
 // MaxTurned is how many messages may wait for their turn.
 const MaxTurned = maxTurned
+
+// Served is how many books the exchange has confirmed over the connection that serves.
+func (s *Session) Served() int {
+	served := &s.live.Load().served
+	served.mu.Lock()
+	defer served.mu.Unlock()
+	return len(served.books)
+}

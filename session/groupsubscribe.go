@@ -80,7 +80,7 @@ func (g *Group) arrange(names []string) (wanted map[*team][]string, err error) {
 			continue // its subscription has ended meanwhile
 		}
 		st := g.strands[name]
-		if st != nil && st.ch != ch { // who had the channel before has left, and it has not been taken back yet
+		if st != nil && (st.ch != ch || st.fed.Load() == 0) { // who had the channel before has left, and it has not been taken back yet, or is being refused
 			leftover.add(g.cut(st))
 			st = nil
 		}

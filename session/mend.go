@@ -144,12 +144,12 @@ func (s *Session) resyncFrame(ctx context.Context, l *link, names []string) (ref
 	if err != nil {
 		return 0, err
 	}
-	defer func() { credit.counted(time.Now()) }()
 	s.subs.ask(names)
 	if err := s.giveUp(ctx, l, names); err != nil {
+		credit.counted(time.Now())
 		return 0, err
 	}
-	left, err := s.askFrame(ctx, l, methodSubscribePublic, names)
+	left, err := s.askFrame(ctx, l, methodSubscribePublic, names, credit)
 	if isForbidden(err) {
 		return s.regain(ctx, l, names, s.subs.wanted, s.refuseLeftOut)
 	}

@@ -127,11 +127,11 @@ func (s *Session) putBack(ctx context.Context, l *link, auths uint64) (sent mark
 	if err != nil {
 		return sent, err
 	}
-	defer func() { credit.counted(time.Now()) }()
 	sent = l.mark()
 	asked := s.subs.moment()
 	var accepted []string
 	err = l.call(ctx, methodSubscribePrivate, channelParams{names}, &accepted)
+	credit.counted(time.Now())
 	switch {
 	case err == nil:
 		l.logLeftOut(s.accept(l, names, accepted, asked))

@@ -194,6 +194,7 @@ func (r *registry) confirm(epoch uint64, names []string, asked uint64) {
 			continue
 		}
 		ch.confirmed.Store(epoch)
+		ch.chain.vacant.Store(false)
 		ch.sure = now
 		isOwed = isOwed || ch.chain.broken.Load()
 	}
@@ -221,6 +222,7 @@ func (r *registry) ask(names []string) {
 	for _, name := range names {
 		if ch := r.find(name); ch != nil {
 			ch.chain.asked.Store(true)
+			ch.chain.vacant.Store(true)
 		}
 	}
 }

@@ -102,8 +102,7 @@ func (s *Session) request(ctx context.Context, l *link, names []string) (refused
 		asked.Go(func() (err error) {
 			s.labelled(ctx, func(ctx context.Context) {
 				var left []string
-				left, err = s.askFrame(ctx, l, methodSubscribePublic, chunk)
-				credit.counted(time.Now())
+				left, err = s.askFrame(ctx, l, methodSubscribePublic, chunk, credit)
 				mu.Lock()
 				defer mu.Unlock()
 				refused = append(refused, left...)
@@ -122,26 +121,44 @@ func (s *Session) requestFrame(ctx context.Context, l *link, method string, name
 	if err != nil {
 		return nil, err
 	}
-	defer func() { credit.counted(time.Now()) }()
-	return s.askFrame(ctx, l, method, names)
+	return s.askFrame(ctx, l, method, names, credit)
 }
 
-// askFrame subscribes names in one frame, whose turn it is.
-func (s *Session) askFrame(ctx context.Context, l *link, method string, names []string) (refused []string, err error) {
-	asked := s.subs.moment()
+// askFrame subscribes names in one frame, whose turn it is by a credit: that is counted as soon as there is an answer, for others wait for
+// it, and so does what comes of a refusal.
+func (s *Session) askFrame(ctx context.Context, l *link, method string, names []string, paid credit) (refused []string, err error) {
+	asked, sent := s.subs.moment(), l.mark()
 	var accepted []string
-	if err := s.linkCall(ctx, l, method, channelParams{names}, &accepted); err != nil {
+	err = l.call(ctx, method, channelParams{names}, &accepted)
+	paid.counted(time.Now())
+	again, err := s.waitOut(ctx, l, method, sent, err)
+	if again {
+		s.pools.subscribes.reserve(time.Now()) // what was refused has been paid for: who comes later waits in place of this one
+		err = l.call(ctx, method, channelParams{names}, &accepted)
+	}
+	if mayHaveLeft(err) { // and they may be served: who subscribes next is sent no snapshot
+		l.served.add(names)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s.accept(l, names, accepted, asked), nil
 }
 
+// mayHaveLeft reports whether a call may have been executed that was not answered.
+func mayHaveLeft(err error) bool {
+	failed, ok := errors.AsType[*rpc.CallError](err)
+	return ok && failed.Outcome != rpc.NotSent
+}
+
 // accept notes what the exchange, asked at a moment, has confirmed of names, and returns what it left out.
 func (s *Session) accept(l *link, names, accepted []string, asked uint64) (refused []string) {
+	wanted, confirmed := set(names), set(accepted)
+	accepted = slices.DeleteFunc(accepted, func(n string) bool { return !wanted[n] })
 	s.subs.confirm(l.epoch, accepted, asked)
 	s.auth.heed(accepted)
 	l.served.add(accepted)
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(accepted, n) })
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return confirmed[n] })
 }
 
 // linkCall makes a call of the session's own over l. A refusal for want of authority is waited out as for any other call,
@@ -149,19 +166,21 @@ func (s *Session) accept(l *link, names, accepted []string, asked uint64) (refus
 func (s *Session) linkCall(ctx context.Context, l *link, method string, params, result any) error {
 	sent := l.mark()
 	err := l.call(ctx, method, params, result)
-	if !s.isFenced(method, err) {
+	if again, err := s.waitOut(ctx, l, method, sent, err); !again {
 		return err
-	}
-	if ctx.Value(onceKey{}) != nil {
-		return err
-	}
-	if renewErr := s.auth.renewRefused(ctx, l, sent); l.auths.Load() == sent.auths {
-		return unrenewed{errors.Join(err, renewErr)}
-	}
-	if method == methodSubscribePrivate || method == methodSubscribePublic {
-		s.pools.subscribes.reserve(time.Now()) // what was refused has been paid for: who comes later waits in place of this one
 	}
 	return l.call(ctx, method, params, result)
+}
+
+// waitOut has a connection authenticated over which a call was refused for want of authority, and reports whether it is to be made again.
+func (s *Session) waitOut(ctx context.Context, l *link, method string, sent mark, refusal error) (again bool, err error) {
+	if !s.isFenced(method, refusal) || ctx.Value(onceKey{}) != nil {
+		return false, refusal
+	}
+	if renewErr := s.auth.renewRefused(ctx, l, sent); l.auths.Load() == sent.auths {
+		return false, unrenewed{errors.Join(refusal, renewErr)}
+	}
+	return true, nil
 }
 
 // unrenewed is a refusal for want of authority over a connection that could not be authenticated again: it may pass.

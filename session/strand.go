@@ -53,14 +53,14 @@ func (st *strand) tie() error {
 		t.turn.take(turned{act: func() { t.pairs[st.ch] = st }})
 	}
 	var err error
+	st.fed.Store(int32(len(t.legs))) // at once: one may end before the next is tied
 	for at, s := range t.legs {
 		f := &feed{strand: st, at: at}
 		f.sub = &Subscription{host: unobserved{s}, handler: f.bring, onGap: f.tell, names: []string{st.ch.name}, returned: true}
 		if addErr := s.subs.add(f.sub); addErr != nil { // the session has ended: the other may live
 			err = addErr
 			f.sub.end(ErrUnsubscribed)
-		} else {
-			st.fed.Add(1)
+			st.fed.Add(-1)
 		}
 		st.feeds = append(st.feeds, f)
 	}

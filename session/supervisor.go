@@ -289,7 +289,8 @@ func (s *Session) tend(t *tending) error {
 			s.reopen(t)
 		case <-t.renewal:
 			t.renewal = nil
-			s.work.Go(func() { s.renewToken(t.link) })
+			l := t.link
+			s.work.Go(func() { s.renewToken(l) })
 		case <-s.auth.renewed:
 			t.renewal = s.renewalTimer(t.link)
 		case r := <-s.renew:
@@ -332,10 +333,11 @@ func (s *Session) renewalTimer(l *link) <-chan time.Time {
 	return time.After(max(time.Second, time.Duration(part*float64(left))))
 }
 
-// renewToken renews the token before it ends, and goes on trying while the connection lives.
+// renewToken renews the token before it ends, and goes on trying while the connection lives and nobody else has authenticated it.
 func (s *Session) renewToken(l *link) {
 	wait := again()
 	for {
+		auths := l.auths.Load()
 		err := s.auth.renewToken(l.ctx, l)
 		if err == nil || l.ctx.Err() != nil {
 			return
@@ -345,7 +347,7 @@ func (s *Session) renewToken(l *link) {
 		if isRefusal(err) {
 			delay = max(delay, refusedPause)
 		}
-		if !sleep(l.ctx, delay) {
+		if !sleep(l.ctx, delay) || l.auths.Load() != auths {
 			return
 		}
 	}
