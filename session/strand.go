@@ -53,7 +53,9 @@ func (st *strand) tie() error {
 		t.turn.take(turned{act: func() { t.pairs[st.ch] = st }})
 	}
 	var err error
-	st.fed.Store(int32(len(t.legs))) // at once: one may end before the next is tied
+	for range t.legs { // before any is tied: it may end before the next is
+		st.fed.Add(1)
+	}
 	for at, s := range t.legs {
 		f := &feed{strand: st, at: at}
 		f.sub = &Subscription{host: unobserved{s}, handler: f.bring, onGap: f.tell, names: []string{st.ch.name}, returned: true}

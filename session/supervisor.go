@@ -289,8 +289,7 @@ func (s *Session) tend(t *tending) error {
 			s.reopen(t)
 		case <-t.renewal:
 			t.renewal = nil
-			l := t.link
-			s.work.Go(func() { s.renewToken(l) })
+			s.beginRenewal(t.link)
 		case <-s.auth.renewed:
 			t.renewal = s.renewalTimer(t.link)
 		case r := <-s.renew:
@@ -331,6 +330,11 @@ func (s *Session) renewalTimer(l *link) <-chan time.Time {
 	left := time.Until(time.Unix(0, expires))
 	part := 0.85 + 0.1*rand.Float64()
 	return time.After(max(time.Second, time.Duration(part*float64(left))))
+}
+
+// beginRenewal has the token renewed.
+func (s *Session) beginRenewal(l *link) {
+	s.work.Go(func() { s.renewToken(l) })
 }
 
 // renewToken renews the token before it ends, and goes on trying while the connection lives and nobody else has authenticated it.
