@@ -36,7 +36,8 @@ func (s State) String() string {
 type Book struct {
 	// MaxAge is for how long after its last message, by this machine's clock, the book is shown: then it is Stale until the next
 	// one comes. 0 is without end. Choose it longer than the market stands still, for the exchange sends nothing while nothing
-	// changes. It must not be changed once the book is in use.
+	// changes. It must not be changed once the book is in use. It is counted from when the message was applied: how far a slow follower
+	// is behind tells [View] Time. Nothing else tells of an exchange whose change ids begin anew.
 	MaxAge time.Duration
 
 	mu         sync.RWMutex // protects the fields below

@@ -6,7 +6,8 @@
 // chain, and the messages of book.INSTRUMENT.GROUP.DEPTH.INTERVAL, each of which is complete.
 //
 // [Follow] keeps the books of a [session.Subscription]. A Book needs no session: [Book.Apply] takes the data of a message
-// from wherever it comes, as from a [session.SubscribeConfig] Handler, with [Book.Invalidate] in its OnGap.
+// from wherever it comes, as from a [session.SubscribeConfig] Handler, with [Book.Invalidate] in its OnGap, and
+// [session.Subscription.Resync] where Apply finds the book [Stale] and no snapshot is on its way, as after a gap with Missed above 0.
 //
 // # Prices are float64
 //

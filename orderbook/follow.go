@@ -26,6 +26,8 @@ var _ Source = (*session.Subscription)(nil)
 // [*session.SubscribeError] has a round for each of its channels. The last error before the loop ends by itself is why the stream
 // has ended. Where a book misses changes and no snapshot is on its way, as after a [session.GapOverflow], Follow asks source for one.
 //
+// Give books a subscription of their own: a [session.GapResumed] of other raw channels beside them makes all of them stale.
+//
 // One goroutine may follow books; any may read them.
 func Follow(ctx context.Context, source Source, books map[string]*Book) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
@@ -67,7 +69,8 @@ func (f *follower) apply(n session.Notification) (isNews bool, err error) {
 		delete(f.asked, n.Channel)
 		return true, nil
 	case !isBroken && !errors.Is(err, ErrStale):
-		return true, err // a change that comes next will find the book stale, and a complete message mends it
+		delete(f.asked, n.Channel) // should it have been what was asked for, the next change asks again
+		return true, err
 	case f.asked[n.Channel]:
 		return false, nil // it was in the buffer
 	}

@@ -107,6 +107,13 @@ func TestFollow(t *testing.T) {
 			"A 1: 1x1 |/stale", "A stale/stale: orderbook: message: a member has another type than it should have",
 			"A stale/stale: " + orderbook.ErrStale.Error(),
 		}, []string{channelA}},
+		{"a snapshot that was asked for and is no message", []any{
+			full(channelA, 1), overflow, delta(channelA, 4, 5), notification(channelA, "[]"), delta(channelA, 5, 6), full(channelA, 6),
+		}, []string{
+			"A 1: 1x1 |/stale", " stale/stale: " + overflow.Error(), "A stale/stale: " + orderbook.ErrStale.Error(),
+			"A stale/stale: orderbook: message: a member has another type than it should have",
+			"A stale/stale: " + orderbook.ErrStale.Error(), "A 6: 6x1 |/stale",
+		}, []string{channelA, channelA}},
 		{"a refused channel", []any{full(channelA, 1), full(channelB, 5), &session.SubscribeError{Refused: []string{channelB}}}, []string{
 			"A 1: 1x1 |/stale", "B 1: 1x1 |/5: 5x1 |", "B 1: 1x1 |/stale: " + (&session.SubscribeError{Refused: []string{channelB}}).Error(),
 		}, nil},
