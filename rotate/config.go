@@ -18,8 +18,8 @@ type Config struct {
 	// Spare takes a new secret that Store does not take, so that a crash before Store is back does not cost it; Recover looks there
 	// too. It should not share a disk with Store. Nil means none.
 	Spare Store
-	// Sessions returns the sessions to re-authenticate; it is asked more than once in each rotation. Nil means none. See
-	// [Fleet].
+	// Sessions returns the sessions to re-authenticate; it is asked by any goroutine, more than once in each rotation, and what it
+	// returned must not be changed. Nil means none. See [Fleet], for sessions that stay the same.
 	Sessions func() []Session
 	// Authority sends the reset: best a session of a second key with account:read_write, for that one can reset the key again if
 	// the answer is lost, whatever has become of the key's own tokens. Nil means the first of Sessions.

@@ -62,7 +62,8 @@ func (s *Session) CallRaw(ctx context.Context, method string, params any, dst []
 	return raw, err
 }
 
-// Send writes a call now and returns a Pending to wait on: so one goroutine has many calls under way.
+// Send writes a call now and returns a Pending to wait on: so one goroutine has many calls under way. ctx bounds the sending alone, whose
+// errors are those of Call that say that nothing was sent. Every Pending must be waited for, and params must not be changed until then.
 func (s *Session) Send(ctx context.Context, method string, params any) (*Pending, error) {
 	l, sent, err := s.writable(ctx, method)
 	if err != nil {

@@ -73,7 +73,7 @@ type Config struct {
 	// else tells whether notifications were missed; but for books, whose chain of change ids tells.
 	SubscriptionsSurvive bool
 	// DialTimeout bounds the opening handshake, and CallTimeout each call that the session makes for itself; 0 means
-	// 10 s.
+	// 10 s. Your calls are bounded by their ctx alone.
 	DialTimeout time.Duration
 	CallTimeout time.Duration
 	// NewBackoff makes the waits between failed attempts to connect; nil means 100 ms doubling up to 30 s with jitter,

@@ -111,7 +111,8 @@ type GapError struct {
 	Reason GapReason
 	// Missed counts the notifications that were dropped, 0 if it cannot be known.
 	Missed uint64
-	// Channel is the one channel that it is about, empty if it is about every channel of the subscription.
+	// Channel is the one channel that it is about, empty if it is about every channel of the subscription: with [GapResumed] about the
+	// private and raw ones, but for books that are told by their changes.
 	Channel string
 	// Epoch is that of the connection on which the loss happened.
 	Epoch uint64

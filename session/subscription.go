@@ -105,8 +105,9 @@ func (s *Session) Subscribe(ctx context.Context, cfg SubscribeConfig, channels .
 }
 
 // Resync has one of the subscription's books (book.INSTRUMENT.INTERVAL) begin anew, and returns at once: nothing more comes of
-// it until its next snapshot. It is for who has missed changes by its own doing, as after a [GapOverflow]; after other gaps
-// the snapshot comes by itself. Other subscriptions of the book find a [*GapError] with [GapResync] in their streams, if
+// it until its next snapshot. It is for who has missed changes by its own doing: after a [GapError] with Missed above 0, whatever its
+// reason, for the snapshot may be among what was dropped; and for who threw a book away at a [GapResumed], which is not about books. After
+// other gaps the snapshot comes by itself. Other subscriptions of the book find a [*GapError] with [GapResync] in their streams, if
 // they missed anything. A Handler may call it. It returns [ErrConfig] for what is no such book of the subscription.
 func (sub *Subscription) Resync(channel string) error {
 	if !sub.host.registry().postpone(sub, channel) {
@@ -174,7 +175,7 @@ func checkComplete(names []string) error {
 // Handle adds a handler to a channel, on the reader's goroutine: it has the lowest latency, delays everything else of the
 // session while it runs, and must not call the session. It subscribes to nothing: it sees what some Subscribe of this
 // session brings, which of a book is nothing between a break of its chain and the next snapshot. The function that it
-// returns removes it.
+// returns removes it; the handler may be under way then, and be called once more.
 func (s *Session) Handle(channel string, fn func(Notification)) (remove func()) {
 	return s.subs.tap(channel, fn)
 }

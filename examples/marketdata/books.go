@@ -76,9 +76,10 @@ func (b *books) gap(channel string) {
 	}
 }
 
-// beginAnew asks for snapshots where the consumer was too slow: the exchange knows nothing of that, and sends none by itself.
+// beginAnew asks for snapshots where the consumer was too slow: the exchange knows nothing of that, and sends none by itself. A gap of
+// another reason has a snapshot behind it, which was dropped if anything was.
 func beginAnew(sub *session.Subscription, gap *session.GapError, channels []string) error {
-	if gap.Reason != session.GapOverflow {
+	if gap.Reason != session.GapOverflow && gap.Missed == 0 {
 		return nil
 	}
 	for _, name := range channels {

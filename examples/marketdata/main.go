@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -40,7 +41,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "marketdata:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r, err := run(ctx, opts, newProgress(opts.told(os.Stdout, os.Stderr)))
 	if err == nil {

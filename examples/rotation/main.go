@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -48,7 +49,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "rotation:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var account io.Writer = os.Stdout
 	if opts.json {
