@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,14 @@ import (
 func TestGroupSubscribeBesideARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFar(t, script{})
+		var isRefusing atomic.Bool
+		f := newFar(t, script{"public/subscribe": func(p *peer, r request) {
+			if isRefusing.Load() {
+				p.refuse(r, 13021, "forbidden")
+				return
+			}
+			p.comply(r)
+		}})
 		g := dialGroup(t, grouped(f, 1, 1))
 		var late *session.Subscription
 		var lateErr error
@@ -36,7 +44,7 @@ func TestGroupSubscribeBesideARefusal(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		f.script["public/subscribe"] = refusing(13021, "forbidden")
+		isRefusing.Store(true)
 		f.last().close()
 		<-time.After(time.Minute)
 		joining.Wait()
@@ -46,7 +54,7 @@ func TestGroupSubscribeBesideARefusal(t *testing.T) {
 		if lateErr != nil && !isA[*session.SubscribeError](lateErr) && !isA[*rpc.Error](lateErr) {
 			t.Errorf("Subscribe = %v", lateErr)
 		}
-		delete(f.script, "public/subscribe")
+		isRefusing.Store(false)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		told := 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,21 +18,24 @@ import (
 func TestOneBookOfManyIsRefusedAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		exchange, f, s := newBooks(t)
-		subs := map[string]*session.Subscription{}
-		for i := range 64 {
-			name := fmt.Sprintf("book.%d.raw", i)
-			subs[name] = subscribe(t, s, session.SubscribeConfig{}, name)
-		}
 		const bad = "book.17.raw"
+		var isRefusing atomic.Bool
+		exchange, f := newBookExchange(t)
 		comply := f.script["public/subscribe"]
 		f.script["public/subscribe"] = func(p *peer, r request) {
-			if slices.Contains(channelsOf(r), bad) {
+			if isRefusing.Load() && slices.Contains(channelsOf(r), bad) {
 				p.refuse(r, 13021, "forbidden")
 				return
 			}
 			comply(p, r)
 		}
+		s := dial(t, unbeaten(f))
+		subs := map[string]*session.Subscription{}
+		for i := range 64 {
+			name := fmt.Sprintf("book.%d.raw", i)
+			subs[name] = subscribe(t, s, session.SubscribeConfig{}, name)
+		}
+		isRefusing.Store(true)
 		for name := range subs {
 			exchange.skip(name)
 			exchange.change(f, name)
@@ -58,11 +62,20 @@ func TestOneBookOfManyIsRefusedAnew(t *testing.T) {
 func TestBookThatIsNotTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		exchange, f, s := newBooks(t)
+		var isRefusing atomic.Bool
+		exchange, f := newBookExchange(t)
+		comply := f.script["public/subscribe"]
+		f.script["public/subscribe"] = func(p *peer, r request) {
+			if isRefusing.Load() {
+				p.refuse(r, 11051, "system_maintenance")
+				return
+			}
+			comply(p, r)
+		}
+		s := dial(t, unbeaten(f))
 		first := subscribe(t, s, session.SubscribeConfig{}, bookA)
 		synctest.Wait()
-		comply := f.script["public/subscribe"]
-		f.script["public/subscribe"] = refusing(11051, "system_maintenance")
+		isRefusing.Store(true)
 		second, err := s.Subscribe(t.Context(), session.SubscribeConfig{}, bookA)
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +84,7 @@ func TestBookThatIsNotTakenUpAgain(t *testing.T) {
 		if err := second.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		f.script["public/subscribe"] = comply
+		isRefusing.Store(false)
 		<-time.After(10 * time.Minute)
 		exchange.change(f, bookA)
 		wantTold(t, "the first", first, "=100 =100 101")
@@ -82,17 +95,30 @@ func TestBookThatIsNotTakenUpAgain(t *testing.T) {
 func TestBookWhoseSubscribeWasNotAnswered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		exchange, f, s := newBooks(t)
+		var isSilent atomic.Bool
+		exchange, f := newBookExchange(t)
 		comply, leave := f.script["public/subscribe"], f.script["public/unsubscribe"]
-		f.script["public/subscribe"] = func(p *peer, r request) { exchange.subscribe(p, channelsOf(r)) }
-		f.script["public/unsubscribe"] = silent
+		f.script["public/subscribe"] = func(p *peer, r request) {
+			if isSilent.Load() {
+				exchange.subscribe(p, channelsOf(r))
+				return
+			}
+			comply(p, r)
+		}
+		f.script["public/unsubscribe"] = func(p *peer, r request) {
+			if !isSilent.Load() {
+				leave(p, r)
+			}
+		}
+		s := dial(t, unbeaten(f))
+		isSilent.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := s.Subscribe(ctx, session.SubscribeConfig{}, bookA); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Minute)
-		f.script["public/subscribe"], f.script["public/unsubscribe"] = comply, leave
+		isSilent.Store(false)
 		next := subscribe(t, s, session.SubscribeConfig{}, bookA)
 		synctest.Wait()
 		exchange.change(f, bookA)
