@@ -139,10 +139,14 @@ func (ex *exchange) prove(k *key, p authParams, r *request) *rpcError {
 }
 
 func (ex *exchange) badSignature() *rpcError {
-	if ex.cfg.BadSignatureCode == codeUnauthorized {
+	switch code := ex.cfg.BadSignatureCode; code {
+	case codeUnauthorized:
 		return unauthorized()
+	case codeAuthorizationRequired:
+		return authorizationRequired()
+	default:
+		return newError(code, "invalid_credentials")
 	}
-	return newError(ex.cfg.BadSignatureCode, "invalid_credentials")
 }
 
 // required refuses the first empty value, in the order of names.
@@ -190,12 +194,23 @@ func (ex *exchange) authenticated(g *grant, r *request) {
 	if c == nil {
 		return
 	}
+	if c.gone { // dropped by the message about this login in user.access_log
+		if g.session == nil {
+			ex.kill(g)
+		}
+		return
+	}
 	if c.grant != nil && ex.cfg.ReauthDropsPrivate {
 		ex.dropAuthorised(c, c.grant.key)
 	}
-	c.grant = g
 	c.grants = append(slices.DeleteFunc(c.grants, func(old *grant) bool { return old.dead }), g)
-	if ex.account(g.key.account).cod {
-		c.cod = true
+	ex.remember(c, g)
+}
+
+// remember has a connection's calls made under a grant. Under the first of an account it has the account's cancel on disconnect.
+func (ex *exchange) remember(c *conn, g *grant) {
+	c.grant = g
+	if _, known := c.cod[g.key.account]; !known {
+		c.cod[g.key.account] = ex.account(g.key.account).cod
 	}
 }

@@ -74,7 +74,11 @@ func TestSignature(t *testing.T) {
 			{"upper-case signature", func(p params) { p["signature"] = strings.ToUpper(p["signature"].(string)) }, 13004, ""},
 			{"nonce with a space", func(p params) { p["nonce"] = "a b" }, -32602, "nonce"},
 			{"nonce too long", func(p params) { p["nonce"] = strings.Repeat("a", 65) }, -32602, "nonce"},
-			{"no nonce", func(p params) { delete(p, "nonce") }, -32602, "nonce"},
+			{"nonce taken away", func(p params) { delete(p, "nonce") }, 13004, ""},
+			{"no nonce", func(p params) {
+				delete(p, "nonce")
+				p["signature"] = sign(k.Secret, fmt.Sprintf("%d\n\n", p["timestamp"]))
+			}, 0, ""},
 			{"no timestamp", func(p params) { delete(p, "timestamp") }, -32602, "timestamp"},
 			{"timestamp of the wrong type", func(p params) { p["timestamp"] = true }, -32602, "timestamp"},
 		} {
@@ -435,8 +439,11 @@ func TestLoginLimit(t *testing.T) {
 	if code := c.call("public/auth", right).code(); code != 12003 {
 		t.Errorf("after three failures: code %d, want 12003", code)
 	}
+	c.call("private/reset_api_key", params{"id": k.ID})
+	k, _ = s.Key(k.ID)
+	c.login(k, "")
 	st := s.Stats()
-	if st.Authentications != 1 || st.AuthFailures != 6 || st.Calls["public/auth"] != 7 {
+	if st.Authentications != 2 || st.AuthFailures != 6 || st.Calls["public/auth"] != 8 {
 		t.Errorf("counted %+v", st)
 	}
 }

@@ -39,10 +39,14 @@ type Config struct {
 	// TokenLife is the life of access and refresh tokens without expires:N in their scope; 0 is a year. Documented
 	// examples show a year; the life of a refresh token is not documented.
 	TokenLife time.Duration
-	// BadSignatureCode is the error code of a wrong client_signature; 0 is 13004. Not documented; the other candidate is 13009.
+	// BadSignatureCode is the error code of a wrong client_signature; 0 is 13004 (invalid_credentials), that of a wrong secret. The
+	// table of errors has a bad signature under 13009 (unauthorized), and under 10000 (authorization_required).
 	BadSignatureCode int
-	// LoginFailures is the number of failed logins of one client id in a row after which its logins answer 12003. 0 is
-	// no limit. The number is not documented.
+	// AuthorizationRequired refuses a private call of nobody, or with a token that died, with 10000 (authorization_required)
+	// instead of 13009 (unauthorized). The table of errors has both.
+	AuthorizationRequired bool
+	// LoginFailures is the number of failed logins of one client id in a row after which its logins answer 12003, until the
+	// key has a new secret. 0 is no limit. Neither the number nor the end is documented.
 	LoginFailures int
 	// ReauthRefused refuses public/auth with a key's credentials on a connection that is authenticated, with 13008. A refresh
 	// token is taken there as ever. Not documented.

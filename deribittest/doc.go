@@ -23,7 +23,8 @@
 // A [Recorder] keeps what was sent, without secrets, and a [Replay] plays it to a client.
 //
 // It does not play subaccounts. Documented methods that it does not play answer 10033
-// (not_implemented), unknown ones -32601.
+// (not_implemented), unknown ones -32601. Documented channels that it does not play, such as those of block trades, are left out of
+// the answer to a subscribe as unknown ones are.
 //
 // # Where the documents contradict each other
 //
@@ -40,6 +41,8 @@
 //	a missing second factor        a challenge, not an error      error 13668                  a challenge; Config.SecondFactorError
 //	reset_api_key's second factor  not needed (method page)       may be (security keys)       asked for when the key is set so
 //	id of a reply                  another one (examples)         the request's (overview)     the request's
+//	a private call of nobody       10000 (table of errors)        13009 (seen)                 13009; Config.AuthorizationRequired
+//	a wrong signature              10000, 13009 (table)           13004 (as a wrong secret)    13004; Config.BadSignatureCode
 //	message of 13009               invalid_token (example)        unauthorized (table)         invalid_token for an expired token
 //	token of private calls         required in each (overview)    remembered (sessions)        remembered on the connection
 //	usIn, usOut, usDiff, testnet   absent (most examples)         present (overview)           present, but in notices of maintenance
@@ -48,6 +51,7 @@
 //
 // What no text states, and the server decides: a request without id, a batch and other unsound envelopes get 11050; a stale
 // timestamp and a nonce used before get the error of a wrong signature; a refresh token lives as long as its access token;
+// channels flow on when their authority ends otherwise than by a reset: by expiry, an eviction, a key disabled or narrowed;
 // REST counts as one connection, so that connection tokens got over REST work over REST alone; HTTP errors have status 400;
 // a reader that is too slow is cut without a frame that says so; the notification's label is params.label; the close codes of
 // the WebSocket; that RSA keys sign by PKCS #1 v1.5 over SHA-256, and the fingerprint of a public key is of its DER; that public and

@@ -65,3 +65,13 @@ func (s *Server) TokensKnown() (n int) {
 	})
 	return n
 }
+
+// Subscribers returns how many subscriptions of connections there are.
+func (s *Server) Subscribers() (n int) {
+	s.locked(func(ex *exchange) {
+		for _, of := range ex.subs {
+			n += len(of)
+		}
+	})
+	return n
+}

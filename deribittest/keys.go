@@ -9,7 +9,7 @@ import (
 
 const defaultScope = "account:read_write trade:read_write wallet:read_write block_trade:read_write"
 
-// KeyConfig describes a key to add. The zero value is a key of account 1 that may do everything.
+// KeyConfig describes a key to add. The zero value is a key of account 1 with the default scope.
 type KeyConfig struct {
 	// Name is the key's name, as in private/list_api_keys.
 	Name string

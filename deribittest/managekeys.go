@@ -154,8 +154,8 @@ func (ex *exchange) editKey(r *request, k *key, p keyParams) (any, *rpcError) {
 	if p.Name != nil {
 		k.name = *p.Name
 	}
-	if p.Enabled != nil {
-		k.enabled = *p.Enabled
+	if p.Enabled != nil && *p.Enabled != k.enabled {
+		ex.enable(k, *p.Enabled, r)
 	}
 	if p.Features != nil {
 		k.features = p.Features
@@ -168,14 +168,17 @@ func (ex *exchange) editKey(r *request, k *key, p keyParams) (any, *rpcError) {
 }
 
 func (ex *exchange) enableKey(r *request, k *key, _ keyParams) (any, *rpcError) {
-	k.enabled = true
-	ex.logAccess(k.account, "enabled_api_key", k.clientID, r)
+	ex.enable(k, true, r)
 	return ex.object(k), nil
 }
 
+func (ex *exchange) enable(k *key, on bool, r *request) {
+	k.enabled = on
+	ex.logAccess(k.account, map[bool]string{true: "enabled_api_key", false: "disabled_api_key"}[on], k.clientID, r)
+}
+
 func (ex *exchange) disableKey(r *request, k *key, _ keyParams) (any, *rpcError) {
-	k.enabled = false
-	ex.logAccess(k.account, "disabled_api_key", k.clientID, r)
+	ex.enable(k, false, r)
 	return ex.object(k), nil
 }
 

@@ -13,7 +13,7 @@ func (ex *exchange) resetKey(r *request, k *key, _ keyParams) (any, *rpcError) {
 	if k.public != nil { // it has no secret; what the exchange does is not documented
 		return nil, newError(codeRequestFailed, "request_failed")
 	}
-	k.secret = ex.newSecret()
+	k.secret, k.failures = ex.newSecret(), 0
 	profile := ex.cfg.Reset
 	if profile.SubscriptionsDropped {
 		ex.silence(k)

@@ -10,9 +10,9 @@ import (
 
 func checkSignatureParams(p authParams) *rpcError {
 	fault := required(map[string]string{
-		"client_id": p.ClientID, "nonce": p.Nonce, "signature": p.Signature, "timestamp": string(p.Timestamp),
+		"client_id": p.ClientID, "signature": p.Signature, "timestamp": string(p.Timestamp),
 	})
-	if fault == nil && !validNonce(p.Nonce) {
+	if fault == nil && p.Nonce != "" && !validNonce(p.Nonce) {
 		fault = invalidParam("nonce", "invalid format")
 	}
 	return fault
@@ -28,10 +28,10 @@ func validNonce(nonce string) bool {
 			return false
 		}
 	}
-	return len(nonce) > 0 && len(nonce) <= 64
+	return len(nonce) <= 64
 }
 
-// signature is a signed text with what keeps it from being used again.
+// signature is a signed text with what keeps it from being used again: without a nonce, which is optional, nothing does.
 type signature struct {
 	timestamp, nonce, signed, value string
 }
@@ -50,6 +50,9 @@ func (k *key) verify(s signature, now time.Time) bool {
 		if now.Sub(at) > 2*signatureWindow {
 			delete(k.nonces, nonce)
 		}
+	}
+	if s.nonce == "" {
+		return true
 	}
 	if _, used := k.nonces[s.nonce]; used {
 		return false

@@ -9,15 +9,16 @@ import (
 type Stats struct {
 	// Connections counts the WebSocket connections admitted; OpenConnections is how many are open now.
 	Connections, OpenConnections uint64
-	// Authentications counts successful grants of public/auth; AuthFailures the refused ones, and refused REST credentials.
+	// Authentications counts successful grants of public/auth; AuthFailures the refused ones whose
+	// parameters could be read, and refused REST credentials.
 	Authentications, AuthFailures uint64
-	// FramesIn and FramesOut count WebSocket messages, and REST requests and replies.
+	// FramesIn and FramesOut count WebSocket messages of the protocol, and REST requests and replies.
 	FramesIn, FramesOut uint64
 	// Evicted counts named sessions that ended because their key had one too many.
 	Evicted uint64
 	// TooSlow counts connections dropped because their reader fell behind.
 	TooSlow uint64
-	// Calls counts the requests by method, refused ones too.
+	// Calls counts the requests by method, refused ones too, but for those that were unsound or got 10028.
 	Calls map[string]uint64
 	// Charged counts the requests that were paid for, by the pool that paid: matching_engine, cancel_all, subscribe, the name
 	// of a method that has its own, and non_matching_engine for the others. RateLimited counts those refused with 10028. All

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	maxChannels = 500
+	maxChannels = 500 // of one subscribe; of an unsubscribe no text says it
 	maxLabel    = 16
 )
 
@@ -44,8 +44,6 @@ func readChannels(r *request) (subscribeParams, *rpcError) {
 	p, fault := decodeParams[subscribeParams](r.params)
 	switch {
 	case fault != nil:
-	case len(p.Channels) > maxChannels:
-		fault = invalidParam("channels", "too many values")
 	case len(p.Label) > maxLabel:
 		fault = invalidParam("label", "too long")
 	}
@@ -59,6 +57,9 @@ func (ex *exchange) subscribeCall(r *request) (any, *rpcError) {
 	if fault != nil {
 		return nil, fault
 	}
+	if len(p.Channels) > maxChannels {
+		return nil, invalidParam("channels", "too many values")
+	}
 	for _, name := range p.Channels {
 		if info, ok := ex.market.Channel(name); ok && info.Raw && !info.Private && r.grant == nil {
 			return nil, newError(codeRawUnauthorized, "raw_subscriptions_not_available_for_unauthorized")
@@ -66,6 +67,9 @@ func (ex *exchange) subscribeCall(r *request) (any, *rpcError) {
 	}
 	accepted := []string{}
 	for _, name := range p.Channels {
+		if r.conn.gone { // dropped by a snapshot that it did not read
+			break
+		}
 		if !slices.Contains(accepted, name) && ex.subscribe(r, name, p.Label) {
 			accepted = append(accepted, name)
 		}
@@ -111,7 +115,7 @@ func (ex *exchange) subscribe(r *request, name, label string) bool {
 
 // repeat has a change follow a book's snapshot that has it already, as the exchange may.
 func (ex *exchange) repeat(c *conn, k subKey) {
-	if !ex.chance(c) {
+	if c.gone || !ex.chance(c) {
 		return
 	}
 	if data, ok := ex.market.Redundant(k.account, k.channel); ok {

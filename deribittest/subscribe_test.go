@@ -80,6 +80,9 @@ func TestSubscribeRefused(t *testing.T) {
 	if code := c.call("public/subscribe", params{"channels": many}).code(); code != -32602 {
 		t.Errorf("501 channels: code %d, want -32602", code)
 	}
+	if code := c.call("public/unsubscribe", params{"channels": many}).code(); code != 0 {
+		t.Errorf("501 channels to unsubscribe: code %d", code)
+	}
 	if code := c.call("private/subscribe", params{"channels": []string{index}, "label": "seventeen letters"}).code(); code != -32602 {
 		t.Errorf("label of 17: code %d, want -32602", code)
 	}

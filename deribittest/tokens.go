@@ -61,7 +61,7 @@ func (ex *exchange) mint(k *key, asked scopeRequest, r *request) *grant {
 	g.access, g.refresh = ex.token(g.expires), ex.token(g.expires)
 	ex.tokens[g.access], ex.tokens[g.refresh] = g, g
 	if asked.session != "" {
-		g.session = ex.join(k, asked.session)
+		g.session = ex.join(k, asked.session, r.now)
 		for _, old := range g.session.grants {
 			delete(ex.tokens, old.refresh)
 		}
@@ -89,10 +89,11 @@ func (ex *exchange) token(expires time.Time) string {
 }
 
 // join returns the named session of a key, made if need be.
-func (ex *exchange) join(k *key, name string) *session {
+func (ex *exchange) join(k *key, name string, now time.Time) *session {
 	ex.lastSID++
 	s := k.sessions[name]
 	if s == nil {
+		ex.endExpired(k, now)
 		if len(k.sessions) >= maxSessions {
 			ex.evict(k)
 		}
@@ -101,6 +102,15 @@ func (ex *exchange) join(k *key, name string) *session {
 	}
 	s.touched = ex.lastSID
 	return s
+}
+
+// endExpired frees the places of the sessions of which no token is good any more.
+func (ex *exchange) endExpired(k *key, now time.Time) {
+	for name, s := range k.sessions {
+		if !slices.ContainsFunc(s.grants, func(g *grant) bool { return !g.dead && now.Before(g.expires) }) {
+			delete(k.sessions, name)
+		}
+	}
 }
 
 func (ex *exchange) evict(k *key) {
@@ -138,7 +148,7 @@ func (ex *exchange) revoke(k *key) {
 }
 
 // authority returns the grant under which a request is made: the one of its access_token, else of its HTTP credentials,
-// else of its connection. The error is 13009.
+// else of its connection. The error is 13009, or that of Config.AuthorizationRequired.
 func (ex *exchange) authority(r *request) (*grant, *rpcError) {
 	var token string
 	if value, ok := r.fields["access_token"]; ok && json.Unmarshal(value, &token) != nil {
@@ -155,7 +165,7 @@ func (ex *exchange) authority(r *request) (*grant, *rpcError) {
 		return nil, fault
 	}
 	if r.conn != nil && g.session != nil && (r.conn.grant == nil || r.conn.grant.dead) {
-		r.conn.grant = g // "the server will remember your token", said of session tokens
+		ex.remember(r.conn, g) // "the server will remember your token", said of session tokens
 	}
 	return g, nil
 }
@@ -168,10 +178,19 @@ func (ex *exchange) byAccess(token string) *grant {
 	return nil
 }
 
+func (ex *exchange) noAuthority() *rpcError {
+	if ex.cfg.AuthorizationRequired {
+		return authorizationRequired()
+	}
+	return unauthorized()
+}
+
 // usable reports why a grant does not serve a request.
 func (ex *exchange) usable(g *grant, r *request) *rpcError {
 	switch {
-	case g == nil, g.dead, !g.key.enabled:
+	case g == nil, g.dead:
+		return ex.noAuthority()
+	case !g.key.enabled:
 		return unauthorized()
 	case !r.now.Before(g.expires):
 		return withReason(codeUnauthorized, "invalid_token", "token has expired", "access_token")

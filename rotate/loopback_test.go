@@ -261,7 +261,7 @@ func (c *cutter) cut() error {
 // TestConnectionCutAtTheReset cuts every connection when the reset is executed and its reply about to be written: what the exchange
 // takes is found out by trying, and then a token resets the key again, if tokens outlive a reset.
 func TestConnectionCutAtTheReset(t *testing.T) {
-	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized} {
+	for _, code := range []rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized, session.CodeAuthorizationRequired} {
 		for _, behaviour := range []deribittest.ResetProfile{{}, {TokensRevoked: true}} {
 			t.Run(fmt.Sprint(behaviour, code), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { cutAtTheReset(t, behaviour, code) })

@@ -64,14 +64,15 @@ func (r *rotation) inQuestion(ctx context.Context) (Candidate, error) {
 	return record.Current, nil
 }
 
-// isRefused reports whether the exchange has said that a secret is wrong: which of two codes says so is not documented. A network
+// isRefused reports whether the exchange has said that a secret is wrong: which of three codes says so is not documented. A network
 // that is down, a clock that is off or too many logins say nothing about it.
 func isRefused(err error) bool {
 	if _, refused := errors.AsType[*session.AuthError](err); !refused {
 		return false
 	}
 	refusal, ok := errors.AsType[*rpc.Error](err)
-	return ok && (refusal.Code == session.CodeInvalidCredentials || refusal.Code == session.CodeUnauthorized)
+	return ok && (refusal.Code == session.CodeInvalidCredentials || refusal.Code == session.CodeUnauthorized ||
+		refusal.Code == session.CodeAuthorizationRequired)
 }
 
 // promote makes the secret that was accepted the current one in the store.

@@ -321,7 +321,7 @@ func (s *Session) diagnose(ctx context.Context, l *link, creds Credentials, refu
 // narrow is in order, and too many failed logins are a reason to stop, whatever the clock says.
 func mayBeOfTheClock(refusal error) bool {
 	e, ok := errors.AsType[*rpc.Error](refusal)
-	return ok && (e.Code == CodeInvalidCredentials || e.Code == CodeUnauthorized)
+	return ok && (e.Code == CodeInvalidCredentials || e.Code == CodeUnauthorized || e.Code == CodeAuthorizationRequired)
 }
 
 // hint says what to do about credentials that are refused.

@@ -46,32 +46,42 @@ const (
 // time is counted, and told with what is likely the matter.
 func TestSeventeenIdleSessionsAreTold(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var told warnings
-		server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
-		cfg.Logger = told.logger()
-		var sessions []*session.Session
-		for i := range 17 {
-			cfg.Scope = fmt.Sprintf("session:desk-%d", i)
-			s := dial(t, cfg)
-			sessions = append(sessions, s)
-			subscribe(t, s, session.SubscribeConfig{}, orders)
-		}
-		before := server.Stats().Authentications
-		time.Sleep(time.Hour + time.Second) //nolint:forbidigo // virtual time
-		again := server.Stats().Authentications - before
-		var lost, resent uint64
-		for _, s := range sessions {
-			stats := s.Stats()
-			lost, resent = lost+stats.AuthorityLost, resent+stats.Resent
-		}
-		if again < 17 || lost != again || resent != 0 {
-			t.Errorf("%d authentications in an hour, %d counted; %d calls sent again", again, lost, resent)
-		}
-		if n := told.count(regained); uint64(n) != lost || told.count(tooManyNames) != n {
-			t.Errorf("%d warnings, %d of them name the limit, want %d", n, told.count(tooManyNames), lost)
-		}
-	})
+	for name, isRequired := range map[string]bool{"13009": false, "10000": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				seventeenIdleSessions(t, deribittest.Config{Tick: -1, AuthorizationRequired: isRequired})
+			})
+		})
+	}
+}
+
+func seventeenIdleSessions(t *testing.T, exchange deribittest.Config) {
+	t.Helper()
+	var told warnings
+	server, cfg := newMemoryServer(t, exchange)
+	cfg.Logger = told.logger()
+	var sessions []*session.Session
+	for i := range 17 {
+		cfg.Scope = fmt.Sprintf("session:desk-%d", i)
+		s := dial(t, cfg)
+		sessions = append(sessions, s)
+		subscribe(t, s, session.SubscribeConfig{}, orders)
+	}
+	before := server.Stats().Authentications
+	time.Sleep(time.Hour + time.Second) //nolint:forbidigo // virtual time
+	again := server.Stats().Authentications - before
+	var lost, resent uint64
+	for _, s := range sessions {
+		stats := s.Stats()
+		lost, resent = lost+stats.AuthorityLost, resent+stats.Resent
+	}
+	if again < 17 || lost != again || resent != 0 {
+		t.Errorf("%d authentications in an hour, %d counted; %d calls sent again", again, lost, resent)
+	}
+	if n := told.count(regained); uint64(n) != lost || told.count(tooManyNames) != n {
+		t.Errorf("%d warnings, %d of them name the limit, want %d", n, told.count(tooManyNames), lost)
+	}
 }
 
 // TestRevokedTokensAreTold is a session without a name: it has no limit to meet.

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/transporttest"
 	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
@@ -214,7 +214,7 @@ func floodOfPings(a *arena) {
 // unreadPings fills the network with answers that nobody reads: the connection is given up by name, or goes on with the latest
 // answer. It is a Unix socket: over TCP a peer that does not read loses what tells it that it is read.
 func unreadPings(a *arena) {
-	l, err := net.Listen("unix", filepath.Join(a.TempDir(), "s"))
+	l, err := net.Listen("unix", transporttest.SocketPath(a))
 	if err != nil {
 		a.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
+	"github.com/holdfast-ws/holdfast/rpc"
 	"github.com/holdfast-ws/holdfast/session"
 )
 
@@ -54,13 +55,13 @@ func TestClockSkewIsMeasured(t *testing.T) {
 // TestClockSkewAtTheExchange is what a right key meets: a signature is good for 60 s.
 func TestClockSkewAtTheExchange(t *testing.T) {
 	t.Parallel()
-	for skew, refused := range map[time.Duration]bool{
-		70 * time.Second: true, 45 * time.Second: false, -45 * time.Second: false, -70 * time.Second: true,
-	} {
+	for i, skew := range []time.Duration{70 * time.Second, 45 * time.Second, -45 * time.Second, -70 * time.Second, 71 * time.Second, 72 * time.Second} {
+		refused := skew.Abs() > time.Minute
 		t.Run(skew.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1})
+				code := [...]rpc.Code{session.CodeInvalidCredentials, session.CodeUnauthorized, session.CodeAuthorizationRequired}[i%3]
+				server, cfg := newMemoryServer(t, deribittest.Config{Tick: -1, BadSignatureCode: int(code)})
 				server.Inject(deribittest.Fault{Kind: deribittest.SkewClock, For: -skew})
 				s, err := session.Dial(t.Context(), cfg)
 				if err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-ws/holdfast/deribittest"
@@ -15,7 +16,7 @@ import (
 
 const (
 	instrument = "BTC-PERPETUAL"
-	pace       = 5 * time.Millisecond // from one quote to the next
+	pace       = 5 * time.Millisecond // from one quote to the next; a small account may order five times a second
 	depth      = 8                    // quotes that rest at a time
 
 	patience  = 2 * time.Second // with an answer to an order
@@ -30,6 +31,7 @@ type engine struct {
 	log     *log.Logger
 	every   time.Duration // from one line of how it goes to the next
 	gate    gate
+	run     string   // begins the label of every order, so that none is that of an earlier run
 	labels  []string // of every order that may have left
 	resting []string // labels of those that are open, as far as is known
 	took    []time.Duration
@@ -49,7 +51,10 @@ type counts struct {
 }
 
 func newEngine(s *session.Session, every time.Duration, told *log.Logger) *engine {
-	return &engine{session: s, log: told, every: every, gate: gate{log: told, changed: make(chan struct{}, 1)}}
+	return &engine{
+		session: s, log: told, every: every, gate: gate{log: told, changed: make(chan struct{}, 1)},
+		run: strconv.FormatInt(time.Now().UnixMilli(), 36),
+	}
 }
 
 // quote places orders while that is safe, and takes the oldest back, until ctx ends. What is on its way then is waited for: to give it up
@@ -64,7 +69,7 @@ func (e *engine) quote(ctx context.Context) {
 		if !e.gate.wait(ctx) {
 			return
 		}
-		e.place(whole, fmt.Sprintf("quote-%d", n))
+		e.place(whole, fmt.Sprintf("quote-%s-%d", e.run, n))
 		if len(e.resting) > depth {
 			e.takeBack(whole, e.resting[0])
 		}
@@ -104,7 +109,11 @@ func (e *engine) place(ctx context.Context, label string) {
 	default: // no answer, or one that leaves it open
 		e.counts.Unknown++
 		e.log.Printf("%s: it may have been placed: %v", label, err)
-		e.reconcile(ctx, label, began.Add(life+tolerance))
+		takenUntil := began.Add(life + tolerance)
+		if !isUnanswered {
+			takenUntil = began // it is not on its way any more
+		}
+		e.reconcile(ctx, label, takenUntil)
 	}
 	e.labels = append(e.labels, label)
 }
@@ -132,7 +141,9 @@ func (e *engine) reconcile(ctx context.Context, label string, takenUntil time.Ti
 			e.log.Printf("%s: the exchange has no such order", label)
 			return
 		case ctx.Err() != nil:
-			e.err = errors.Join(e.err, fmt.Errorf("%s: what has become of it is not known: %w", label, err))
+			err = fmt.Errorf("%s: what has become of it is not known: %w", label, err)
+			e.log.Print(err)
+			e.err = errors.Join(e.err, err)
 			return
 		}
 		select {

@@ -90,7 +90,10 @@ func run(ctx context.Context, opts options, told io.Writer) (*result, error) {
 	quoting, stop := context.WithTimeout(ctx, opts.run)
 	defer stop()
 	var beside sync.WaitGroup
-	beside.Go(func() { e.gate.watch(quoting, s) })
+	beside.Go(func() {
+		e.gate.watch(quoting, s)
+		stop() // the session may have ended for good
+	})
 	var incident error
 	beside.Go(func() { incident = incidents(quoting, exchange, s, opts.run) })
 	e.quote(quoting)

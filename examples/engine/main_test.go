@@ -28,8 +28,8 @@ func TestRun(t *testing.T) {
 		`(?m)^\d\d:\d\d:\d\d [1-9]\d* placed, \d+ cancelled, \d+ resting, 0 refused, \d+ not sent, \d+ unknown$`,
 		`quoting over connection 1\n`,
 		`quoting (on, )?over connection 2\n`,
-		`quote-\d+: it may have been placed: .`,
-		`quote-\d+: it was placed, and is \w+\n`,
+		`quote-\w+-\d+: it may have been placed: .`,
+		`quote-\w+-\d+: it was placed, and is \w+\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(told.String()) {
 			t.Errorf("%s is not in\n%s", want, told.String())

@@ -121,6 +121,7 @@ func run(ctx context.Context, opts options, told *progress) (*result, error) {
 func consume(ctx context.Context, sub *session.Subscription, channels []string, seen *tally, told *progress) error {
 	for n, err := range sub.Notifications(ctx) {
 		gap, isGap := errors.AsType[*session.GapError](err)
+		refusal, isRefusal := errors.AsType[*session.SubscribeError](err)
 		switch {
 		case err == nil:
 			seen.message(n)
@@ -130,6 +131,11 @@ func consume(ctx context.Context, sub *session.Subscription, channels []string, 
 			seen.gap(gap)
 			told.gap(gap)
 			err = beginAnew(sub, gap, channels)
+		case isRefusal: // its channels have ended; the others go on
+			seen.refused(refusal)
+			told.refused(refusal)
+			channels = slices.DeleteFunc(channels, func(name string) bool { return slices.Contains(refusal.Refused, name) })
+			continue
 		}
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("the stream has ended: %w", err)

@@ -27,6 +27,8 @@ func (p *progress) gap(gap *session.GapError) {
 	p.log.Printf("%s: %v", cmp.Or(gap.Channel, "all channels"), gap)
 }
 
+func (p *progress) refused(refusal *session.SubscribeError) { p.log.Print(refusal) }
+
 // follow tells of a pair until ctx ends.
 func (p *progress) follow(ctx context.Context, pair *session.Group, every time.Duration) {
 	var watchers sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 type tally struct {
 	messages, gaps, broken map[string]int
 	last                   map[string]int64
+	ended                  int // channels that the exchange does not allow any more
 	books                  *books
 }
 
@@ -30,6 +31,8 @@ func (t *tally) gap(gap *session.GapError) {
 	delete(t.last, gap.Channel) // what follows begins anew
 	t.books.gap(gap.Channel)
 }
+
+func (t *tally) refused(refusal *session.SubscribeError) { t.ended += len(refusal.Refused) }
 
 func (t *tally) message(n session.Notification) {
 	t.messages[n.Channel]++
@@ -75,7 +78,7 @@ func (t *tally) follow(n session.Notification, into any, ids func() (previous, i
 
 // result sums up. Where something may be missing the stream says so by a gap: with one connection at a time broken there is no need for any.
 func (t *tally) result(pair *session.Group, cuts uint64, took time.Duration) *result {
-	r := &result{Seconds: took.Seconds(), Cuts: cuts, Whole: t.gaps[""] == 0}
+	r := &result{Seconds: took.Seconds(), Cuts: cuts, Whole: t.gaps[""]+t.ended == 0}
 	for _, stats := range pair.Channels() {
 		name := stats.Channel
 		c := channel{

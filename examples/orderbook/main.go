@@ -32,6 +32,7 @@ type options struct {
 	run         time.Duration
 	every       time.Duration
 	lose        time.Duration
+	maxAge      time.Duration
 	instruments []string
 }
 
@@ -60,14 +61,15 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&opts.run, "for", 5*time.Second, "how long to run")
 	flags.DurationVar(&opts.every, "every", 500*time.Millisecond, "how often to print")
 	flags.DurationVar(&opts.lose, "lose", 1500*time.Millisecond, "how often the simulated exchange loses a message; 0 for never")
+	flags.DurationVar(&opts.maxAge, "max-age", 10*time.Second, "how old the last message of a book that is shown may be; 0 for any age")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
 	if opts.instruments = flags.Args(); len(opts.instruments) == 0 {
 		opts.instruments = []string{"BTC-PERPETUAL", "ETH-PERPETUAL"}
 	}
-	if opts.run <= 0 || opts.every <= 0 || opts.lose < 0 {
-		return opts, errors.New("-for and -every must be positive, and -lose not negative")
+	if opts.run <= 0 || opts.every <= 0 || opts.lose < 0 || opts.maxAge < 0 {
+		return opts, errors.New("-for and -every must be positive, -lose and -max-age not negative")
 	}
 	return opts, nil
 }
@@ -98,7 +100,7 @@ func run(ctx context.Context, opts options, out io.Writer) error {
 	var channels []string
 	for _, name := range opts.instruments {
 		channel := "book." + name + "." + opts.interval
-		books[channel] = &orderbook.Book{}
+		books[channel] = &orderbook.Book{MaxAge: opts.maxAge}
 		channels = append(channels, channel)
 	}
 	sub, err := s.Subscribe(ctx, session.SubscribeConfig{}, channels...)
@@ -200,11 +202,14 @@ func (v *view) print(out io.Writer) {
 			bid, ask := b.Bids[0], b.Asks[0]
 			line += fmt.Sprintf(" %10.2f x %-8g %10.2f x %-8g spread %6.2f", bid.Price, bid.Amount, ask.Price, ask.Amount, ask.Price-bid.Price)
 		}
-		fmt.Fprintln(out, strings.TrimRight(line, " "), resyncs(stats, b))
+		fmt.Fprintln(out, strings.TrimRight(line, " "), standing(stats, b))
 	}
 }
 
-// resyncs says where a book stands, and how often it has begun anew.
-func resyncs(stats session.ChannelStats, b orderbook.View) string {
+// standing says where a book stands, and how often it has begun anew.
+func standing(stats session.ChannelStats, b orderbook.View) string {
+	if b.Time.IsZero() {
+		return "no message yet"
+	}
 	return fmt.Sprintf("sequence %d, %d ms old, %d resyncs", b.ChangeID, time.Since(b.Time).Milliseconds(), max(1, stats.Snapshots)-1)
 }

@@ -82,7 +82,7 @@ func TestParse(t *testing.T) {
 	if err != nil || opts.run != time.Second || len(opts.instruments) != 1 || opts.interval != "100ms" {
 		t.Errorf("%+v, %v", opts, err)
 	}
-	for _, wrong := range []string{"-for=0s", "-every=0s", "-lose=-1s", "-nothing"} {
+	for _, wrong := range []string{"-for=0s", "-every=0s", "-lose=-1s", "-max-age=-1s", "-nothing"} {
 		if _, err := parse([]string{wrong}); err == nil {
 			t.Errorf("%s was taken", wrong)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func stalls(t *testing.T, s Subject) {
 func (s stall) connect(next script) rpc.Flusher {
 	t := s.T
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", filepath.Join(t.TempDir(), "s"))
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", SocketPath(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/holdfast-ws/holdfast/internal/transporttest"
 	"github.com/holdfast-ws/holdfast/internal/wsdial"
 	"github.com/holdfast-ws/holdfast/rpc"
 )
@@ -20,7 +20,7 @@ import (
 // networks are what a SpillConn can try, with an address to listen on.
 func networks(t *testing.T) map[string]string {
 	t.Helper()
-	return map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")}
+	return map[string]string{"tcp": "127.0.0.1:0", "unix": transporttest.SocketPath(t)}
 }
 
 // narrow is both ends of a connection that takes little before it is read.

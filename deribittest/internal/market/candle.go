@@ -73,7 +73,7 @@ func resolution(text string, allowed []string) (time.Duration, bool) {
 
 // Resolutions: those of the channel and those of the method differ.
 var (
-	chartChannels = []string{"1", "3", "5", "10", "15", "30", "60", "120", "180", "240", "360", "720", "D", "1D", "W", "M"}
+	chartChannels = []string{"1", "3", "5", "10", "15", "30", "60", "120", "180", "240", "D", "W", "M"}
 	chartData     = []string{"1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D"}
 )
 

@@ -24,7 +24,7 @@ func TestChannels(t *testing.T) {
 		"quote.SOL_USDC-PERPETUAL":              {Kind: "quote"},
 		"trades.any.any.raw":                    {Raw: true, Kind: "trades"},
 		"trades.spot.USDC.agg2":                 {Kind: "trades"},
-		"chart.trades.BTC-PERPETUAL.1D":         {Kind: "chart.trades"},
+		"chart.trades.ETH-PERPETUAL.240":        {Kind: "chart.trades"},
 		"instrument.state.any.any":              {Kind: "instrument.state"},
 		"platform_state":                        {Kind: "platform_state"},
 		"platform_state.public_methods_state":   {Kind: "platform_state.public_methods_state"},
@@ -49,7 +49,8 @@ func TestChannels(t *testing.T) {
 		"", ".", "book", "book.BTC-PERPETUAL", "book.BTC-PERPETUAL.50ms", "book.BTC-PERPETUEL.raw", "book.BTC-PERPETUAL.3.10.100ms",
 		"book.BTC-PERPETUAL.none.11.100ms", "book.BTC-PERPETUAL.none.+1.100ms", "book.ETH-PERPETUAL.1.10.raw", "ticker.BTC-PERPETUAL",
 		"ticker.BTC-PERPETUAL.raw.raw", "quote.btc-perpetual", "quote.BTC-PERPETUAL.raw", "trades.future.XYZ.raw", "trades.stock.BTC.raw",
-		"trades.any.raw", "chart.trades.BTC-PERPETUAL.7", "chart", "chart.candles.BTC-PERPETUAL.1", "user", "user.", "user.orders",
+		"trades.any.raw", "chart.trades.BTC-PERPETUAL.7", "chart.trades.BTC-PERPETUAL.720",
+		"chart.trades.BTC-PERPETUAL.1D", "chart", "chart.candles.BTC-PERPETUAL.1", "user", "user.", "user.orders",
 		"user.orders.BTC-PERPETUAL", "user.portfolio", "user.portfolio.DOGE", "user.access_log.BTC", "platform_state.x", "instrument.state.any",
 		"deribit_price_index.doge_usd", "deribit_volatility_index.sol_usdc", "no.such.channel", " book.BTC-PERPETUAL.raw",
 	} {
@@ -127,7 +128,7 @@ func FuzzParams(f *testing.F) {
 		}
 		encode(t, result)
 		encode(t, fault)
-		m.CancelOnDisconnect(caller.Conn, now)
+		m.CancelOnDisconnect(caller.Account, caller.Conn, now)
 		left := first(methods["private/get_open_orders"].Call(m, caller, nil, now))
 		if orders := decode[[]order](t, encode(t, left)); len(orders) != 0 {
 			t.Errorf("%s %s: open after the disconnect: %+v", name, params, orders)
