@@ -34,6 +34,7 @@ type profile struct {
 	ReauthRefused             bool                     `json:"reauth_refused"`
 	ReauthDropsPrivate        bool                     `json:"reauth_drops_private"`
 	FailedAuthDeauthenticates bool                     `json:"failed_auth_deauthenticates"`
+	AuthorizationRequired     bool                     `json:"authorization_required"`
 	TokensSurvive             bool                     `json:"tokens_survive"`
 }
 
@@ -48,6 +49,7 @@ func (f *findings) profile() profile {
 		ReauthRefused:             f.Logins.Again != 0,
 		ReauthDropsPrivate:        f.Logins.AgainDropped,
 		FailedAuthDeauthenticates: f.Logins.FailedPrivate != 0 || f.Logins.FailedClosed,
+		AuthorizationRequired:     f.Logins.DeadToken == session.CodeAuthorizationRequired,
 	}
 	p.Reset.TokensRevoked = a.tokensRevoked() || b.tokensRevoked()
 	p.Reset.SubscriptionsDropped = a.dropped() || b.dropped()
@@ -249,6 +251,7 @@ func (p profile) config() string {
 	set(p.ReauthRefused, "ReauthRefused: true")
 	set(p.ReauthDropsPrivate, "ReauthDropsPrivate: true")
 	set(p.FailedAuthDeauthenticates, "FailedAuthDeauthenticates: true")
+	set(p.AuthorizationRequired, "AuthorizationRequired: true")
 	return "deribittest.Config{" + strings.Join(fields, ", ") + "}"
 }
 

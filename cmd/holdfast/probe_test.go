@@ -160,8 +160,11 @@ func TestProbeFindsEachSwitch(t *testing.T) {
 			c.FailedAuthDeauthenticates, p.FailedAuthDeauthenticates = true, true
 		},
 		"a wrong signature is 13009": func(c *deribittest.Config, p *profile) { c.BadSignatureCode, p.BadSignatureCode = 13009, 13009 },
-		"a list of scopes":           func(c *deribittest.Config, _ *profile) { c.MaxScopeList, c.ListHidesSecrets = true, true },
-		"replies out of order":       func(c *deribittest.Config, _ *profile) { c.Reorder = true },
+		"nobody is 10000": func(c *deribittest.Config, p *profile) {
+			c.AuthorizationRequired, p.AuthorizationRequired, c.BadSignatureCode, p.BadSignatureCode = true, true, 10000, 10000
+		},
+		"a list of scopes":     func(c *deribittest.Config, _ *profile) { c.MaxScopeList, c.ListHidesSecrets = true, true },
+		"replies out of order": func(c *deribittest.Config, _ *profile) { c.Reorder = true },
 		"most of it at once": func(c *deribittest.Config, p *profile) {
 			c.ReauthDropsPrivate, c.FailedAuthDeauthenticates, c.BadSignatureCode, c.SnapshotAgain = true, true, 13009, true
 			p.ReauthDropsPrivate, p.FailedAuthDeauthenticates, p.BadSignatureCode = true, true, 13009
