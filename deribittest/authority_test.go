@@ -138,7 +138,7 @@ func TestDroppedWhileItSubscribes(t *testing.T) {
 // A login may be what drops its connection, by the message about it that the connection follows. No token of it lives on.
 func TestDroppedWhileItLogsIn(t *testing.T) {
 	t.Parallel()
-	for size := 2000; size < 4000; size += 50 {
+	for size := 2000; size < 4000; size += 100 {
 		synctest.Test(t, func(t *testing.T) {
 			s, l := memoryServer(t, deribittest.Config{SendBuffer: size})
 			k := s.AddKey(deribittest.KeyConfig{})
