@@ -204,13 +204,15 @@ func (ex *exchange) authenticated(g *grant, r *request) {
 		ex.dropAuthorised(c, c.grant.key)
 	}
 	c.grants = append(slices.DeleteFunc(c.grants, func(old *grant) bool { return old.dead }), g)
-	ex.remember(c, g)
+	c.grant = g
+	ex.begin(c, g.key.account)
 }
 
-// remember has a connection's calls made under a grant. Under the first of an account it has the account's cancel on disconnect.
-func (ex *exchange) remember(c *conn, g *grant) {
-	c.grant = g
-	if _, known := c.cod[g.key.account]; !known {
-		c.cod[g.key.account] = ex.account(g.key.account).cod
+// begin has a connection begin with an account's cancel on disconnect, when it first has authority for the account.
+func (ex *exchange) begin(c *conn, account int64) {
+	if slices.Contains(c.of, account) {
+		return
 	}
+	c.of = append(c.of, account)
+	c.cod = c.cod || ex.account(account).cod
 }

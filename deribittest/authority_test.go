@@ -1,7 +1,9 @@
 package deribittest_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +19,13 @@ func TestExchangeDoesNotWiden(t *testing.T) {
 	c := dial(t, s)
 	old := c.login(k, "session:a account:read trade:read ip:127.0.0.1")
 	got := result[tokens](t, c.call("public/exchange_token", params{
-		"refresh_token": old.RefreshToken, "subject_id": 7, "scope": "session:b trade:read_write wallet:read",
+		"refresh_token": old.RefreshToken, "subject_id": 7, "scope": "session:b trade:read_write wallet:read ip:10.0.0.1",
 	}))
 	if want := "session:b mainaccount account:read block_trade:read_write trade:read wallet:read"; got.Scope != want {
 		t.Errorf("scope %q, want %q", got.Scope, want)
+	}
+	if code := c.call("private/get_access_log", params{"access_token": got.AccessToken}).code(); code != 0 {
+		t.Errorf("the address is not that of the first token: code %d", code)
 	}
 }
 
@@ -58,6 +63,10 @@ func TestAuthorizationRequired(t *testing.T) {
 	}
 	probe := func() answer { return c.call("private/get_cancel_on_disconnect", nil) }
 	refused("before authentication", probe())
+	bearer := request(t, http.MethodGet, s.RESTURL()+"/private/get_access_log", "")
+	bearer.Header.Set("Authorization", "Bearer x")
+	a, _ := send(t, bearer)
+	refused("a token that is none, over REST", a)
 	wrong := signed(k, time.Now(), "nonce")
 	wrong["data"] = "other than signed"
 	refused("a wrong signature", c.call("public/auth", wrong))
@@ -94,25 +103,27 @@ func TestCancelOnDisconnectBeginsWithTheAccounts(t *testing.T) {
 	}
 }
 
-// A connection of two accounts has a setting for each.
+// Whatever accounts a connection has authority for, it begins with what they say, and all its orders are cancelled with it.
 func TestCancelOnDisconnectOfTwoAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := memoryServer(t, deribittest.Config{})
-		keys := []deribittest.Key{s.AddKey(deribittest.KeyConfig{Account: 1}), s.AddKey(deribittest.KeyConfig{Account: 2})}
+		first, second := s.AddKey(deribittest.KeyConfig{Account: 1}), s.AddKey(deribittest.KeyConfig{Account: 2})
+		elsewhere := dialMemory(t, s, l)
+		shared := elsewhere.login(second, "session:shared")
+		enable("account")(elsewhere)
 		c := dialMemory(t, s, l)
-		for _, k := range keys {
-			c.login(k, "")
-			c.rest("l")
+		c.login(first, "")
+		c.rest("l")
+		on := params{"access_token": shared.AccessToken}
+		if got := result[struct{ Enabled bool }](t, c.call("private/get_cancel_on_disconnect", on)); !got.Enabled {
+			t.Error("disabled over a connection that is new to the account")
 		}
-		enable("connection")(c)
-		s.CutConnections()
+		c.ws.CloseNow()
 		synctest.Wait()
-		for i, k := range keys {
-			c := dialMemory(t, s, l)
-			c.login(k, "")
-			if got, want := c.open(), 1-i; got != want {
-				t.Errorf("account %d: %d orders left, want %d", k.Account, got, want)
-			}
+		c = dialMemory(t, s, l)
+		c.login(first, "")
+		if got := c.open(); got != 0 {
+			t.Errorf("%d orders left", got)
 		}
 	})
 }
@@ -155,4 +166,44 @@ func TestDroppedWhileItLogsIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reset may drop the connection that asked for it, by the message that tells of it: the reset's effects come nevertheless, though the
+// reply that they wait for is kept back.
+func TestDroppedWhileItResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := memoryServer(t, deribittest.Config{SendBuffer: 200, Reset: deribittest.ResetProfile{
+			TokensRevoked: true, Connections: deribittest.ConnectionsClosedAfterReply,
+		}})
+		k := s.AddKey(deribittest.KeyConfig{})
+		s.Inject(deribittest.Fault{Kind: deribittest.DelayReply, Method: "private/reset_api_key", For: time.Hour})
+		rest := func(query string) answer {
+			t.Helper()
+			resp, err := memoryHTTP(l).Do(request(t, http.MethodGet, s.RESTURL()+query, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			var a answer
+			if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		token := result[tokens](t, rest("/public/auth?grant_type=client_credentials&scope=session:a&client_id="+k.ClientID+"&client_secret="+k.Secret)).AccessToken
+		alive := func() int { return rest("/private/get_access_log?access_token=" + token).code() }
+		if code := alive(); code != 0 {
+			t.Errorf("before the reset: code %d", code)
+		}
+		c := dialMemory(t, s, l)
+		c.call("private/subscribe", params{"channels": []string{log}, "access_token": token})
+		c.start("private/reset_api_key", params{"id": k.ID, "access_token": token})
+		c.closed()
+		if got := s.Stats().TooSlow; got != 1 {
+			t.Errorf("%d dropped, want 1", got)
+		}
+		if code := alive(); code != 13009 {
+			t.Errorf("after the reset: code %d, want 13009", code)
+		}
+	})
 }

@@ -33,7 +33,7 @@ func (ex *exchange) enableCOD(r *request) (any, *rpcError) {
 		ex.account(r.grant.key.account).cod = true
 	}
 	if r.conn != nil {
-		r.conn.cod[r.grant.key.account] = true
+		r.conn.cod = true
 	}
 	return "ok", nil
 }
@@ -48,7 +48,7 @@ func (ex *exchange) disableCOD(r *request) (any, *rpcError) {
 		ex.account(r.grant.key.account).cod = false
 	}
 	if r.conn != nil {
-		r.conn.cod[r.grant.key.account] = false
+		r.conn.cod = false
 	}
 	return "ok", nil
 }
@@ -61,7 +61,7 @@ func (ex *exchange) getCOD(r *request) (any, *rpcError) {
 	}
 	enabled := ex.account(r.grant.key.account).cod
 	if scope == "connection" {
-		enabled = r.conn.cod[r.grant.key.account]
+		enabled = r.conn.cod
 	}
 	return struct {
 		Scope   string `json:"scope"`

@@ -52,7 +52,7 @@ type Config struct {
 	// token is taken there as ever. Not documented.
 	ReauthRefused bool
 	// FailedAuthDeauthenticates makes a refused public/auth end the authentication of its connection: private calls on it
-	// answer 13009 until the next one. Tokens live, and channels flow, as before. Not documented.
+	// answer as those of nobody until the next one. Tokens live, and channels flow, as before. Not documented.
 	FailedAuthDeauthenticates bool
 	// ReauthDropsPrivate makes public/auth on an authenticated connection end its private and raw channels. Not documented.
 	ReauthDropsPrivate bool

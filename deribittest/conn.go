@@ -44,8 +44,9 @@ type connState struct {
 	grant   *grant   // what the last public/auth gave; nil before
 	grants  []*grant // what it got so far
 	subs    map[subKey]*subscription
-	cod     map[int64]bool // cancel on disconnect, of each account that it had authority for
-	gone    bool           // it left the exchange
+	cod     bool    // cancel on disconnect
+	of      []int64 // the accounts that it had authority for
+	gone    bool    // it left the exchange
 	queue   []outgoing
 	queued  int        // bytes in queue
 	held    []outgoing // replies that others may overtake

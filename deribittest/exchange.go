@@ -1,7 +1,6 @@
 package deribittest
 
 import (
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -87,7 +86,7 @@ func (ex *exchange) enter(c *conn, now time.Time) int {
 	}
 	ex.lastConn++
 	c.id = ex.lastConn
-	c.subs, c.cod = make(map[subKey]*subscription), make(map[int64]bool)
+	c.subs = make(map[subKey]*subscription)
 	c.lastIn = now
 	ex.conns[c.id] = c
 	ex.stats.Connections++
@@ -111,11 +110,9 @@ func (ex *exchange) leave(c *conn) {
 			ex.kill(g)
 		}
 	}
-	for _, account := range slices.Sorted(maps.Keys(c.cod)) {
-		if c.cod[account] {
-			ex.market.CancelOnDisconnect(account, c.id, ex.now())
-			ex.deliver()
-		}
+	if c.cod {
+		ex.market.CancelOnDisconnect(c.id, ex.now())
+		ex.deliver()
 	}
 	for _, m := range append(c.queue, c.held...) {
 		m.finish()

@@ -201,6 +201,10 @@ func (ex *exchange) lost(c *conn, method string) bool {
 
 // reply has a reply answered, unless a fault befalls it.
 func (ex *exchange) reply(c *conn, m outgoing) {
+	if c.gone { // dropped by what its own call caused
+		m.finish()
+		return
+	}
 	f, _ := ex.befalls(c, m.method, LoseReply, DelayReply, DuplicateReply, CutAtReply)
 	switch f.Kind {
 	case LoseReply:

@@ -49,7 +49,7 @@ func (ex *exchange) exchangeToken(r *request) (any, *rpcError) {
 		return nil, newError(codeNotFound, "not_found")
 	}
 	asked.levels = within(asked.levels, g.asked.levels) // "cannot exceed caller's permissions"
-	asked.ip = cmp.Or(asked.ip, g.asked.ip)
+	asked.ip = cmp.Or(g.asked.ip, asked.ip)
 	if asked.session == "" {
 		ex.kill(g)
 	}

@@ -17,7 +17,7 @@ func (ex *exchange) logout(r *request) (any, *rpcError) {
 			ex.endSession(g.key, g.session)
 		}
 	}
-	clear(r.conn.cod)
+	r.conn.cod = false
 	r.conn.closeLater(websocket.StatusNormalClosure, "logout")
 	return noReply{}, nil
 }

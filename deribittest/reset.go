@@ -10,7 +10,7 @@ import (
 // ResetProfile says what private/reset_api_key does beyond the documented, which is only that the old secret is dead at once.
 // Not documented: a client must be right under each of the twelve profiles. The zero value leaves everything as it was.
 type ResetProfile struct {
-	// TokensRevoked kills every token minted from the key. Its connections then answer private calls with 13009 until a new
+	// TokensRevoked kills every token minted from the key. Its connections then answer private calls as those of nobody until a new
 	// public/auth.
 	TokensRevoked bool
 	// SubscriptionsDropped ends the private and raw channels on the connections of the key without a word, before the reset

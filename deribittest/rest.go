@@ -134,7 +134,7 @@ func (ex *exchange) credentials(r *http.Request, body []byte, req *request) (*gr
 		return nil, nil
 	case "bearer":
 		ex.noteSecret(value)
-		g, fault = ex.byAccess(value), unauthorized()
+		g, fault = ex.byAccess(value), ex.noAuthority()
 	case "basic":
 		g = ex.basic(value, req)
 	case "deri-hmac-sha256":
@@ -172,7 +172,7 @@ func (ex *exchange) signedRequest(r *http.Request, value string, body []byte, re
 	ex.noteSecret(fields["sig"])
 	k := ex.clients[fields["id"]]
 	signed := strings.Join([]string{fields["ts"], fields["nonce"], r.Method, r.RequestURI, string(body), ""}, "\n")
-	if !k.usableFrom(req.ip) || !k.verify(signature{fields["ts"], fields["nonce"], signed, fields["sig"]}, req.now) {
+	if fields["nonce"] == "" || !k.usableFrom(req.ip) || !k.verify(signature{fields["ts"], fields["nonce"], signed, fields["sig"]}, req.now) {
 		return nil
 	}
 	return requestGrant(k, req)

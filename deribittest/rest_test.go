@@ -86,6 +86,7 @@ func TestRESTAuthorization(t *testing.T) {
 		{"signature used again", good, 13004},
 		{"signature of another request", httpSignature(k, [3]string{"POST", uri, ""}, "n2", time.Now()), 13004},
 		{"stale signature", httpSignature(k, [3]string{"GET", uri, ""}, "n3", time.Now().Add(-2*time.Minute)), 13004},
+		{"signature without a nonce", httpSignature(k, [3]string{"GET", uri, ""}, "", time.Now()), 13004},
 		{"signature without fields", "deri-hmac-sha256 ", 13004},
 		{"unknown kind", "Digest x", 13004},
 	} {
@@ -109,7 +110,7 @@ func TestRESTAuthorization(t *testing.T) {
 			t.Errorf("signature of body %s: %+v", body, a.Error)
 		}
 	}
-	if st := s.Stats(); st.Authentications != 1 || st.AuthFailures != 9 {
+	if st := s.Stats(); st.Authentications != 1 || st.AuthFailures != 10 {
 		t.Errorf("counted %+v", st)
 	}
 }

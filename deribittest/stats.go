@@ -18,7 +18,8 @@ type Stats struct {
 	Evicted uint64
 	// TooSlow counts connections dropped because their reader fell behind.
 	TooSlow uint64
-	// Calls counts the requests by method, refused ones too, but for those that were unsound or got 10028.
+	// Calls counts the requests by method, refused ones too, of the methods there are, but for those that were
+	// unsound, got 10028, or came over REST with credentials that were refused.
 	Calls map[string]uint64
 	// Charged counts the requests that were paid for, by the pool that paid: matching_engine, cancel_all, subscribe, the name
 	// of a method that has its own, and non_matching_engine for the others. RateLimited counts those refused with 10028. All

@@ -164,8 +164,11 @@ func (ex *exchange) authority(r *request) (*grant, *rpcError) {
 	if fault := ex.usable(g, r); fault != nil {
 		return nil, fault
 	}
+	if r.conn != nil {
+		ex.begin(r.conn, g.key.account)
+	}
 	if r.conn != nil && g.session != nil && (r.conn.grant == nil || r.conn.grant.dead) {
-		ex.remember(r.conn, g) // "the server will remember your token", said of session tokens
+		r.conn.grant = g // "the server will remember your token", said of session tokens
 	}
 	return g, nil
 }

@@ -89,6 +89,7 @@ func (f *findings) table(w io.Writer) error {
 		{"private call after a failed login", l.failed()},
 		{"private call with a dead token", taken(l.DeadToken)},
 		{"code 13009 (unauthorized)", f.met(session.CodeUnauthorized)},
+		{"code 10000 (authorization_required)", f.met(session.CodeAuthorizationRequired)},
 	})); err != nil {
 		return err
 	}

@@ -280,6 +280,7 @@ private subscriptions after it                 kept
 private call after a failed login              refused (13009)
 private call with a dead token                 refused (13009)
 code 13009 (unauthorized)                      raised
+code 10000 (authorization_required)            not raised
 
 As configuration:
   holdfast sim -behaviour tokens-revoked,subscriptions-kept,connections-closed-before-reply

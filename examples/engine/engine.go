@@ -109,11 +109,7 @@ func (e *engine) place(ctx context.Context, label string) {
 	default: // no answer, or one that leaves it open
 		e.counts.Unknown++
 		e.log.Printf("%s: it may have been placed: %v", label, err)
-		takenUntil := began.Add(life + tolerance)
-		if !isUnanswered {
-			takenUntil = began // it is not on its way any more
-		}
-		e.reconcile(ctx, label, takenUntil)
+		e.reconcile(ctx, label, began.Add(life+tolerance))
 	}
 	e.labels = append(e.labels, label)
 }

@@ -43,7 +43,7 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
-// TestInDoubt places an order of which the exchange says nothing, or something that leaves it open.
+// TestInDoubt places an order of which the exchange says nothing.
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

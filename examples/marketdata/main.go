@@ -141,6 +141,9 @@ func consume(ctx context.Context, sub *session.Subscription, channels []string, 
 			return fmt.Errorf("the stream has ended: %w", err)
 		}
 	}
+	if ctx.Err() == nil {
+		return fmt.Errorf("the stream has ended: %w", sub.Err())
+	}
 	return nil
 }
 

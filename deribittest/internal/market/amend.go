@@ -154,12 +154,14 @@ func (m *Market) cancelByLabel(c Caller, raw json.RawMessage, now time.Time) (an
 	return m.cancelled(c, p, orderFilter{label: p.need("label").label(), currency: p.currency()}, now)
 }
 
-// CancelOnDisconnect cancels the open orders of an account that came over a connection.
-func (m *Market) CancelOnDisconnect(account int64, conn uint64, now time.Time) {
+// CancelOnDisconnect cancels the open orders that came over a connection.
+func (m *Market) CancelOnDisconnect(conn uint64, now time.Time) {
 	var orders []*order
-	for _, o := range m.account(account).open {
-		if o.conn == conn {
-			orders = append(orders, o)
+	for _, a := range m.accounts {
+		for _, o := range a.open {
+			if o.conn == conn {
+				orders = append(orders, o)
+			}
 		}
 	}
 	slices.SortFunc(orders, func(a, b *order) int { return cmp.Compare(a.number, b.number) })

@@ -128,7 +128,7 @@ func FuzzParams(f *testing.F) {
 		}
 		encode(t, result)
 		encode(t, fault)
-		m.CancelOnDisconnect(caller.Account, caller.Conn, now)
+		m.CancelOnDisconnect(caller.Conn, now)
 		left := first(methods["private/get_open_orders"].Call(m, caller, nil, now))
 		if orders := decode[[]order](t, encode(t, left)); len(orders) != 0 {
 			t.Errorf("%s %s: open after the disconnect: %+v", name, params, orders)

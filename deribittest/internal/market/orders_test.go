@@ -233,7 +233,7 @@ func TestCancelOnDisconnect(t *testing.T) {
 	b.subscribe(alice, "user.orders.any.any.raw")
 	got := must[placed](b, alice, "private/buy", b.resting(btc)).Order
 	must[placed](b, bob, "private/buy", b.resting(btc))
-	b.market.CancelOnDisconnect(alice, alice, b.now) // connections have the numbers of their accounts here
+	b.market.CancelOnDisconnect(alice, b.now) // connections have the numbers of their accounts here
 	state := must[order](b, alice, "private/get_order_state", args{"order_id": got.ID})
 	if state.State != "cancelled" || state.Reason != "cancel_on_disconnect" {
 		t.Errorf("order %+v", state)
