@@ -89,7 +89,7 @@ func channelsToResume(t *testing.T, s *session.Session, private, public int) (pr
 		t.Fatal(err)
 	}
 	shapes := []string{"ticker.%s.raw", "ticker.%s.100ms", "book.%s.raw", "book.%s.100ms", "trades.%s.raw", "trades.%s.100ms", "quote.%s", "incremental_ticker.%s"}
-	for _, resolution := range []string{"1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D"} {
+	for _, resolution := range []string{"1", "3", "5", "10", "15", "30", "60", "120", "180", "240", "D", "W", "M"} {
 		shapes = append(shapes, "chart.trades.%s."+resolution)
 	}
 	for _, depth := range []string{"1", "10", "20"} {
