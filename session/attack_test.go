@@ -200,7 +200,7 @@ func TestRenewalThatCannotBeConfigured(t *testing.T) {
 		if n := len(g.all()); n < 10 || n > 13 || s.Stats().Epoch != 1 {
 			t.Errorf("%d logins over %d connections in ten minutes of tokens of one, want about 11", n, s.Stats().Epoch)
 		}
-		if beats < 60 || f.count("private/subscribe") < 10 || len(toldOf(t, sub)) == 0 {
+		if beats < 50 || beats > 80 || f.count("private/subscribe") < 10 || len(toldOf(t, sub)) == 0 { // jitter makes it 59 to 69
 			t.Errorf("the heartbeat was tried %d times, the channel asked for %d times", beats, f.count("private/subscribe"))
 		}
 	})
