@@ -242,8 +242,9 @@ func (w *world) alone(ctx context.Context, record rotate.Record) error {
 func (w *world) poll(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var poller sync.WaitGroup
+	path := w.job.storePath() // the next process has another job
 	poller.Go(func() {
-		reader, err := filestore.Open(w.job.storePath())
+		reader, err := filestore.Open(path)
 		if err != nil {
 			w.t.Errorf("%s: %v", w.scenario, err)
 			return
