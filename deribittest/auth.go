@@ -210,9 +210,9 @@ func (ex *exchange) authenticated(g *grant, r *request) {
 
 // begin has a connection begin with an account's cancel on disconnect, when it first has authority for the account.
 func (ex *exchange) begin(c *conn, account int64) {
-	if slices.Contains(c.of, account) {
+	if slices.Contains(c.accounts, account) {
 		return
 	}
-	c.of = append(c.of, account)
+	c.accounts = append(c.accounts, account)
 	c.cod = c.cod || ex.account(account).cod
 }

@@ -41,18 +41,18 @@ type conn struct {
 
 // connState is what the exchange knows of a connection.
 type connState struct {
-	grant   *grant   // what the last public/auth gave; nil before
-	grants  []*grant // what it got so far
-	subs    map[subKey]*subscription
-	cod     bool    // cancel on disconnect
-	of      []int64 // the accounts that it had authority for
-	gone    bool    // it left the exchange
-	queue   []outgoing
-	queued  int        // bytes in queue
-	held    []outgoing // replies that others may overtake
-	heldOf  category
-	late    []lateReply
-	replies uint64 // replies so far, which with the seed choose those held
+	grant    *grant   // what the last public/auth gave; nil before
+	grants   []*grant // what it got so far
+	subs     map[subKey]*subscription
+	cod      bool    // cancel on disconnect
+	accounts []int64 // the accounts that it had authority for
+	gone     bool    // it left the exchange
+	queue    []outgoing
+	queued   int        // bytes in queue
+	held     []outgoing // replies that others may overtake
+	heldOf   category
+	late     []lateReply
+	replies  uint64 // replies so far, which with the seed choose those held
 
 	isBehind bool // what is caused by the call that is served comes behind its reply
 	caused   []caused

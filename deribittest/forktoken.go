@@ -1,9 +1,6 @@
 package deribittest
 
-import (
-	"cmp"
-	"maps"
-)
+import "cmp"
 
 // forkToken is public/fork_token: a new named session out of a refresh token of another.
 func (ex *exchange) forkToken(r *request) (any, *rpcError) {
@@ -48,17 +45,10 @@ func (ex *exchange) exchangeToken(r *request) (any, *rpcError) {
 	if p.SubjectID != g.key.account {
 		return nil, newError(codeNotFound, "not_found")
 	}
-	asked.levels = within(asked.levels, g.asked.levels) // "cannot exceed caller's permissions"
+	asked.levels = asked.levels.capped(g.asked.levels) // "cannot exceed caller's permissions"
 	asked.ip = cmp.Or(g.asked.ip, asked.ip)
 	if asked.session == "" {
 		ex.kill(g)
 	}
 	return ex.mint(g.key, asked, r).result(r.now), nil
-}
-
-// within returns the levels that are asked for as far as those of a token reach.
-func within(asked, own scope) scope {
-	out := maps.Clone(own)
-	maps.Copy(out, asked.narrow(own))
-	return out
 }

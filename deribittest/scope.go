@@ -1,6 +1,7 @@
 package deribittest
 
 import (
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -79,6 +80,13 @@ func (s scope) narrow(wanted scope) scope {
 		}
 		out[name] = l
 	}
+	return out
+}
+
+// capped returns what is asked for as far as a token reaches, and the token's own levels where nothing is.
+func (s scope) capped(own scope) scope {
+	out := maps.Clone(own)
+	maps.Copy(out, s.narrow(own))
 	return out
 }
 
